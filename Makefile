@@ -1,0 +1,160 @@
+# ntkuqd: `make help` lists what can be made.
+#
+# MODE=release|debug|asan|tsan|cov|fuzz selects how things are built; each mode has its own folder
+# below build/. A folder of sources is one library; an archive lists what it may call to its right.
+
+MODE    ?= release
+B       := build/$(MODE)
+DATA    ?=
+VERSION := 0.1.0
+
+CC_release := gcc
+CC_debug   := gcc
+CC_asan    := gcc
+CC_tsan    := gcc
+CC_cov     := gcc
+CC_fuzz    := clang
+FLAGS_release := -O3 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+FLAGS_debug   := -O0
+FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FLAGS_tsan    := -O1 -fsanitize=thread
+FLAGS_cov     := -O0 --coverage
+FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+ifeq ($(FLAGS_$(MODE)),)
+$(error MODE is '$(MODE)'; it may be release, debug, asan, tsan, cov or fuzz)
+endif
+
+CC       := $(CC_$(MODE))
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wformat=2 -Wvla
+CFLAGS   := -std=c17 -g $(FLAGS_$(MODE)) $(WARNINGS)
+CPPFLAGS := -I. -D_GNU_SOURCE -DNTK_VERSION='"$(VERSION)"' -MMD -MP
+LDFLAGS  := $(filter -fsanitize% --coverage,$(FLAGS_$(MODE))) -Wl,-z,relro,-z,now
+
+# What each part may link: the daemon never sees NetCDF or HDF5.
+pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
+LIBS_core   := -llapacke -lopenblas -lm
+LIBS_io     := $(call pkg,libs,jansson libsodium)
+LIBS_netcdf := $(call pkg,libs,netcdf hdf5) -ludunits2
+LIBS_cli    := $(call pkg,libs,libseccomp)
+LIBS_server := $(call pkg,libs,libmicrohttpd) -lpthread
+CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmicrohttpd)
+
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+CORE    := $(B)/libcore.a
+IO      := $(B)/libio.a
+NETCDF  := $(B)/libnetcdf_io.a
+CONFIG  := $(B)/libconfig.a
+CLI     := $(B)/libcli.a
+SERVER  := $(B)/libserver.a
+$(CORE):   $(call objects,core)
+$(IO):     $(call objects,io)
+$(NETCDF): $(call objects,io/netcdf)
+$(CONFIG): $(call objects,config)
+$(CLI):    $(filter-out $(B)/cli/main.o,$(call objects,cli))
+$(SERVER): $(filter-out $(B)/server/main.o,$(call objects,server))
+SUPPORT := $(B)/libsupport.a
+$(SUPPORT): $(call objects,tests/support)
+
+.PHONY: all
+all: $(B)/ntkuq $(B)/ntkuqd  ## build both programs (default)
+
+$(B)/ntkuq: $(B)/cli/main.o $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
+
+$(B)/ntkuqd: $(B)/server/main.o $(SERVER) $(CONFIG) $(IO) $(CORE)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_server) $(LIBS_io) $(LIBS_core)
+
+$(B)/%.a:
+	@mkdir -p $(@D)
+	rm -f $@
+	ar rcs $@ $^
+
+$(B)/%.o: %.c | toolchain
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# ---- dependencies -----------------------------------------------------------------------------
+
+.PHONY: deps toolchain
+deps:  ## install the Debian packages that are missing (asks nothing, needs root or sudo)
+	deploy/install-deps.sh build test
+
+toolchain:
+	@pkg-config --exists jansson libsodium netcdf hdf5 libseccomp libmicrohttpd || \
+	  { echo "libraries are missing: run 'make deps' (deploy/install-deps.sh)" >&2; exit 1; }
+
+# ---- demo and tests ---------------------------------------------------------------------------
+
+.PHONY: demo test check bench
+demo:  ## install, build, run the whole main job once; DATA=archive.nc takes your archive
+	deploy/install-deps.sh build
+	$(MAKE) --no-print-directory all
+	deploy/demo.sh $(B) $(DATA)
+
+test:  ## install, build, run every test, also in the asan mode
+	deploy/install-deps.sh build test
+	$(MAKE) --no-print-directory -j2 all test-programs
+	$(MAKE) --no-print-directory -j2 MODE=asan all test-programs
+	tests/run.sh release asan
+
+check: all test-programs  ## run every test of one MODE, without installing
+	tests/run.sh $(MODE)
+
+TESTS := $(foreach area,core io netcdf jail cli http,$(B)/tests/test_$(area))
+.PHONY: test-programs
+test-programs: $(TESTS)
+
+CHECK_LIBS := $(call pkg,libs,check) -lpthread
+$(B)/tests/test_core:   $(call objects,tests/core)   $(SUPPORT) $(CORE)
+$(B)/tests/test_io:     $(call objects,tests/io)     $(SUPPORT) $(CONFIG) $(IO) $(CORE)
+$(B)/tests/test_netcdf: $(call objects,tests/netcdf) $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+$(B)/tests/test_jail:   $(call objects,tests/jail)   $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+$(B)/tests/test_cli:    $(call objects,tests/cli)    $(SUPPORT) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+$(B)/tests/test_http:   $(call objects,tests/http)   $(SUPPORT) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+$(TESTS):
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
+
+bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
+	$(B)/bench $(B)
+
+$(B)/bench: $(call objects,tests/bench) $(SUPPORT) $(IO) $(CORE)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_server) $(LIBS_io) $(LIBS_core)
+
+# ---- housekeeping -----------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+.PHONY: install format clean help coverage fuzz
+install: all  ## install programs and the systemd unit below PREFIX (/usr/local)
+	install -D -m 0755 $(B)/ntkuq $(DESTDIR)$(PREFIX)/bin/ntkuq
+	install -D -m 0755 $(B)/ntkuqd $(DESTDIR)$(PREFIX)/bin/ntkuqd
+	install -D -m 0644 deploy/ntkuqd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/ntkuqd.service
+
+coverage:  ## line coverage of the tests, as text
+	$(MAKE) MODE=cov all test-programs
+	tests/run.sh cov
+	gcovr --root . --exclude tests build/cov
+
+fuzz:  ## build and run each fuzzer for FUZZ_SECONDS (30)
+	$(MAKE) MODE=fuzz fuzzers
+	tests/fuzz/run.sh build/fuzz $(or $(FUZZ_SECONDS),30)
+
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz_%,$(wildcard tests/fuzz/*.c))
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+$(B)/fuzz_%: $(B)/tests/fuzz/%.o $(CONFIG) $(IO) $(CORE)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_io) $(LIBS_core)
+
+format:  ## lay out all sources with clang-format
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:  ## remove everything built
+	rm -rf build
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  MODE=release|debug|asan|tsan|cov|fuzz   DATA=archive.nc   PREFIX=/usr/local"
+
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

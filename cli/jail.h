@@ -1,0 +1,37 @@
+/* The jail: work on untrusted bytes in a child process that can reach nothing else.
+ *
+ * Before `work` runs, in this order: every descriptor but 0-2 and `keep_fd` closed, environment and
+ * working directory emptied, resource limits set, no_new_privs, Landlock down to the named inputs
+ * (read) and the output (write), then a seccomp list without network, fork or exec. The parent waits
+ * until the deadline and then kills. Work that dies by a signal is an error in one sentence, never
+ * the death of the caller.
+ *
+ * One call at a time, from a process with a single thread.
+ */
+#ifndef NTK_CLI_JAIL_H
+#define NTK_CLI_JAIL_H
+
+#include <stddef.h>
+
+#include "core/status.h"
+
+struct ntk_jail {
+    const char *const *inputs; /* absolute paths of files that may be read */
+    size_t n_inputs;
+    const char *output;   /* absolute path of an existing file that may be written, or NULL */
+    int keep_fd;          /* a further descriptor that stays open, or -1 */
+    size_t memory_bytes;  /* address space; 0: no limit */
+    size_t output_bytes;  /* largest file; 0: no limit */
+    unsigned cpu_seconds; /* 0: no limit */
+    unsigned deadline_seconds; /* wall clock; 0: none */
+    int sandbox; /* 1: all of the above; 0: only limits, deadline and the separate process */
+};
+
+/* Runs work(argument) in the jail and gives its exit code. NTK_TRY_AGAIN: this kernel cannot build
+ * the jail (the sentence names what is missing), or the deadline passed. NTK_BAD_DATA: the work was
+ * killed by a signal, was stopped by the jail or ran out of a resource. `work` has no descriptor of
+ * the parent's but those named, its memory is a copy, and it ends by returning. */
+enum ntk_status ntk_jail_run(const struct ntk_jail *jail, int (*work)(void *argument),
+                             void *argument, int *exit_code, struct ntk_error *error);
+
+#endif

@@ -1,0 +1,115 @@
+/* What a fit leaves behind, for one lead time and for all of them: plain data.
+ *
+ * Filled by core/fit.h or by io/artifact.h; immutable afterwards, and then shared freely between
+ * threads. Every pointer is owned by the struct that holds it.
+ */
+#ifndef NTK_CORE_CALIBRATION_H
+#define NTK_CORE_CALIBRATION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/decompose.h"
+#include "core/directions.h"
+#include "core/posterior.h"
+#include "core/standardise.h"
+
+#define NTK_NAME_SIZE   128 /* of any name, units or label, with its terminating zero */
+#define NTK_REASON_SIZE 320
+
+enum ntk_select { NTK_SELECT_RULE, NTK_SELECT_VALIDATE };
+
+/* Conformal scores of one variable at one lead time. */
+struct ntk_calibration_variable {
+    char name[NTK_NAME_SIZE];
+    char units[NTK_NAME_SIZE];
+    char standard_name[NTK_NAME_SIZE];
+    size_t points;      /* of the field; 1 for a scalar */
+    size_t n_samples;   /* scored; 0: uncalibrated */
+    double n_effective; /* independent samples that these are worth */
+    size_t n_scores;    /* kept */
+    double *scores;     /* n_scores, ascending, in variable units per unit of sigma */
+};
+
+/* One candidate of the rank sweep, scored by blocked cross-validation at 90 %. */
+struct ntk_sweep_row {
+    enum ntk_method method;
+    size_t k;
+    double noise_variance;
+    double collapse_ratio;
+    double coverage; /* mean over variables; NAN without truths */
+    double width;    /* mean full width over the variable's mean |error|; NAN without truths */
+    double crps;     /* Gaussian CRPS over the variable's mean |error|; NAN without truths */
+    int collapsed;
+};
+
+struct ntk_calibration_lead {
+    double lead_hours;
+    size_t n;           /* samples the kernel was fitted on */
+    double n_effective; /* independent samples they are worth, from the prior variance's series */
+    struct ntk_standardise standardise;
+    struct ntk_posterior posterior;
+
+    size_t count, rank;  /* eigenvalues stored = count = min(n, d); rank of them non-zero */
+    double *eigenvalues; /* count, descending */
+    enum ntk_route route;
+    double concentration_ratio; /* CR_m, m = concentration_m */
+    size_t concentration_m;
+    double concentration_threshold;
+    double first_share; /* lambda_1 / sum lambda */
+    double effective_rank, participation_ratio;
+    double collapse_ratio;
+
+    enum ntk_method method;
+    enum ntk_method rule_method; /* what the rule alone says */
+    enum ntk_ica_form ica_form;
+    char method_reason[NTK_REASON_SIZE];
+    char rank_reason[NTK_REASON_SIZE];
+    size_t ica_dimension; /* m; 0 when ICA was not tried */
+    unsigned ica_iterations;
+    int ica_converged;
+    double *ica_unmixing; /* m x m on the whitened calibration set, or NULL */
+    double *ica_negentropy, *ica_excess_kurtosis; /* m each, or NULL */
+
+    size_t n_sweep;
+    struct ntk_sweep_row *sweep;
+
+    size_t folds;            /* of the cross-fit; 0: scored on split = 1 alone, or not at all */
+    size_t n_prior;          /* out-of-sample prior variances kept for novelty */
+    double *prior_reference; /* n_prior, ascending */
+
+    size_t n_variables;
+    struct ntk_calibration_variable *variables;
+};
+
+struct ntk_calibration {
+    char name[NTK_NAME_SIZE];
+    char model[NTK_NAME_SIZE], layer[NTK_NAME_SIZE], aggregation[NTK_NAME_SIZE];
+    char checkpoint_sha256[NTK_NAME_SIZE]; /* "" when not given */
+    char features_name[NTK_NAME_SIZE];
+    enum ntk_variance_mode variance_mode;
+    enum ntk_select select;
+    uint64_t seed;
+    char created[32];           /* UTC, ISO 8601 */
+    char program[NTK_NAME_SIZE]; /* "ntkuq 0.1.0" */
+    char blas[NTK_NAME_SIZE];
+    char first_time[32], last_time[32]; /* reference times fitted on, ISO 8601 */
+    size_t n_inputs;
+    char (*input_sha256)[65];
+    size_t d;
+    size_t n_leads;
+    struct ntk_calibration_lead *leads; /* ascending lead_hours */
+};
+
+void ntk_calibration_lead_clear(struct ntk_calibration_lead *lead);
+void ntk_calibration_free(struct ntk_calibration *calibration);
+
+/* The lead within a second of `lead_hours`, or NULL. Borrowed. */
+const struct ntk_calibration_lead *ntk_calibration_find_lead(
+    const struct ntk_calibration *calibration, double lead_hours);
+
+/* The variable of that name, or NULL. Borrowed. */
+const struct ntk_calibration_variable *ntk_calibration_find_variable(
+    const struct ntk_calibration_lead *lead, const char *name);
+
+#endif

@@ -1,0 +1,46 @@
+/* The spectrum of the empirical neural tangent kernel (paper section 3.2; docs/method.md step 2).
+ *
+ * lambda_1 >= ... >= lambda_p are the squared singular values of the standardised features X
+ * (n x d), p = min(n, d): the eigenvalues of the kernel X X' and of X' X. The right singular
+ * vectors are the principal directions. Three routes give the same answer to 1e-9 wherever the
+ * squared spectrum resolves it:
+ *
+ *   svd            singular values of X itself, 4 n d min(n, d) operations and more
+ *   gram_samples   eigenvectors of X X' (n x n), for n < d
+ *   gram_features  eigenvectors of X' X (d x d), for d <= n
+ *
+ * A Gram matrix squares the condition number: singular values below about 1e-8 of the largest drown
+ * in rounding. `auto` takes the smaller Gram matrix and, when the spectrum reaches down to that
+ * floor, the SVD instead.
+ *
+ * Signs: the entry of largest magnitude of each direction is positive. Thread-safe.
+ */
+#ifndef NTK_CORE_DECOMPOSE_H
+#define NTK_CORE_DECOMPOSE_H
+
+#include <stddef.h>
+
+#include "core/status.h"
+
+enum ntk_route { NTK_ROUTE_AUTO, NTK_ROUTE_SVD, NTK_ROUTE_GRAM_SAMPLES, NTK_ROUTE_GRAM_FEATURES };
+
+struct ntk_spectrum {
+    enum ntk_route route; /* the one taken, never AUTO */
+    size_t n, d;
+    size_t count;        /* p = min(n, d) */
+    size_t rank;         /* r <= min(n - 1, d): singular values above max(n, d) eps times the largest */
+    double *eigenvalues; /* p, descending, none negative */
+    double *directions;  /* rank x d, rows orthonormal */
+};
+
+/* Decomposes x (n x d, row-major); x is used as work space and is not preserved by the SVD route.
+ * NTK_BAD_DATA: all of x is zero. NTK_NOT_CONVERGED: LAPACK's iteration failed.
+ * The caller frees *out with ntk_spectrum_free. */
+enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_route route,
+                              struct ntk_spectrum **out, struct ntk_error *error);
+
+void ntk_spectrum_free(struct ntk_spectrum *spectrum);
+
+const char *ntk_route_name(enum ntk_route route);
+
+#endif

@@ -1,0 +1,40 @@
+/* Proper scores and the two functions of the normal distribution they need.
+ *
+ * Plain functions of finite arguments unless said otherwise: safe from any thread. Sources: Gneiting
+ * and Raftery (2007) for CRPS and interval score.
+ */
+#ifndef NTK_CORE_SCORES_H
+#define NTK_CORE_SCORES_H
+
+#include <stddef.h>
+
+/* Phi(z), and its inverse: p in (0, 1), -inf at 0 and +inf at 1. */
+double ntk_normal_cdf(double z);
+double ntk_normal_quantile(double p);
+
+/* CRPS of N(mean, sd^2) at y: sd [z (2 Phi(z) - 1) + 2 phi(z) - 1/sqrt(pi)], z = (y - mean)/sd;
+ * |y - mean| for sd = 0. In the units of y. */
+double ntk_crps_gaussian(double y, double mean, double sd);
+
+/* (u - l) + 2/a (l - y)+ + 2/a (y - u)+ with a = 1 - level. In the units of y. */
+double ntk_interval_score(double y, double lower, double upper, double level);
+
+/* Standard deviation (n - 1) over mean: how much widths differ between samples. 0 for n < 2. */
+double ntk_coefficient_of_variation(const double *widths, size_t n);
+
+/* A coverage and how well it is known. The samples' own covered fractions p_i are averaged; their
+ * spread and their autocorrelation in the given order (time) make an effective number of
+ * independent yes/no outcomes, for which the Wilson interval is taken. */
+struct ntk_coverage {
+    double coverage;     /* in [0, 1] */
+    double low, high;    /* 95 % confidence interval */
+    double n_effective;  /* in [1, n * points] */
+};
+void ntk_coverage_estimate(const double *covered_fraction, size_t n, size_t points,
+                           struct ntk_coverage *out);
+
+/* Effective number of independent values in a series: n / (1 + 2 sum rho_k), the sum stopped at the
+ * first pair of autocorrelations that is not positive (Geyer 1992). In [1, n]; n for a constant. */
+double ntk_effective_sample_size(const double *series, size_t n);
+
+#endif

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Installs what a Debian 12 machine lacks. Arguments name what the machine is for:
+#   run    what the two programs need to run
+#   build  compilers and -dev packages
+#   test   test frameworks and second opinions
+# The one list of packages: Makefile, Dockerfile and CI all call this script.
+# docs/dependencies.md says why each one is here.
+set -eu
+
+run="libmicrohttpd12 libjansson4 libnetcdf19 libhdf5-103-1 libopenblas0-pthread liblapacke
+     libsodium23 libseccomp2 libudunits2-0 curl ca-certificates"
+build="gcc make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjansson-dev libnetcdf-dev
+       libhdf5-dev libopenblas-pthread-dev liblapacke-dev libsodium-dev libseccomp-dev
+       libudunits2-dev curl python3-minimal"
+test="check clang libclang-rt-14-dev valgrind gcovr wrk netcdf-bin python3 python3-netcdf4"
+
+wanted=""
+[ $# -gt 0 ] || set -- build test
+for purpose in "$@"; do
+    case $purpose in
+    run) wanted="$wanted $run" ;;
+    build) wanted="$wanted $build" ;;
+    test) wanted="$wanted $test" ;;
+    *) echo "install-deps.sh: '$purpose' is not run, build or test" >&2; exit 64 ;;
+    esac
+done
+
+missing=""
+for package in $wanted; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+[ "$(id -u)" = 0 ] || as_root=sudo
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086  # the list is meant to be split
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
