@@ -110,7 +110,7 @@ $(B)/tests/test_core:   $(call objects,tests/core)   $(SUPPORT) $(CORE)
 $(B)/tests/test_io:     $(call objects,tests/io)     $(SUPPORT) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_netcdf: $(call objects,tests/netcdf) $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_jail:   $(call objects,tests/jail)   $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
-$(B)/tests/test_cli:    $(call objects,tests/cli)    $(SUPPORT) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+$(B)/tests/test_cli:    $(call objects,tests/cli)    $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_http:   $(call objects,tests/http)   $(SUPPORT) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(TESTS):
 	@mkdir -p $(@D)

@@ -22,8 +22,8 @@ enum ntk_ica_form { NTK_ICA_RITZ, NTK_ICA_DIAGONAL };
 /* m: min(rank, floor(n / 5), 50), but more than k where the rank allows. */
 size_t ntk_ica_dimension(size_t n, size_t rank, size_t k);
 
-/* z (n x m): sqrt(n) U_m of the standardised x, the whitened calibration set, from its coordinates
- * x V (n x stride). NTK_TRY_AGAIN without memory. */
+/* z (n x m): zero mean and identity covariance, z_ij = coordinate_ij sqrt(n / lambda_j), from the
+ * coordinates of the calibration set along its singular directions (n x stride, m <= stride). */
 void ntk_whiten(const double *coordinates, size_t n, size_t stride, const double *eigenvalues,
                 size_t m, double *z);
 

@@ -7,7 +7,9 @@
  *   correction  sum_j lambda_j c_j^2 / (lambda_j + s2)
  *   residual    |x - Q' c|^2
  *   posterior   s2 (1 + sum_j c_j^2 / (lambda_j + s2)) + residual     = prior + s2 - correction
- *   sigma       sqrt(posterior); mode `reference`: sqrt(posterior + residual)
+ *   sigma       sqrt(posterior)
+ *
+ * Mode `reference` clamps the posterior at 1e-8 and takes sigma = sqrt(posterior + residual).
  *
  * The posterior is a sum of non-negative terms, so it needs no clamp and small variances survive.
  * In the units of the standardised features: dimensionless.

@@ -1,5 +1,7 @@
 #include "io/limits.h"
 
+#include "core/fit.h"
+
 /* name, value, meaning */
 #define LIMITS(X)                                                                                  \
     X(archive_bytes, (size_t)64 << 30, "bytes of one archive file")                                \
@@ -10,7 +12,7 @@
     X(leads, 1024, "lead times of one archive or calibration")                                     \
     X(variables, 256, "forecast variables of one archive or calibration")                          \
     X(artifact_bytes, (size_t)4 << 30, "bytes of a calibration file")                              \
-    X(scores, 65536, "conformal scores kept for a variable and lead; more are thinned upwards")    \
+    X(scores, NTK_SCORES_KEPT, "conformal scores kept for a variable and lead; more are thinned upwards")    \
     X(levels, 32, "levels of one query")                                                           \
     X(query_samples, 65536, "samples of one interval query")
 

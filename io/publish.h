@@ -20,7 +20,11 @@ enum ntk_status ntk_publish_prepare(const char *path, char *temporary, size_t si
 enum ntk_status ntk_publish_file(const char *temporary, const char *path, unsigned mode,
                                  int exclusive, struct ntk_error *error);
 
-/* The same for bytes in memory. */
+/* Replaces the content of an existing file, without flushing it. */
+enum ntk_status ntk_publish_write(const char *path, const void *bytes, size_t size,
+                                  struct ntk_error *error);
+
+/* All three for bytes in memory. */
 enum ntk_status ntk_publish_bytes(const char *path, const void *bytes, size_t size, unsigned mode,
                                   int exclusive, struct ntk_error *error);
 

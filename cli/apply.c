@@ -1,0 +1,351 @@
+/* ntkuq apply: intervals for every forecast of an archive, block by block of samples. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/dataset.h"
+#include "cli/query.h"
+#include "core/interval.h"
+#include "io/netcdf/interval_writer.h"
+
+/* Samples a block: features and one variable's limits stay within about this many bytes. */
+static const size_t block_bytes = (size_t)64 << 20;
+
+struct counts {
+    size_t samples, nonfinite_samples, nonfinite_points, unbounded_limits, outside_support;
+};
+
+/* One block of rows of one lead. */
+struct block {
+    const struct ntk_command_context *context;
+    const struct ntk_query *query;
+    struct ntk_interval_writer *writer;
+    size_t lead, first, count, capacity;
+    double *features, *work, *novelty;
+    struct ntk_variance *variance;
+    unsigned char *sample_flags;
+    struct counts counts;
+};
+
+static enum ntk_status block_create(struct block *block, struct ntk_error *error)
+{
+    size_t d = block->query->archive->d, rows = block_bytes / (d * sizeof(double)), work = 0;
+    block->capacity = rows < 1 ? 1 : rows > 4096 ? 4096 : rows;
+    for (size_t l = 0; l < block->query->calibration->n_leads; l++) {
+        size_t size = ntk_posterior_work_size(&block->query->calibration->leads[l].posterior);
+        work = size > work ? size : work;
+    }
+    block->features = ntk_matrix_create(block->capacity, d);
+    block->work = ntk_matrix_create(1, work);
+    block->novelty = ntk_matrix_create(1, block->capacity);
+    block->variance = calloc(block->capacity, sizeof *block->variance);
+    block->sample_flags = calloc(block->capacity, 1);
+    if (!block->features || !block->work || !block->novelty || !block->variance ||
+        !block->sample_flags)
+        return ntk_fail_memory(error, "a block of samples", block->capacity * d * sizeof(double));
+    return NTK_OK;
+}
+
+static void block_clear(struct block *block)
+{
+    free(block->features);
+    free(block->work);
+    free(block->novelty);
+    free(block->variance);
+    free(block->sample_flags);
+}
+
+static enum ntk_status refuse_feature(const struct block *block, size_t i, size_t j,
+                                      struct ntk_error *error)
+{
+    const struct ntk_archive_lead *lead = &block->query->archive->leads[block->lead];
+    double value = block->features[i * block->query->archive->d + j];
+    char when[40];
+    ntk_format_time(lead->reference_time[block->first + i], when, sizeof when);
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "%s is %s at sample %zu (%s), lead %g h, feature %zu; finite values were "
+                    "expected (--missing mask_point flags the sample instead)",
+                    block->query->archive->features_name, isnan(value) ? "NaN or missing" : "Inf",
+                    lead->sample[block->first + i], when, lead->hours, j);
+}
+
+/* Index of the first feature of a row that is not finite, or d. */
+static size_t find_nonfinite(const double *row, size_t d)
+{
+    size_t j = 0;
+    while (j < d && isfinite(row[j]))
+        j++;
+    return j;
+}
+
+/* Variance of each sample; what cannot be computed is NAN and flagged. */
+static enum ntk_status eval_samples(struct block *block, struct ntk_error *error)
+{
+    const struct ntk_calibration_lead *lead = ntk_query_lead(block->query, block->lead);
+    size_t d = block->query->archive->d;
+    for (size_t i = 0; i < block->count; i++) {
+        const double *row = block->features + i * d;
+        size_t bad = find_nonfinite(row, d);
+        if (bad < d && block->context->arguments->missing == NTK_MISSING_REJECT)
+            return refuse_feature(block, i, bad, error);
+        if (bad < d) {
+            block->variance[i] = (struct ntk_variance){NAN, NAN, NAN, NAN, NAN};
+            block->novelty[i] = NAN;
+            block->sample_flags[i] = NTK_FLAG_NONFINITE_INPUT;
+            block->counts.nonfinite_samples++;
+            continue;
+        }
+        ntk_posterior_eval(&lead->posterior, row, block->work, &block->variance[i]);
+        block->novelty[i] = ntk_interval_novelty(lead, block->variance[i].prior);
+        block->sample_flags[i] =
+            (unsigned char)ntk_interval_sample_flags(lead, block->variance[i].prior);
+        block->counts.outside_support += !!(block->sample_flags[i] & NTK_FLAG_OUTSIDE_SUPPORT);
+    }
+    block->counts.samples += block->count;
+    return NTK_OK;
+}
+
+/* Arrays of one variable over a block: forecast, std, flag (count x points), limits (levels x ...). */
+struct field {
+    size_t points, size;
+    float *forecast, *std, *lower, *upper;
+    signed char *flag;
+};
+
+static enum ntk_status field_create(struct field *field, size_t count, size_t points,
+                                    size_t n_levels, struct ntk_error *error)
+{
+    size_t limits;
+    field->points = points;
+    if (!ntk_size_multiply(count, points, &field->size) ||
+        !ntk_size_multiply(field->size, n_levels, &limits))
+        return ntk_fail_memory(error, "a field", SIZE_MAX);
+    field->forecast = calloc(field->size + 1, sizeof(float));
+    field->std = calloc(field->size + 1, sizeof(float));
+    field->flag = calloc(field->size + 1, 1);
+    field->lower = calloc(limits + 1, sizeof(float));
+    field->upper = calloc(limits + 1, sizeof(float));
+    if (!field->forecast || !field->std || !field->flag || !field->lower || !field->upper)
+        return ntk_fail_memory(error, "a field", (2 * limits + 2 * field->size) * sizeof(float));
+    return NTK_OK;
+}
+
+static void field_clear(struct field *field)
+{
+    free(field->forecast);
+    free(field->std);
+    free(field->flag);
+    free(field->lower);
+    free(field->upper);
+}
+
+static enum ntk_status check_forecast(struct block *block, size_t v, const struct field *field,
+                                      struct ntk_error *error)
+{
+    for (size_t at = 0; at < field->size; at++) {
+        if (isfinite(field->forecast[at]))
+            continue;
+        block->counts.nonfinite_points++;
+        if (block->context->arguments->missing == NTK_MISSING_REJECT)
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "%s is %s at sample %zu, lead %g h, point %zu; finite values were "
+                            "expected (--missing mask_point flags the point instead)",
+                            block->query->archive->variables[v].name,
+                            isnan(field->forecast[at]) ? "NaN or missing" : "Inf",
+                            block->query->archive->leads[block->lead]
+                                .sample[block->first + at / field->points],
+                            block->query->archive->leads[block->lead].hours, at % field->points);
+    }
+    return NTK_OK;
+}
+
+/* One sample's points: std = alpha sigma, limits = forecast -+ q sigma per level. */
+static void fill_sample(struct block *block, size_t i, double scale, const double *quantiles,
+                        struct field *field)
+{
+    size_t n_levels = block->context->arguments->n_levels, first = i * field->points;
+    double sigma = block->variance[i].sigma;
+    unsigned flags = block->sample_flags[i];
+    if (isnan(scale))
+        flags |= NTK_FLAG_UNCALIBRATED;
+    for (size_t level = 0; level < n_levels; level++) {
+        if (isinf(quantiles[level]))
+            flags |= NTK_FLAG_INTERVAL_UNBOUNDED;
+    }
+    for (size_t p = first; p < first + field->points; p++) {
+        double forecast = (double)field->forecast[p];
+        int usable = isfinite(forecast) && !isnan(sigma);
+        field->flag[p] = (signed char)(usable ? flags : flags | NTK_FLAG_NONFINITE_INPUT);
+        field->std[p] = usable && isfinite(scale) ? (float)(scale * sigma) : NAN;
+        for (size_t level = 0; level < n_levels; level++) {
+            double half = usable ? quantiles[level] * sigma : NAN;
+            field->lower[level * field->size + p] = (float)(forecast - half);
+            field->upper[level * field->size + p] = (float)(forecast + half);
+        }
+    }
+}
+
+static enum ntk_status apply_variable(struct block *block, size_t v, struct ntk_error *error)
+{
+    const struct ntk_arguments *arguments = block->context->arguments;
+    const struct ntk_calibration_variable *variable =
+        ntk_query_variable(block->query, block->lead, v);
+    double quantiles[NTK_LEVELS_MOST], scale = NAN;
+    struct field field = {0};
+    enum ntk_status status =
+        field_create(&field, block->count, block->query->archive->variables[v].points,
+                     arguments->n_levels, error);
+    if (status ||
+        (status = ntk_archive_read_variable(block->query->archive, block->lead, v, 0, block->first,
+                                            block->count, field.forecast, error)) ||
+        (status = check_forecast(block, v, &field, error)))
+        goto done;
+    for (size_t level = 0; level < arguments->n_levels; level++)
+        quantiles[level] =
+            variable ? ntk_interval_quantile(variable, arguments->levels[level]) : NAN;
+    if (variable)
+        scale = ntk_interval_standard_scale(variable);
+    for (size_t i = 0; i < block->count; i++)
+        fill_sample(block, i, scale, quantiles, &field);
+    for (size_t level = 0; level < arguments->n_levels; level++)
+        block->counts.unbounded_limits += isinf(quantiles[level]) ? block->count : 0;
+    status = ntk_interval_writer_put_variable(block->writer, block->lead, v, block->first,
+                                              block->count, field.forecast, field.std, field.lower,
+                                              field.upper, field.flag, error);
+done:
+    field_clear(&field);
+    return status;
+}
+
+static enum ntk_status apply_block(struct block *block, struct ntk_error *error)
+{
+    const struct ntk_archive *archive = block->query->archive;
+    enum ntk_status status = ntk_archive_read_features(archive, block->lead, block->first,
+                                                       block->count, block->features, error);
+    if (!status)
+        status = eval_samples(block, error);
+    if (!status)
+        status = ntk_interval_writer_put_samples(block->writer, block->lead, block->first,
+                                                 block->count, block->variance, block->novelty,
+                                                 error);
+    for (size_t v = 0; v < archive->n_variables && !status; v++)
+        status = apply_variable(block, v, error);
+    return status;
+}
+
+/* Rows a block of this lead may have so that the largest field stays within block_bytes. */
+static size_t rows_per_block(const struct block *block)
+{
+    const struct ntk_archive *archive = block->query->archive;
+    size_t points = 1, rows = block->capacity;
+    for (size_t v = 0; v < archive->n_variables; v++)
+        points = archive->variables[v].points > points ? archive->variables[v].points : points;
+    size_t per_row = points * sizeof(float) * (2 + 2 * block->context->arguments->n_levels);
+    if (rows > block_bytes / per_row)
+        rows = block_bytes / per_row;
+    return rows < 1 ? 1 : rows;
+}
+
+static enum ntk_status apply_leads(struct block *block, struct ntk_error *error)
+{
+    const struct ntk_archive *archive = block->query->archive;
+    for (block->lead = 0; block->lead < archive->n_leads; block->lead++) {
+        size_t n = archive->leads[block->lead].n, rows = rows_per_block(block);
+        for (block->first = 0; block->first < n; block->first += block->count) {
+            block->count = n - block->first < rows ? n - block->first : rows;
+            ntk_progress_report(block->context->progress,
+                                ((double)block->lead + (double)block->first / (double)n) /
+                                    (double)archive->n_leads,
+                                "applying");
+            enum ntk_status status = apply_block(block, error);
+            if (status)
+                return status;
+        }
+    }
+    return NTK_OK;
+}
+
+/* "svd" when all leads agree, else "24:svd 48:ica"; likewise for ranks. */
+static void join_leads(const struct ntk_calibration *c, int ranks, char *out, size_t size)
+{
+    size_t used = 0;
+    int agree = 1;
+    for (size_t l = 1; l < c->n_leads; l++)
+        agree = agree && (ranks ? c->leads[l].posterior.k == c->leads[0].posterior.k
+                                : c->leads[l].method == c->leads[0].method);
+    *out = 0;
+    for (size_t l = 0; l < (agree ? 1 : c->n_leads) && used < size; l++) {
+        const struct ntk_calibration_lead *lead = &c->leads[l];
+        char value[24], prefix[32] = "";
+        snprintf(value, sizeof value, "%zu", lead->posterior.k);
+        if (!agree)
+            snprintf(prefix, sizeof prefix, "%s%g:", l ? " " : "", lead->lead_hours);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", prefix,
+                                 ranks ? value : ntk_method_name(lead->method));
+    }
+}
+
+static enum ntk_status apply(const struct ntk_command_context *context, struct block *block,
+                             struct ntk_error *error)
+{
+    const struct ntk_calibration *c = block->query->calibration;
+    char method[1024], rank[1024];
+    join_leads(c, 0, method, sizeof method);
+    join_leads(c, 1, rank, sizeof rank);
+    struct ntk_interval_header header = {.calibration_name = c->name,
+                                         .calibration_sha256 = block->query->sha256,
+                                         .model = c->model,
+                                         .method = method,
+                                         .rank = rank,
+                                         .program = "ntkuq " NTK_VERSION,
+                                         .levels = context->arguments->levels,
+                                         .n_levels = context->arguments->n_levels};
+    enum ntk_status status = block_create(block, error);
+    if (!status)
+        status = ntk_interval_writer_create(context->output, block->query->archive, &header,
+                                            &block->writer, error);
+    if (status)
+        return status;
+    status = apply_leads(block, error);
+    enum ntk_status closed = ntk_interval_writer_close(block->writer, status ? NULL : error);
+    return status ? status : closed;
+}
+
+static void print_summary(const struct ntk_command_context *context, const struct block *block)
+{
+    const struct counts *counts = &block->counts;
+    ntk_progress_clear(context->progress);
+    if (context->arguments->json) {
+        printf("{\"calibration\": \"%s\", \"sha256\": \"%s\", \"rows\": %zu, "
+               "\"nonfinite_samples\": %zu, \"nonfinite_points\": %zu, \"unbounded_intervals\": "
+               "%zu, \"outside_calibration_support\": %zu}\n",
+               block->query->calibration->name, block->query->sha256, counts->samples,
+               counts->nonfinite_samples, counts->nonfinite_points, counts->unbounded_limits,
+               counts->outside_support);
+        return;
+    }
+    printf("calibration %s (%.12s): intervals for %zu forecasts at %zu lead times\n",
+           block->query->calibration->name, block->query->sha256, counts->samples,
+           block->query->archive->n_leads);
+    printf("flagged: %zu samples and %zu points not finite, %zu unbounded, %zu outside the "
+           "calibration's support\n",
+           counts->nonfinite_samples, counts->nonfinite_points, counts->unbounded_limits,
+           counts->outside_support);
+}
+
+enum ntk_status ntk_apply_command(const struct ntk_command_context *context,
+                                  struct ntk_error *error)
+{
+    struct ntk_query query = {0};
+    enum ntk_status status = ntk_query_open(context, &query, error);
+    if (status)
+        return status;
+    struct block block = {.context = context, .query = &query};
+    status = apply(context, &block, error);
+    if (!status)
+        print_summary(context, &block);
+    block_clear(&block);
+    ntk_query_clear(&query);
+    return status;
+}

@@ -1,0 +1,351 @@
+#include "cli/arguments.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/limits.h"
+
+struct option {
+    const char *name;     /* with its dashes */
+    unsigned commands;    /* bits of enum ntk_command */
+    const char *argument; /* placeholder; NULL: a switch */
+    const char *meaning;
+    enum ntk_status (*parse)(const struct option *option, const char *value,
+                             struct ntk_arguments *out, struct ntk_error *error);
+};
+
+struct choice {
+    const char *name;
+    int value;
+};
+
+static enum ntk_status parse_choice(const struct option *option, const char *value,
+                                    const struct choice *choices, int *out,
+                                    struct ntk_error *error)
+{
+    for (const struct choice *choice = choices; choice->name; choice++) {
+        if (!strcmp(choice->name, value)) {
+            *out = choice->value;
+            return NTK_OK;
+        }
+    }
+    return ntk_fail(error, NTK_USAGE, "%s is '%s', it may be %s", option->name, value,
+                    option->argument);
+}
+
+static enum ntk_status parse_number(const struct option *option, const char *value, uint64_t least,
+                                    uint64_t most, uint64_t *out, struct ntk_error *error)
+{
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(value, &end, 10);
+    if (errno || end == value || *end || *value == '-' || number < least || number > most)
+        return ntk_fail(error, NTK_USAGE,
+                        "%s is '%s', a whole number from %" PRIu64 " to %" PRIu64 " was expected",
+                        option->name, value, least, most);
+    *out = number;
+    return NTK_OK;
+}
+
+#define PARSER(what)                                                                               \
+    static enum ntk_status parse_##what(const struct option *option, const char *value,            \
+                                        struct ntk_arguments *out, struct ntk_error *error)
+
+#define TEXT_PARSER(what, field)                                                                   \
+    PARSER(what)                                                                                   \
+    {                                                                                              \
+        if (!*value)                                                                               \
+            return ntk_fail(error, NTK_USAGE, "%s is empty", option->name);                        \
+        out->field = value;                                                                        \
+        return NTK_OK;                                                                             \
+    }
+
+TEXT_PARSER(output, output)
+TEXT_PARSER(features, features)
+TEXT_PARSER(split, split)
+
+#define CHOICE_PARSER(what, field, ...)                                                            \
+    PARSER(what)                                                                                   \
+    {                                                                                              \
+        static const struct choice choices[] = {__VA_ARGS__, {NULL, 0}};                           \
+        int chosen = 0;                                                                            \
+        enum ntk_status status = parse_choice(option, value, choices, &chosen, error);             \
+        if (!status)                                                                               \
+            out->field = chosen;                                                                   \
+        return status;                                                                             \
+    }
+
+CHOICE_PARSER(method, fit.method, {"auto", NTK_CHOOSE_AUTO}, {"svd", NTK_CHOOSE_SVD},
+              {"ica", NTK_CHOOSE_ICA})
+CHOICE_PARSER(select, fit.select, {"rule", NTK_SELECT_RULE}, {"validate", NTK_SELECT_VALIDATE})
+CHOICE_PARSER(variance, fit.variance_mode, {"published", NTK_VARIANCE_PUBLISHED},
+              {"reference", NTK_VARIANCE_REFERENCE})
+CHOICE_PARSER(standardise, fit.standardise, {"mean_norm", NTK_STANDARDISE_MEAN_NORM},
+              {"per_channel", NTK_STANDARDISE_PER_CHANNEL})
+CHOICE_PARSER(ica_form, fit.ica_form, {"ritz", NTK_ICA_RITZ}, {"diagonal", NTK_ICA_DIAGONAL})
+CHOICE_PARSER(missing, missing, {"reject", NTK_MISSING_REJECT},
+              {"drop_sample", NTK_MISSING_DROP_SAMPLE}, {"mask_point", NTK_MISSING_MASK_POINT})
+CHOICE_PARSER(sandbox, sandbox, {"on", 1}, {"off", 0})
+
+#define NUMBER_PARSER(what, field, least, most)                                                    \
+    PARSER(what)                                                                                   \
+    {                                                                                              \
+        uint64_t number = 0;                                                                       \
+        enum ntk_status status = parse_number(option, value, least, most, &number, error);         \
+        if (!status)                                                                               \
+            out->field = number;                                                                   \
+        return status;                                                                             \
+    }
+
+NUMBER_PARSER(seed, fit.seed, 0, INT64_MAX)
+NUMBER_PARSER(samples, samples, 20, 100000)
+NUMBER_PARSER(feature_count, feature_count, 1, 16384)
+NUMBER_PARSER(memory, memory_bytes, (uint64_t)64 << 20, (uint64_t)1 << 48)
+
+PARSER(deadline)
+{
+    uint64_t seconds;
+    enum ntk_status status = parse_number(option, value, 1, 30 * 86400, &seconds, error);
+    if (!status)
+        out->deadline_seconds = (unsigned)seconds;
+    return status;
+}
+
+PARSER(progress_fd)
+{
+    uint64_t descriptor;
+    enum ntk_status status = parse_number(option, value, 3, 1023, &descriptor, error);
+    if (!status)
+        out->progress_fd = (int)descriptor;
+    return status;
+}
+
+PARSER(name)
+{
+    size_t length = strlen(value);
+    size_t allowed = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                   "._-");
+    if (length < 1 || length > 64 || allowed < length || *value == '.')
+        return ntk_fail(error, NTK_USAGE,
+                        "%s is '%.80s', 1 to 64 letters, digits, '.', '_' or '-' were expected, not "
+                        "beginning with '.'",
+                        option->name, value);
+    out->name = value;
+    return NTK_OK;
+}
+
+PARSER(rank)
+{
+    uint64_t rank = 0;
+    enum ntk_status status = NTK_OK;
+    if (strcmp(value, "auto"))
+        status = parse_number(option, value, 1, ntk_limits.features, &rank, error);
+    if (!status)
+        out->fit.rank = (size_t)rank;
+    return status;
+}
+
+PARSER(levels)
+{
+    const char *next = value;
+    size_t n = 0;
+    for (;;) {
+        char *end;
+        double level = strtod(next, &end);
+        if (end == next || !(level > 0 && level < 1) || (*end && *end != ','))
+            return ntk_fail(error, NTK_USAGE,
+                            "%s is '%s', numbers between 0 and 1 with commas between them were "
+                            "expected, such as 0.5,0.9",
+                            option->name, value);
+        if (n == NTK_LEVELS_MOST)
+            return ntk_fail(error, NTK_USAGE, "%s has more than %d levels", option->name,
+                            NTK_LEVELS_MOST);
+        if (n > 0 && level <= out->levels[n - 1])
+            return ntk_fail(error, NTK_USAGE, "%s is '%s', ascending levels were expected",
+                            option->name, value);
+        out->levels[n++] = level;
+        if (!*end)
+            break;
+        next = end + 1;
+    }
+    out->n_levels = n;
+    return NTK_OK;
+}
+
+PARSER(json)
+{
+    (void)option, (void)value, (void)error;
+    out->json = 1;
+    return NTK_OK;
+}
+
+enum {
+    FIT = NTK_COMMAND_FIT,
+    APPLY = NTK_COMMAND_APPLY,
+    INSPECT = NTK_COMMAND_INSPECT,
+    REPORT = NTK_COMMAND_REPORT,
+    SIMULATE = NTK_COMMAND_SIMULATE,
+    ALL = FIT | APPLY | INSPECT | REPORT | SIMULATE
+};
+
+static const struct option options[] = {
+    {"-o", FIT | APPLY | SIMULATE, "FILE", "what to write; appears whole or not at all",
+     parse_output},
+    {"--name", FIT, "NAME", "of the calibration; default: the archive's ntkuq__model", parse_name},
+    {"--method", FIT, "auto|svd|ica", "how directions are chosen", parse_method},
+    {"--rank", FIT, "auto|K", "how many directions are kept", parse_rank},
+    {"--select", FIT, "rule|validate", "whether a rule or cross-validation decides on ICA or SVD",
+     parse_select},
+    {"--variance", FIT, "published|reference", "Eq. 4, or what the Python package computes",
+     parse_variance},
+    {"--standardise", FIT, "mean_norm|per_channel", "one scale, or one for each feature",
+     parse_standardise},
+    {"--ica-form", FIT, "ritz|diagonal", "exact posterior of ICA's subspace, or its own directions",
+     parse_ica_form},
+    {"--features", FIT | APPLY | REPORT | INSPECT, "NAME", "the variable with the features",
+     parse_features},
+    {"--split", FIT | REPORT | INSPECT, "NAME", "the variable that divides the samples",
+     parse_split},
+    {"--missing", FIT | APPLY | REPORT, "reject|drop_sample|mask_point",
+     "what to do with values that are not finite", parse_missing},
+    {"--levels", APPLY | REPORT, "L,L...", "coverage of the intervals, such as 0.5,0.9",
+     parse_levels},
+    {"--samples", SIMULATE, "N", "forecasts in the archive", parse_samples},
+    {"--features", SIMULATE, "D", "hidden units of the network", parse_feature_count},
+    {"--seed", FIT | SIMULATE, "N", "of everything random", parse_seed},
+    {"--json", ALL, NULL, "print the result as JSON on standard output", parse_json},
+    {"--progress-fd", ALL, "N", "write progress as JSON lines to this descriptor",
+     parse_progress_fd},
+    {"--memory", ALL, "BYTES", "address space the work may use", parse_memory},
+    {"--deadline", ALL, "SECONDS", "after which the work is killed", parse_deadline},
+    {"--sandbox", ALL, "on|off", "whether files are parsed in the jail", parse_sandbox},
+};
+
+static const struct {
+    const char *name, *synopsis, *meaning;
+    enum ntk_command command;
+    size_t files_least, files_most;
+    int output;
+} commands[] = {
+    {"fit", "-o CAL.safetensors [options] ARCHIVE.nc...", "fit a calibration to forecast archives",
+     NTK_COMMAND_FIT, 1, SIZE_MAX, 1},
+    {"apply", "-o OUT.nc [options] CAL.safetensors ARCHIVE.nc...",
+     "write intervals for the forecasts of archives", NTK_COMMAND_APPLY, 2, SIZE_MAX, 1},
+    {"report", "[options] CAL.safetensors ARCHIVE.nc...",
+     "score the intervals on an archive's test samples", NTK_COMMAND_REPORT, 2, SIZE_MAX, 0},
+    {"inspect", "[options] FILE...", "say what is in an archive or a calibration",
+     NTK_COMMAND_INSPECT, 1, SIZE_MAX, 0},
+    {"simulate", "-o ARCHIVE.nc [options]", "make an archive from a chaotic toy atmosphere",
+     NTK_COMMAND_SIMULATE, 0, 0, 1},
+};
+
+enum { N_OPTIONS = sizeof options / sizeof *options, N_COMMANDS = sizeof commands / sizeof *commands };
+
+static const struct option *find_option(const char *name, size_t length, enum ntk_command command)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (options[i].commands & command && strlen(options[i].name) == length &&
+            !strncmp(options[i].name, name, length))
+            return &options[i];
+    }
+    return NULL;
+}
+
+static enum ntk_status parse_options(int argc, char **argv, struct ntk_arguments *out,
+                                     struct ntk_error *error)
+{
+    int files = 2, only_files = 0; /* files gather at the front of argv + 2, in order */
+    for (int i = 2; i < argc; i++) {
+        char *argument = argv[i];
+        if (only_files || argument[0] != '-' || !argument[1]) {
+            argv[files++] = argument;
+            continue;
+        }
+        if (!strcmp(argument, "--")) {
+            only_files = 1;
+            continue;
+        }
+        size_t length = strcspn(argument, "=");
+        const struct option *option = find_option(argument, length, out->command);
+        if (!option)
+            return ntk_fail(error, NTK_USAGE, "'%s' is not an option of ntkuq %s; see ntkuq --help",
+                            argument, argv[1]);
+        const char *value = argument[length] ? argument + length + 1 : NULL;
+        if (option->argument && !value)
+            value = i + 1 < argc ? argv[++i] : NULL;
+        if (option->argument && !value)
+            return ntk_fail(error, NTK_USAGE, "%s wants %s", option->name, option->argument);
+        enum ntk_status status = option->parse(option, value, out, error);
+        if (status)
+            return status;
+    }
+    out->files = (const char *const *)(argv + 2);
+    out->n_files = (size_t)(files - 2);
+    return NTK_OK;
+}
+
+enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments *out,
+                                    struct ntk_error *error)
+{
+    struct ntk_arguments made = {
+        .fit = ntk_fit_defaults,
+        .levels = {0.5, 0.9},
+        .n_levels = 2,
+        .samples = 300,
+        .feature_count = 256,
+        .progress_fd = -1,
+        .sandbox = 1,
+        .memory_bytes = (size_t)64 << 30,
+        .deadline_seconds = 86400,
+    };
+    size_t c = 0;
+    if (argc < 2)
+        return ntk_fail(error, NTK_USAGE, "a command was expected: fit, apply, report, inspect or "
+                                          "simulate; see ntkuq --help");
+    while (c < N_COMMANDS && strcmp(commands[c].name, argv[1]))
+        c++;
+    if (c == N_COMMANDS)
+        return ntk_fail(error, NTK_USAGE,
+                        "'%s' is not a command; fit, apply, report, inspect or simulate was expected",
+                        argv[1]);
+    made.command = commands[c].command;
+    enum ntk_status status = parse_options(argc, argv, &made, error);
+    if (status)
+        return status;
+    if (made.n_files < commands[c].files_least || made.n_files > commands[c].files_most)
+        return ntk_fail(error, NTK_USAGE, "found %zu files; usage: ntkuq %s %s", made.n_files,
+                        commands[c].name, commands[c].synopsis);
+    if (made.n_files > ntk_limits.archive_files)
+        return ntk_fail(error, NTK_USAGE, "found %zu files, at most %zu are taken", made.n_files,
+                        ntk_limits.archive_files);
+    if (commands[c].output && !made.output)
+        return ntk_fail(error, NTK_USAGE, "-o FILE is missing; usage: ntkuq %s %s",
+                        commands[c].name, commands[c].synopsis);
+    *out = made;
+    return NTK_OK;
+}
+
+void ntk_arguments_help(FILE *stream)
+{
+    fprintf(stream, "ntkuq %s: error bars for AI weather forecasts\n", NTK_VERSION);
+    for (size_t c = 0; c < N_COMMANDS; c++) {
+        fprintf(stream, "\nntkuq %s %s\n    %s\n", commands[c].name, commands[c].synopsis,
+                commands[c].meaning);
+        for (size_t i = 0; i < N_OPTIONS; i++) {
+            if (!(options[i].commands & commands[c].command) || options[i].commands == ALL)
+                continue;
+            fprintf(stream, "      %-13s %-31s %s\n", options[i].name, options[i].argument,
+                    options[i].meaning);
+        }
+    }
+    fprintf(stream, "\nevery command\n");
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (options[i].commands == ALL)
+            fprintf(stream, "      %-13s %-31s %s\n", options[i].name,
+                    options[i].argument ? options[i].argument : "", options[i].meaning);
+    }
+    fprintf(stream, "\nexit codes: 0 done, 64 usage, 65 bad data, 66 no input, 70 a bug, 73 cannot "
+                    "write, 75 try again\n");
+}

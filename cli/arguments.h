@@ -1,0 +1,53 @@
+/* The command line of ntkuq: one table makes the parser, the help and the usage errors. */
+#ifndef NTK_CLI_ARGUMENTS_H
+#define NTK_CLI_ARGUMENTS_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "core/fit.h"
+#include "core/status.h"
+
+enum ntk_command {
+    NTK_COMMAND_FIT = 1,
+    NTK_COMMAND_APPLY = 2,
+    NTK_COMMAND_INSPECT = 4,
+    NTK_COMMAND_REPORT = 8,
+    NTK_COMMAND_SIMULATE = 16,
+};
+
+/* What to do with values that are not finite; nothing is ever replaced by a number. */
+enum ntk_missing {
+    NTK_MISSING_REJECT,      /* the first one is an error with its position */
+    NTK_MISSING_DROP_SAMPLE, /* its sample is left out of that lead time */
+    NTK_MISSING_MASK_POINT   /* its grid point is left out; its sample if it is a feature */
+};
+
+enum { NTK_LEVELS_MOST = 32 };
+
+struct ntk_arguments {
+    enum ntk_command command;
+    const char *output;
+    const char *name;
+    struct ntk_fit_options fit;
+    const char *features, *split; /* variable names, or NULL */
+    enum ntk_missing missing;
+    double levels[NTK_LEVELS_MOST]; /* ascending */
+    size_t n_levels;
+    size_t samples, feature_count; /* simulate */
+    int json;
+    int progress_fd; /* -1: none */
+    int sandbox;
+    size_t memory_bytes;
+    unsigned deadline_seconds;
+    const char *const *files; /* what is left of argv, borrowed */
+    size_t n_files;
+};
+
+/* Parses argv (argv[0] is the program). NTK_USAGE names the argument and what was expected. */
+enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments *out,
+                                    struct ntk_error *error);
+
+void ntk_arguments_help(FILE *stream);
+
+#endif

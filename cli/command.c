@@ -1,0 +1,243 @@
+/* The outside of a command: what must happen before the jail closes and after it opened. */
+#include "cli/command.h"
+
+#include <cblas.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/jail.h"
+#include "cli/simulate.h"
+#include "io/netcdf/archive.h"
+#include "io/publish.h"
+
+static int exit_code_of(enum ntk_status status)
+{
+    switch (status) {
+    case NTK_OK:
+        return EX_OK;
+    case NTK_USAGE:
+        return EX_USAGE;
+    case NTK_BAD_DATA:
+    case NTK_NOT_CONVERGED:
+        return EX_DATAERR;
+    case NTK_NO_INPUT:
+        return EX_NOINPUT;
+    case NTK_CANNOT_CREATE:
+        return EX_CANTCREAT;
+    case NTK_TRY_AGAIN:
+        return EX_TEMPFAIL;
+    }
+    return EX_SOFTWARE;
+}
+
+static int complain(enum ntk_status status, const struct ntk_error *error)
+{
+    fprintf(stderr, "ntkuq: %s\n", error->text);
+    return exit_code_of(status);
+}
+
+enum ntk_status ntk_simulate_command(const struct ntk_command_context *context,
+                                     struct ntk_error *error)
+{
+    const struct ntk_arguments *arguments = context->arguments;
+    enum ntk_status status =
+        ntk_simulate(context->output, arguments->samples, arguments->feature_count,
+                     arguments->fit.seed, ntk_progress_report, context->progress, error);
+    if (!status && arguments->json)
+        printf("{\"samples\": %zu, \"features\": %zu, \"seed\": %llu}\n", arguments->samples,
+               arguments->feature_count, (unsigned long long)arguments->fit.seed);
+    return status;
+}
+
+/* The body of the jailed process. */
+static int work(void *argument)
+{
+    const struct ntk_command_context *context = argument;
+    struct ntk_error error = {""};
+    enum ntk_status status = NTK_USAGE;
+    switch (context->arguments->command) {
+    case NTK_COMMAND_FIT:
+        status = ntk_fit_command(context, &error);
+        break;
+    case NTK_COMMAND_APPLY:
+        status = ntk_apply_command(context, &error);
+        break;
+    case NTK_COMMAND_INSPECT:
+        status = ntk_inspect_command(context, &error);
+        break;
+    case NTK_COMMAND_REPORT:
+        status = ntk_report_command(context, &error);
+        break;
+    case NTK_COMMAND_SIMULATE:
+        status = ntk_simulate_command(context, &error);
+        break;
+    }
+    ntk_progress_clear(context->progress);
+    if (status)
+        return complain(status, &error);
+    if (fflush(stdout)) {
+        ntk_fail(&error, NTK_CANNOT_CREATE, "cannot write the result to standard output: %s",
+                 strerror(errno));
+        return complain(NTK_CANNOT_CREATE, &error);
+    }
+    return EX_OK;
+}
+
+/* A regular file's absolute path; the caller frees it. Names that a library could take for a URL
+ * never get that far. */
+static enum ntk_status resolve_input(const char *name, char **out, struct ntk_error *error)
+{
+    struct stat info;
+    if (strstr(name, "://"))
+        return ntk_fail(error, NTK_NO_INPUT, "%s looks like a URL, the name of a file was expected",
+                        name);
+    char *path = realpath(name, NULL);
+    if (!path || stat(path, &info)) {
+        int reason = errno;
+        free(path);
+        return ntk_fail(error, NTK_NO_INPUT, "cannot open %s: %s", name, strerror(reason));
+    }
+    if (!S_ISREG(info.st_mode)) {
+        free(path);
+        return ntk_fail(error, NTK_NO_INPUT, "%s is %s, a regular file was expected", name,
+                        S_ISDIR(info.st_mode) ? "a directory (Zarr stores are not read)"
+                                              : "a device, pipe or socket");
+    }
+    *out = path;
+    return NTK_OK;
+}
+
+/* UTC now, or SOURCE_DATE_EPOCH so that the same input gives the same bytes. */
+static void format_created(char *out, size_t size)
+{
+    const char *epoch = getenv("SOURCE_DATE_EPOCH");
+    time_t now = epoch && *epoch ? (time_t)strtoll(epoch, NULL, 10) : time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+/* The one thing a signal handler must know: what to remove when the command is interrupted. The
+ * jailed child dies with its parent. */
+static char unfinished_output[PATH_MAX];
+
+static void remove_unfinished(int signal_number)
+{
+    unlink(unfinished_output);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+static void remove_when_interrupted(const char *temporary)
+{
+    strcpy(unfinished_output, temporary);
+    signal(SIGINT, remove_unfinished);
+    signal(SIGTERM, remove_unfinished);
+    signal(SIGHUP, remove_unfinished);
+}
+
+static void free_paths(char **paths, size_t n)
+{
+    for (size_t i = 0; i < n && paths; i++)
+        free(paths[i]);
+    free(paths);
+}
+
+/* Runs the command in the jail on absolute paths; `temporary` is what it may write, or "". */
+static enum ntk_status run_jailed(const struct ntk_arguments *arguments, char *const *paths,
+                                  const char *temporary, int *exit_code, struct ntk_error *error)
+{
+    struct ntk_progress progress;
+    char created[32];
+    format_created(created, sizeof created);
+    ntk_progress_init(&progress, arguments->progress_fd);
+    const char *output = *temporary ? temporary : NULL;
+    struct ntk_command_context context = {.arguments = arguments,
+                                          .files = (const char *const *)paths,
+                                          .output = output,
+                                          .created = created,
+                                          .progress = &progress};
+    struct ntk_jail jail = {.inputs = (const char *const *)paths,
+                            .n_inputs = arguments->n_files,
+                            .output = output,
+                            .keep_fd = arguments->progress_fd,
+                            .memory_bytes = arguments->memory_bytes,
+                            .deadline_seconds = arguments->deadline_seconds,
+                            .cpu_seconds = arguments->deadline_seconds,
+                            .sandbox = arguments->sandbox};
+    enum ntk_status status = ntk_units_load(error);
+    return status ? status : ntk_jail_run(&jail, work, &context, exit_code, error);
+}
+
+/* Prepares an absolute temporary file beside the output. */
+static enum ntk_status prepare_output(const char *output, char *temporary, size_t size,
+                                      struct ntk_error *error)
+{
+    char given[PATH_MAX];
+    enum ntk_status status = ntk_publish_prepare(output, given, sizeof given, error);
+    if (status)
+        return status;
+    char *absolute = realpath(given, NULL);
+    if (!absolute || strlen(absolute) >= size) {
+        unlink(given);
+        free(absolute);
+        return ntk_fail(error, NTK_CANNOT_CREATE, "cannot write %s: its folder has no usable name",
+                        output);
+    }
+    strcpy(temporary, absolute);
+    free(absolute);
+    return NTK_OK;
+}
+
+static int run(const struct ntk_arguments *arguments)
+{
+    struct ntk_error error = {""};
+    char temporary[PATH_MAX] = "";
+    int exit_code = EX_OK;
+    enum ntk_status status = NTK_OK;
+    char **paths = calloc(arguments->n_files + 1, sizeof *paths);
+    if (!paths)
+        status = ntk_fail_memory(&error, "the file names", arguments->n_files * sizeof *paths);
+    for (size_t i = 0; i < arguments->n_files && !status; i++)
+        status = resolve_input(arguments->files[i], &paths[i], &error);
+    if (!status && arguments->output)
+        status = prepare_output(arguments->output, temporary, sizeof temporary, &error);
+    if (!status && *temporary)
+        remove_when_interrupted(temporary);
+    if (!status)
+        status = run_jailed(arguments, paths, temporary, &exit_code, &error);
+    if (*temporary && (status || exit_code))
+        unlink(temporary);
+    else if (*temporary)
+        status = ntk_publish_file(temporary, arguments->output, 0644, 0, &error);
+    free_paths(paths, arguments->n_files);
+    return status ? complain(status, &error) : exit_code;
+}
+
+int ntk_command_run(int argc, char **argv)
+{
+    struct ntk_arguments arguments;
+    struct ntk_error error = {""};
+    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))) {
+        ntk_arguments_help(stdout);
+        return EX_OK;
+    }
+    if (argc > 1 && !strcmp(argv[1], "--version")) {
+        printf("ntkuq %s\n", NTK_VERSION);
+        return EX_OK;
+    }
+    enum ntk_status status = ntk_arguments_parse(argc, argv, &arguments, &error);
+    if (status)
+        return complain(status, &error);
+    signal(SIGPIPE, SIG_IGN);
+    /* One BLAS thread: results do not depend on the machine's cores, and the jail allows none. */
+    openblas_set_num_threads(1);
+    return run(&arguments);
+}

@@ -1,0 +1,263 @@
+#include "cli/dataset.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A row of the lead and its time, for sorting. */
+struct row {
+    size_t index;
+    double time;
+};
+
+/* Rows of one role, and what reading them needs. */
+struct reading {
+    const struct ntk_archive *archive;
+    size_t lead;
+    enum ntk_missing missing;
+    size_t n;
+    struct row *rows; /* in time order */
+    char *dropped;    /* n */
+};
+
+void ntk_format_time(double seconds, char *out, size_t size)
+{
+    time_t whole = (time_t)floor(seconds);
+    struct tm utc;
+    if (!gmtime_r(&whole, &utc) || !strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &utc))
+        snprintf(out, size, "%.0f s", seconds);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    if (x->time != y->time)
+        return x->time < y->time ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static enum ntk_status collect_rows(struct reading *reading, enum ntk_role role, int all_test,
+                                    struct ntk_error *error)
+{
+    const struct ntk_archive_lead *lead = &reading->archive->leads[reading->lead];
+    size_t n = lead->n, kept = 0;
+    reading->rows = calloc(n + 1, sizeof *reading->rows);
+    reading->dropped = calloc(n + 1, 1);
+    if (!reading->rows || !reading->dropped)
+        return ntk_fail_memory(error, "the rows", n * sizeof *reading->rows);
+    for (size_t i = 0; i < n; i++)
+        reading->rows[i] = (struct row){i, lead->reference_time[i]};
+    qsort(reading->rows, n, sizeof *reading->rows, by_time);
+    for (size_t i = 0; i < n; i++) {
+        int own = all_test || i >= n - n / 5 ? NTK_ROLE_TEST : NTK_ROLE_FIT;
+        if (lead->split)
+            own = lead->split[reading->rows[i].index];
+        if (own == (int)role)
+            reading->rows[kept++] = reading->rows[i];
+    }
+    reading->n = kept;
+    return NTK_OK;
+}
+
+/* Length of the run of consecutive rows that begins at i. */
+static size_t run_length(const struct reading *reading, size_t i)
+{
+    size_t length = 1;
+    while (i + length < reading->n &&
+           reading->rows[i + length].index == reading->rows[i].index + length)
+        length++;
+    return length;
+}
+
+static enum ntk_status read_features(const struct reading *reading, double *features,
+                                     struct ntk_error *error)
+{
+    size_t d = reading->archive->d;
+    for (size_t i = 0; i < reading->n;) {
+        size_t run = run_length(reading, i);
+        enum ntk_status status =
+            ntk_archive_read_features(reading->archive, reading->lead, reading->rows[i].index, run,
+                                      features + i * d, error);
+        if (status)
+            return status;
+        i += run;
+    }
+    return NTK_OK;
+}
+
+static enum ntk_status read_values(const struct reading *reading, size_t variable, int truth,
+                                   float *values, struct ntk_error *error)
+{
+    size_t points = reading->archive->variables[variable].points;
+    for (size_t i = 0; i < reading->n;) {
+        size_t run = run_length(reading, i);
+        enum ntk_status status =
+            ntk_archive_read_variable(reading->archive, reading->lead, variable, truth,
+                                      reading->rows[i].index, run, values + i * points, error);
+        if (status)
+            return status;
+        i += run;
+    }
+    return NTK_OK;
+}
+
+/* One sentence for the first value that is not finite. */
+static enum ntk_status refuse(const struct reading *reading, const char *what, size_t i,
+                              const char *coordinate, size_t j, double value,
+                              struct ntk_error *error)
+{
+    const struct ntk_archive_lead *lead = &reading->archive->leads[reading->lead];
+    char when[40];
+    ntk_format_time(reading->rows[i].time, when, sizeof when);
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "%s is %s at sample %zu (%s), lead %g h, %s %zu; finite values were expected "
+                    "(--missing drop_sample or mask_point leaves them out)",
+                    what, isnan(value) ? "NaN or missing" : "Inf", lead->sample[reading->rows[i].index],
+                    when, lead->hours, coordinate, j);
+}
+
+/* Features cannot be masked one by one: a sample with one that is not finite is dropped whole. */
+static enum ntk_status check_features(struct reading *reading, const double *features,
+                                      struct ntk_error *error)
+{
+    size_t d = reading->archive->d;
+    for (size_t i = 0; i < reading->n; i++) {
+        for (size_t j = 0; j < d && !reading->dropped[i]; j++) {
+            double value = features[i * d + j];
+            if (isfinite(value))
+                continue;
+            if (reading->missing == NTK_MISSING_REJECT)
+                return refuse(reading, reading->archive->features_name, i, "feature", j, value,
+                              error);
+            reading->dropped[i] = 1;
+        }
+    }
+    return NTK_OK;
+}
+
+/* errors = forecast - truth, in place of the forecast; NAN where either is missing. */
+static enum ntk_status subtract_truth(struct reading *reading, size_t variable, float *forecast,
+                                      const float *truth, size_t *masked, struct ntk_error *error)
+{
+    const struct ntk_archive_variable *v = &reading->archive->variables[variable];
+    char truth_name[NTK_NAME_SIZE + 8];
+    snprintf(truth_name, sizeof truth_name, "%s_truth", v->name);
+    for (size_t i = 0; i < reading->n; i++) {
+        for (size_t p = 0; p < v->points; p++) {
+            size_t at = i * v->points + p;
+            int forecast_bad = !isfinite(forecast[at]);
+            if (!forecast_bad && isfinite(truth[at])) {
+                forecast[at] = (float)((double)forecast[at] - (double)truth[at]);
+                continue;
+            }
+            if (reading->missing == NTK_MISSING_REJECT)
+                return refuse(reading, forecast_bad ? v->name : truth_name, i, "point", p,
+                              (double)(forecast_bad ? forecast[at] : truth[at]), error);
+            if (reading->missing == NTK_MISSING_DROP_SAMPLE)
+                reading->dropped[i] = 1;
+            forecast[at] = NAN;
+            *masked += reading->missing == NTK_MISSING_MASK_POINT;
+        }
+    }
+    return NTK_OK;
+}
+
+static enum ntk_status read_errors(struct reading *reading, size_t variable,
+                                   struct ntk_dataset *made, struct ntk_error *error)
+{
+    size_t points = reading->archive->variables[variable].points, count, bytes;
+    made->errors[variable].points = points;
+    if (!reading->archive->variables[variable].has_truth)
+        return NTK_OK;
+    if (!ntk_size_multiply(reading->n, points, &count) ||
+        !ntk_size_multiply(count, sizeof(float), &bytes))
+        return ntk_fail_memory(error, "the errors", SIZE_MAX);
+    float *forecast = malloc(bytes + 1), *truth = malloc(bytes + 1);
+    enum ntk_status status;
+    if (!forecast || !truth) {
+        status = ntk_fail_memory(error, "the errors", 2 * bytes);
+        goto done;
+    }
+    if ((status = read_values(reading, variable, 0, forecast, error)) ||
+        (status = read_values(reading, variable, 1, truth, error)) ||
+        (status = subtract_truth(reading, variable, forecast, truth, &made->masked_points, error)))
+        goto done;
+    made->errors[variable].values = forecast;
+    forecast = NULL;
+done:
+    free(forecast);
+    free(truth);
+    return status;
+}
+
+/* Closes the gaps that dropped samples leave. */
+static void remove_dropped(const struct reading *reading, struct ntk_dataset *made)
+{
+    size_t kept = 0, d = made->d;
+    for (size_t i = 0; i < reading->n; i++) {
+        if (reading->dropped[i])
+            continue;
+        memmove(made->features + kept * d, made->features + i * d, d * sizeof(double));
+        made->reference_time[kept] = reading->rows[i].time;
+        for (size_t v = 0; v < made->n_variables; v++) {
+            size_t points = made->errors[v].points;
+            float *values = (float *)made->errors[v].values;
+            if (values)
+                memmove(values + kept * points, values + i * points, points * sizeof(float));
+        }
+        kept++;
+    }
+    made->dropped_samples = reading->n - kept;
+    made->n = kept;
+}
+
+static enum ntk_status fill(struct reading *reading, struct ntk_dataset *made,
+                            struct ntk_error *error)
+{
+    size_t n = reading->n, d = reading->archive->d;
+    made->d = d;
+    made->n_variables = reading->archive->n_variables;
+    made->errors = calloc(made->n_variables + 1, sizeof *made->errors);
+    made->features = ntk_matrix_create(n, d);
+    made->reference_time = ntk_matrix_create(1, n);
+    if (!made->errors || !made->features || !made->reference_time)
+        return ntk_fail_memory(error, "the features", n * d * sizeof(double));
+    enum ntk_status status = read_features(reading, made->features, error);
+    if (!status)
+        status = check_features(reading, made->features, error);
+    for (size_t v = 0; v < made->n_variables && !status; v++)
+        status = read_errors(reading, v, made, error);
+    if (!status)
+        remove_dropped(reading, made);
+    return status;
+}
+
+enum ntk_status ntk_dataset_read(const struct ntk_archive *archive, size_t lead,
+                                 enum ntk_role role, int all_test, enum ntk_missing missing,
+                                 struct ntk_dataset *out, struct ntk_error *error)
+{
+    struct reading reading = {.archive = archive, .lead = lead, .missing = missing};
+    struct ntk_dataset made = {0};
+    enum ntk_status status = collect_rows(&reading, role, all_test, error);
+    if (!status)
+        status = fill(&reading, &made, error);
+    free(reading.rows);
+    free(reading.dropped);
+    if (status)
+        ntk_dataset_clear(&made);
+    else
+        *out = made;
+    return status;
+}
+
+void ntk_dataset_clear(struct ntk_dataset *dataset)
+{
+    for (size_t v = 0; v < dataset->n_variables && dataset->errors; v++)
+        free((float *)dataset->errors[v].values);
+    free(dataset->errors);
+    free(dataset->features);
+    free(dataset->reference_time);
+    *dataset = (struct ntk_dataset){0};
+}

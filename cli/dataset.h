@@ -1,0 +1,41 @@
+/* From the rows of an archive to what a fit or a report wants: rows divided by split, in time order,
+ * features as doubles, errors forecast - truth, and values that are not finite treated as the
+ * `--missing` policy says. Never a number in the place of a missing one. */
+#ifndef NTK_CLI_DATASET_H
+#define NTK_CLI_DATASET_H
+
+#include <stddef.h>
+
+#include "cli/arguments.h"
+#include "core/status.h"
+#include "core/sweep.h"
+#include "io/netcdf/archive.h"
+
+/* Which samples are wanted. Without a split variable the earliest 80 % of the sample times are
+ * fitted on and the rest are for tests; an archive that was not fitted on is all test. */
+enum ntk_role { NTK_ROLE_FIT = 0, NTK_ROLE_CALIBRATION = 1, NTK_ROLE_TEST = 2 };
+
+struct ntk_dataset {
+    size_t n, d;
+    double *features;          /* n x d, all finite */
+    double *reference_time;    /* n, ascending, seconds since 1970 */
+    size_t n_variables;        /* those of the archive */
+    struct ntk_errors *errors; /* n_variables, each n x points, NAN where masked; NULL values for a
+                                  variable without truths */
+    size_t dropped_samples, masked_points;
+};
+
+
+/* Reads the rows of a role at one lead. `all_test`: ignore the default division (see above).
+ * NTK_BAD_DATA names the first value that is not finite under NTK_MISSING_REJECT. An empty role is
+ * a dataset of n = 0. Cleared with ntk_dataset_clear. */
+enum ntk_status ntk_dataset_read(const struct ntk_archive *archive, size_t lead,
+                                 enum ntk_role role, int all_test, enum ntk_missing missing,
+                                 struct ntk_dataset *out, struct ntk_error *error);
+
+void ntk_dataset_clear(struct ntk_dataset *dataset);
+
+/* UTC of seconds since 1970 as 2014-01-03T00:00:00Z. */
+void ntk_format_time(double seconds, char *out, size_t size);
+
+#endif

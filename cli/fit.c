@@ -1,0 +1,244 @@
+/* ntkuq fit: archives in, one calibration out. */
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/dataset.h"
+#include "core/fit.h"
+#include "io/artifact.h"
+#include "io/netcdf/archive.h"
+#include "io/publish.h"
+
+struct totals {
+    size_t dropped_samples, masked_points;
+    double first_time, last_time;
+};
+
+static void copy_name(char out[NTK_NAME_SIZE], const char *text)
+{
+    snprintf(out, NTK_NAME_SIZE, "%s", text);
+}
+
+/* The archive's model as a name: letters, digits, '.', '_' and '-' stay, others become '-'. */
+static void name_after_model(char out[NTK_NAME_SIZE], const char *model)
+{
+    snprintf(out, NTK_NAME_SIZE, "%.64s", *model && *model != '.' ? model : "calibration");
+    for (char *c = out; *c; c++) {
+        if (!strchr("._-", *c) && !((*c | 32) >= 'a' && (*c | 32) <= 'z') &&
+            !(*c >= '0' && *c <= '9'))
+            *c = '-';
+    }
+}
+
+static enum ntk_status describe_origin(const struct ntk_command_context *context,
+                                       const struct ntk_archive *archive,
+                                       struct ntk_calibration *c, struct ntk_error *error)
+{
+    const struct ntk_arguments *arguments = context->arguments;
+    if (arguments->name)
+        copy_name(c->name, arguments->name);
+    else
+        name_after_model(c->name, archive->model);
+    copy_name(c->model, archive->model);
+    copy_name(c->layer, archive->layer);
+    copy_name(c->aggregation, archive->aggregation);
+    copy_name(c->checkpoint_sha256, archive->checkpoint_sha256);
+    copy_name(c->features_name, archive->features_name);
+    copy_name(c->program, "ntkuq " NTK_VERSION);
+    copy_name(c->blas, openblas_get_config());
+    snprintf(c->created, sizeof c->created, "%s", context->created);
+    c->variance_mode = arguments->fit.variance_mode;
+    c->select = arguments->fit.select;
+    c->seed = arguments->fit.seed;
+    c->d = archive->d;
+    c->input_sha256 = calloc(archive->n_files + 1, sizeof *c->input_sha256);
+    c->leads = calloc(archive->n_leads + 1, sizeof *c->leads);
+    if (!c->input_sha256 || !c->leads)
+        return ntk_fail_memory(error, "the calibration", archive->n_leads * sizeof *c->leads);
+    c->n_inputs = archive->n_files;
+    for (size_t i = 0; i < archive->n_files; i++)
+        memcpy(c->input_sha256[i], archive->sha256[i], sizeof *c->input_sha256);
+    return NTK_OK;
+}
+
+static void note_times(const struct ntk_dataset *dataset, struct totals *totals)
+{
+    totals->dropped_samples += dataset->dropped_samples;
+    totals->masked_points += dataset->masked_points;
+    if (dataset->n == 0)
+        return;
+    totals->first_time = fmin(totals->first_time, dataset->reference_time[0]);
+    totals->last_time = fmax(totals->last_time, dataset->reference_time[dataset->n - 1]);
+}
+
+/* The variables that have truths, in the archive's order, for the fit; gives their number. */
+static size_t select_scored(const struct ntk_archive *archive, const struct ntk_dataset *dataset,
+                            struct ntk_errors *errors)
+{
+    size_t n = 0;
+    for (size_t v = 0; v < archive->n_variables; v++) {
+        if (archive->variables[v].has_truth)
+            errors[n++] = dataset->errors[v];
+    }
+    return n;
+}
+
+static void name_variables(const struct ntk_archive *archive, struct ntk_calibration_lead *lead)
+{
+    size_t n = 0;
+    for (size_t v = 0; v < archive->n_variables; v++) {
+        const struct ntk_archive_variable *from = &archive->variables[v];
+        if (!from->has_truth)
+            continue;
+        struct ntk_calibration_variable *to = &lead->variables[n++];
+        copy_name(to->name, from->name);
+        copy_name(to->units, from->units);
+        copy_name(to->standard_name, from->standard_name);
+        to->points = from->points;
+    }
+}
+
+static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
+                                const struct ntk_archive *archive, size_t l,
+                                struct totals *totals, struct ntk_calibration_lead *out,
+                                struct ntk_error *error)
+{
+    struct ntk_dataset fitted = {0}, calibration = {0};
+    struct ntk_errors *errors = calloc(2 * archive->n_variables + 1, sizeof *errors);
+    enum ntk_status status;
+    if (!errors) {
+        status = ntk_fail_memory(error, "the errors", archive->n_variables * sizeof *errors);
+        goto done;
+    }
+    if ((status = ntk_dataset_read(archive, l, NTK_ROLE_FIT, 0, arguments->missing, &fitted,
+                                   error)) ||
+        (status = ntk_dataset_read(archive, l, NTK_ROLE_CALIBRATION, 0, arguments->missing,
+                                   &calibration, error)))
+        goto done;
+    note_times(&fitted, totals);
+    note_times(&calibration, totals);
+    size_t scored = select_scored(archive, &fitted, errors);
+    select_scored(archive, &calibration, errors + scored);
+    struct ntk_fit_data data = {.n = fitted.n,
+                                .d = fitted.d,
+                                .features = fitted.features,
+                                .errors = scored ? errors : NULL,
+                                .n_calibration = calibration.n,
+                                .calibration_features = calibration.features,
+                                .calibration_errors = scored ? errors + scored : NULL,
+                                .n_variables = scored};
+    struct ntk_error reason = {""};
+    if ((status = ntk_fit_lead(&data, &arguments->fit, out, &reason))) {
+        ntk_fail(error, status, "lead %g h: %s", archive->leads[l].hours, reason.text);
+        goto done;
+    }
+    out->lead_hours = archive->leads[l].hours;
+    name_variables(archive, out);
+done:
+    ntk_dataset_clear(&fitted);
+    ntk_dataset_clear(&calibration);
+    free(errors);
+    return status;
+}
+
+static enum ntk_status fit_leads(const struct ntk_command_context *context,
+                                 const struct ntk_archive *archive, struct ntk_calibration *c,
+                                 struct totals *totals, struct ntk_error *error)
+{
+    for (size_t l = 0; l < archive->n_leads; l++) {
+        char message[80];
+        snprintf(message, sizeof message, "fitting lead %g h (%zu of %zu)", archive->leads[l].hours,
+                 l + 1, archive->n_leads);
+        ntk_progress_report(context->progress, (double)l / (double)archive->n_leads, message);
+        enum ntk_status status =
+            fit_lead(context->arguments, archive, l, totals, &c->leads[l], error);
+        if (status)
+            return status;
+        c->n_leads = l + 1;
+    }
+    ntk_progress_report(context->progress, 1, "writing");
+    return NTK_OK;
+}
+
+static void print_summary(const struct ntk_calibration *c, const struct totals *totals)
+{
+    printf("calibration %s: %zu features, fitted on %s to %s\n", c->name, c->d, c->first_time,
+           c->last_time);
+    if (totals->dropped_samples || totals->masked_points)
+        printf("left out: %zu samples, %zu points\n", totals->dropped_samples,
+               totals->masked_points);
+    for (size_t l = 0; l < c->n_leads; l++) {
+        const struct ntk_calibration_lead *lead = &c->leads[l];
+        printf("lead %g h: n = %zu, %s, rank %zu of %zu, R_k = %.3f\n", lead->lead_hours, lead->n,
+               ntk_method_name(lead->method), lead->posterior.k, lead->rank, lead->collapse_ratio);
+        printf("    method: %s\n    rank:   %s\n", lead->method_reason, lead->rank_reason);
+        size_t scored = 0;
+        for (size_t v = 0; v < lead->n_variables; v++)
+            scored += lead->variables[v].n_samples > 0;
+        if (scored == 0)
+            printf("    uncalibrated: no truths to score, sigma only\n");
+    }
+}
+
+static enum ntk_status print_json(const struct ntk_calibration *c, const struct totals *totals,
+                                  struct ntk_error *error)
+{
+    json_t *description = ntk_artifact_describe(c);
+    if (!description)
+        return ntk_fail_memory(error, "the description", 0);
+    json_object_set_new(description, "dropped_samples",
+                        json_integer((json_int_t)totals->dropped_samples));
+    json_object_set_new(description, "masked_points",
+                        json_integer((json_int_t)totals->masked_points));
+    json_dumpf(description, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(description);
+    return NTK_OK;
+}
+
+static enum ntk_status fit_archive(const struct ntk_command_context *context,
+                                   const struct ntk_archive *archive, struct ntk_calibration *c,
+                                   struct ntk_error *error)
+{
+    struct totals totals = {.first_time = INFINITY, .last_time = -INFINITY};
+    void *bytes = NULL;
+    size_t size;
+    enum ntk_status status = describe_origin(context, archive, c, error);
+    if (!status)
+        status = fit_leads(context, archive, c, &totals, error);
+    if (status)
+        return status;
+    ntk_format_time(totals.first_time, c->first_time, sizeof c->first_time);
+    ntk_format_time(totals.last_time, c->last_time, sizeof c->last_time);
+    if ((status = ntk_artifact_encode(c, &bytes, &size, error)))
+        return status;
+    status = ntk_publish_write(context->output, bytes, size, error);
+    free(bytes);
+    if (status)
+        return status;
+    ntk_progress_clear(context->progress);
+    if (context->arguments->json)
+        return print_json(c, &totals, error);
+    print_summary(c, &totals);
+    return NTK_OK;
+}
+
+enum ntk_status ntk_fit_command(const struct ntk_command_context *context, struct ntk_error *error)
+{
+    const struct ntk_arguments *arguments = context->arguments;
+    struct ntk_archive_options options = {.features_name = arguments->features,
+                                          .split_name = arguments->split};
+    struct ntk_archive *archive = NULL;
+    struct ntk_calibration *calibration = calloc(1, sizeof *calibration);
+    if (!calibration)
+        return ntk_fail_memory(error, "the calibration", sizeof *calibration);
+    enum ntk_status status =
+        ntk_archive_open(context->files, arguments->n_files, &options, &archive, error);
+    if (!status)
+        status = fit_archive(context, archive, calibration, error);
+    ntk_calibration_free(calibration);
+    ntk_archive_free(archive);
+    return status;
+}

@@ -1,0 +1,244 @@
+/* ntkuq inspect: what a file is, and what would be refused of it. */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/dataset.h"
+#include "io/artifact.h"
+#include "io/digest.h"
+#include "io/json.h"
+#include "io/netcdf/archive.h"
+
+/* A safetensors file has its JSON header behind an 8-byte length. */
+static enum ntk_status is_calibration(const char *path, int *out, struct ntk_error *error)
+{
+    char start[9] = "";
+    FILE *file = fopen(path, "rbe");
+    if (!file)
+        return ntk_fail(error, NTK_NO_INPUT, "cannot open %s: %s", path, strerror(errno));
+    size_t got = fread(start, 1, sizeof start, file);
+    fclose(file);
+    *out = got == sizeof start && start[8] == '{';
+    return NTK_OK;
+}
+
+/* ---- archives ------------------------------------------------------------------------------- */
+
+static json_t *describe_lead(const struct ntk_archive_lead *lead)
+{
+    json_int_t role[3] = {0, 0, 0}, unused = 0;
+    char first[40] = "", last[40] = "";
+    double earliest = INFINITY, latest = -INFINITY;
+    for (size_t i = 0; i < lead->n; i++) {
+        earliest = fmin(earliest, lead->reference_time[i]);
+        latest = fmax(latest, lead->reference_time[i]);
+        if (lead->split && lead->split[i] >= 0 && lead->split[i] <= 2)
+            role[lead->split[i]]++;
+        else if (lead->split)
+            unused++;
+    }
+    if (lead->n) {
+        ntk_format_time(earliest, first, sizeof first);
+        ntk_format_time(latest, last, sizeof last);
+    }
+    json_t *json =
+        json_pack("{s:o, s:I, s:[s, s]}", "lead_time_hours", ntk_json_real(lead->hours), "samples",
+                  (json_int_t)lead->n, "times", first, last);
+    if (lead->split)
+        json_object_set_new(json, "split",
+                            json_pack("{s:I, s:I, s:I, s:I}", "fit", role[0], "calibration",
+                                      role[1], "test", role[2], "unused", unused));
+    return json;
+}
+
+static json_t *describe_variable(const struct ntk_archive_variable *variable)
+{
+    static const char *const places[] = {"none", "grid", "station"};
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:b}", "name", variable->name, "units",
+                     variable->units, "standard_name", variable->standard_name, "place",
+                     places[variable->place], "points", (json_int_t)variable->points, "truth",
+                     variable->has_truth);
+}
+
+static json_t *list_texts(char *const *texts, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(texts[i]));
+    return list;
+}
+
+static json_t *describe_archive(const struct ntk_archive *a)
+{
+    json_t *leads = json_array(), *variables = json_array(), *files = json_array();
+    for (size_t l = 0; l < a->n_leads; l++)
+        json_array_append_new(leads, describe_lead(&a->leads[l]));
+    for (size_t v = 0; v < a->n_variables; v++)
+        json_array_append_new(variables, describe_variable(&a->variables[v]));
+    for (size_t i = 0; i < a->n_files; i++)
+        json_array_append_new(files, json_pack("{s:s, s:s}", "format", a->formats[i], "sha256",
+                                               a->sha256[i]));
+    return json_pack(
+        "{s:s, s:o, s:{s:s, s:I, s:s, s:s, s:s, s:s}, s:I, s:b, s:o, s:o, s:{s:I, s:I, s:I}, s:o, "
+        "s:o}",
+        "kind", "archive", "files", files, "features", "name", a->features_name, "columns",
+        (json_int_t)a->d, "model", a->model, "layer", a->layer, "aggregation", a->aggregation,
+        "checkpoint_sha256", a->checkpoint_sha256, "samples", (json_int_t)a->n_samples,
+        "lead_dimension", a->lead_dimension, "leads", leads, "variables", variables, "place",
+        "latitude", (json_int_t)a->n_latitude, "longitude", (json_int_t)a->n_longitude, "station",
+        (json_int_t)a->n_station, "notes", list_texts(a->notes, a->n_notes), "problems",
+        list_texts(a->problems, a->n_problems));
+}
+
+static void print_archive(const struct ntk_archive *a)
+{
+    for (size_t i = 0; i < a->n_files; i++)
+        printf("archive, %s, SHA-256 %s\n", a->formats[i], a->sha256[i]);
+    printf("features:  %s, %zu columns", a->features_name, a->d);
+    printf("%s%s%s%s%s%s\n", *a->model ? ", model " : "", a->model, *a->layer ? ", layer " : "",
+           a->layer, *a->aggregation ? ", " : "", a->aggregation);
+    printf("samples:   %zu%s\n", a->n_samples,
+           a->lead_dimension ? ", each at every lead time" : ", each with its own lead time");
+    for (size_t l = 0; l < a->n_leads; l++) {
+        json_t *lead = describe_lead(&a->leads[l]);
+        char *text = json_dumps(lead, JSON_COMPACT);
+        printf("lead:      %s\n", text ? text : "");
+        free(text);
+        json_decref(lead);
+    }
+    for (size_t v = 0; v < a->n_variables; v++) {
+        const struct ntk_archive_variable *variable = &a->variables[v];
+        printf("variable:  %s [%s], %s, %zu points, %s\n", variable->name, variable->units,
+               variable->standard_name, variable->points,
+               variable->has_truth ? "with truths" : "no truths: uncalibrated when fitted on");
+    }
+    for (size_t i = 0; i < a->n_notes; i++)
+        printf("note:      %s\n", a->notes[i]);
+    for (size_t i = 0; i < a->n_problems; i++)
+        printf("refused:   %s\n", a->problems[i]);
+    if (a->n_problems == 0)
+        printf("nothing would be refused\n");
+}
+
+static enum ntk_status inspect_archive(const struct ntk_command_context *context,
+                                       struct ntk_error *error)
+{
+    const struct ntk_arguments *arguments = context->arguments;
+    struct ntk_archive_options options = {.features_name = arguments->features,
+                                          .split_name = arguments->split};
+    struct ntk_archive *archive = NULL;
+    enum ntk_status status =
+        ntk_archive_scan(context->files, arguments->n_files, &options, &archive, error);
+    if (status)
+        return status;
+    if (arguments->json) {
+        json_t *json = describe_archive(archive);
+        json_dumpf(json, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(json);
+    } else {
+        print_archive(archive);
+    }
+    ntk_archive_free(archive);
+    return NTK_OK;
+}
+
+/* ---- calibrations --------------------------------------------------------------------------- */
+
+static void print_sweep(const struct ntk_calibration_lead *lead)
+{
+    printf("    %-6s %5s %11s %7s %9s %8s %8s\n", "method", "rank", "noise", "R_k", "coverage",
+           "width", "CRPS");
+    for (size_t a = 0; a < lead->n_sweep; a++) {
+        const struct ntk_sweep_row *row = &lead->sweep[a];
+        int chosen = row->method == lead->method && row->k == lead->posterior.k;
+        printf("    %-6s %5zu %11.4g %7.3f %9.3f %8.3f %8.4f%s%s\n", ntk_method_name(row->method),
+               row->k, row->noise_variance, row->collapse_ratio, row->coverage, row->width,
+               row->crps, row->collapsed ? "  collapsed" : "", chosen ? "  <- chosen" : "");
+    }
+}
+
+static void print_lead(const struct ntk_calibration_lead *lead)
+{
+    printf("\nlead %g h: n = %zu (worth %.1f), numerical rank %zu, by %s\n", lead->lead_hours,
+           lead->n, lead->n_effective, lead->rank, ntk_route_name(lead->route));
+    printf("    spectrum: CR_%zu %.3f, first share %.3f, effective rank %.1f, participation ratio "
+           "%.1f, R_k %.3f\n",
+           lead->concentration_m, lead->concentration_ratio, lead->first_share,
+           lead->effective_rank, lead->participation_ratio, lead->collapse_ratio);
+    printf("    method:   %s: %s\n", ntk_method_name(lead->method), lead->method_reason);
+    printf("    rank:     %zu: %s\n", lead->posterior.k, lead->rank_reason);
+    print_sweep(lead);
+    for (size_t v = 0; v < lead->n_variables; v++) {
+        const struct ntk_calibration_variable *variable = &lead->variables[v];
+        printf("    %s [%s]: %zu samples of %zu points scored (worth %.1f)\n", variable->name,
+               variable->units, variable->n_samples, variable->points, variable->n_effective);
+    }
+}
+
+static void print_calibration(const struct ntk_calibration *c, const char *sha256)
+{
+    printf("calibration %s, SHA-256 %s\n", c->name, sha256);
+    printf("model:     %s, layer %s, %s\n", *c->model ? c->model : "not named",
+           *c->layer ? c->layer : "not named", *c->aggregation ? c->aggregation : "not described");
+    printf("features:  %s, %zu columns, fitted on %s to %s\n", c->features_name, c->d,
+           c->first_time, c->last_time);
+    printf("variance:  %s; selection by %s; seed %llu\n", ntk_variance_mode_name(c->variance_mode),
+           c->select == NTK_SELECT_VALIDATE ? "validation" : "rule", (unsigned long long)c->seed);
+    printf("made:      %s by %s with %s\n", c->created, c->program, c->blas);
+    for (size_t i = 0; i < c->n_inputs; i++)
+        printf("input:     %s\n", c->input_sha256[i]);
+    for (size_t l = 0; l < c->n_leads; l++)
+        print_lead(&c->leads[l]);
+}
+
+static void add_eigenvalues(json_t *description, const struct ntk_calibration *c)
+{
+    json_t *leads = json_object_get(description, "leads");
+    for (size_t l = 0; l < c->n_leads; l++) {
+        json_t *list = json_array();
+        for (size_t j = 0; j < c->leads[l].rank; j++)
+            json_array_append_new(list, ntk_json_real(c->leads[l].eigenvalues[j]));
+        json_object_set_new(json_array_get(leads, l), "eigenvalues", list);
+    }
+}
+
+static enum ntk_status inspect_calibration(const struct ntk_command_context *context,
+                                           struct ntk_error *error)
+{
+    struct ntk_calibration *calibration = NULL;
+    char sha256[NTK_SHA256_HEX];
+    if (context->arguments->n_files > 1)
+        return ntk_fail(error, NTK_USAGE, "found %zu files, calibrations are inspected one by one",
+                        context->arguments->n_files);
+    enum ntk_status status = ntk_artifact_load(context->files[0], &calibration, sha256, error);
+    if (status)
+        return status;
+    if (context->arguments->json) {
+        json_t *json = ntk_artifact_describe(calibration);
+        add_eigenvalues(json, calibration);
+        json_object_set_new(json, "kind", json_string("calibration"));
+        json_object_set_new(json, "sha256", json_string(sha256));
+        json_dumpf(json, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(json);
+    } else {
+        print_calibration(calibration, sha256);
+    }
+    ntk_calibration_free(calibration);
+    return NTK_OK;
+}
+
+enum ntk_status ntk_inspect_command(const struct ntk_command_context *context,
+                                    struct ntk_error *error)
+{
+    int calibration = 0;
+    enum ntk_status status = is_calibration(context->files[0], &calibration, error);
+    if (status)
+        return status;
+    return calibration ? inspect_calibration(context, error) : inspect_archive(context, error);
+}

@@ -1,0 +1,20 @@
+/* Progress of a command: a bar on a terminal, JSON lines on a descriptor, or nothing. One thread. */
+#ifndef NTK_CLI_PROGRESS_H
+#define NTK_CLI_PROGRESS_H
+
+struct ntk_progress {
+    int descriptor; /* -1: none; lines {"progress": 0-100, "message": "..."} */
+    int terminal;   /* draw a bar on standard error */
+    int drawn;
+};
+
+/* A bar is drawn when standard error is a terminal and no descriptor is given. */
+void ntk_progress_init(struct ntk_progress *progress, int descriptor);
+
+/* fraction in [0, 1]; `progress` is a struct ntk_progress, void for use as a callback. */
+void ntk_progress_report(void *progress, double fraction, const char *message);
+
+/* Takes the bar away. */
+void ntk_progress_clear(struct ntk_progress *progress);
+
+#endif

@@ -1,0 +1,216 @@
+#include "core/crossfit.h"
+
+#include <assert.h>
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One fold: the samples first .. first + held are predicted from the others. */
+struct fold {
+    size_t n, r; /* of the whole set */
+    size_t first, held, fitted;
+    double scale;   /* mean norm of all samples over that of the fitted ones */
+    double *train;  /* fitted x r, centred and scaled */
+    double *test;   /* held x r, likewise */
+    double *prior;  /* held: |x|^2 */
+    double *c;      /* held x rank: coordinates along the fold's own singular directions */
+    struct ntk_spectrum *spectrum;
+};
+
+size_t ntk_crossfit_folds(size_t n)
+{
+    if (n < 4)
+        return 0;
+    return n / 2 < NTK_CROSSFIT_FOLDS ? n / 2 : NTK_CROSSFIT_FOLDS;
+}
+
+size_t ntk_crossfit_fold(size_t i, size_t n, size_t folds)
+{
+    return i * folds / n;
+}
+
+static void fold_clear(struct fold *fold)
+{
+    free(fold->train);
+    free(fold->test);
+    free(fold->prior);
+    free(fold->c);
+    ntk_spectrum_free(fold->spectrum);
+}
+
+/* Splits the rows, subtracts the fitted samples' mean and rescales to their mean norm. */
+static void fold_standardise(struct fold *fold, const double *coordinates, const double *norms,
+                             double *mean)
+{
+    size_t n = fold->n, r = fold->r, last = fold->first + fold->held;
+    double all = 0, fitted = 0;
+    memset(mean, 0, r * sizeof *mean);
+    for (size_t i = 0; i < n; i++) {
+        double norm = norms ? norms[i] : 1;
+        all += norm;
+        if (i >= fold->first && i < last)
+            continue;
+        fitted += norm;
+        cblas_daxpy((int)r, 1.0 / (double)fold->fitted, coordinates + i * r, 1, mean, 1);
+    }
+    fold->scale = (all / (double)n) / (fitted / (double)fold->fitted);
+    double *train = fold->train, *test = fold->test;
+    for (size_t i = 0; i < n; i++) {
+        int is_held = i >= fold->first && i < last;
+        double **row = is_held ? &test : &train;
+        for (size_t j = 0; j < r; j++)
+            (*row)[j] = (coordinates[i * r + j] - mean[j]) * fold->scale;
+        *row += r;
+    }
+}
+
+static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, const double *norms,
+                                int want_coordinates, struct ntk_error *error)
+{
+    enum ntk_status status;
+    double *mean = ntk_matrix_create(1, fold->r);
+    fold->train = ntk_matrix_create(fold->fitted, fold->r);
+    fold->test = ntk_matrix_create(fold->held, fold->r);
+    fold->prior = ntk_matrix_create(1, fold->held);
+    if (!mean || !fold->train || !fold->test || !fold->prior) {
+        status = ntk_fail_memory(error, "a cross-fitting fold", fold->n * fold->r * sizeof(double));
+        goto done;
+    }
+    fold_standardise(fold, coordinates, norms, mean);
+    status = ntk_decompose(fold->train, fold->fitted, fold->r, NTK_ROUTE_AUTO, want_coordinates,
+                           &fold->spectrum, error);
+    if (status)
+        goto done;
+    size_t rank = fold->spectrum->rank;
+    if (!(fold->c = ntk_matrix_create(fold->held, rank))) {
+        status = ntk_fail_memory(error, "a cross-fitting fold", fold->held * rank * sizeof(double));
+        goto done;
+    }
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)fold->held, (int)rank, (int)fold->r,
+                1, fold->test, (int)fold->r, fold->spectrum->directions, (int)fold->r, 0, fold->c,
+                (int)rank);
+    for (size_t i = 0; i < fold->held; i++) {
+        const double *x = fold->test + i * fold->r;
+        fold->prior[i] = cblas_ddot((int)fold->r, x, 1, x, 1);
+    }
+done:
+    free(mean);
+    return status;
+}
+
+/* sigma from the parts of Eq. 4; the residual that rounding makes negative is zero. */
+static double sigma_of(enum ntk_variance_mode mode, double s2, double shrunk, double residual)
+{
+    residual = fmax(residual, 0);
+    double variance = s2 * (1 + shrunk) + residual;
+    return sqrt(mode == NTK_VARIANCE_REFERENCE ? fmax(variance, 1e-8) + residual : variance);
+}
+
+/* All ranks by SVD: rank k keeps the first k coordinates, its residual is what is left. */
+static void score_svd(const struct fold *fold, const struct ntk_crossfit_options *options,
+                      double *sigma)
+{
+    const struct ntk_spectrum *spectrum = fold->spectrum;
+    for (size_t a = 0; a < options->n_ranks; a++) {
+        size_t k = options->ranks[a] < spectrum->rank ? options->ranks[a] : spectrum->rank;
+        double s2 = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues,
+                                       spectrum->count, spectrum->rank, k);
+        for (size_t i = 0; i < fold->held; i++) {
+            const double *c = fold->c + i * spectrum->rank;
+            double shrunk = 0, kept = 0;
+            for (size_t j = 0; j < k; j++) {
+                double square = c[j] * c[j];
+                shrunk += square / (spectrum->eigenvalues[j] + s2);
+                kept += square;
+            }
+            sigma[a * fold->n + fold->first + i] =
+                sigma_of(options->variance_mode, s2, shrunk, fold->prior[i] - kept);
+        }
+    }
+}
+
+/* One rank by ICA: basis (k x m) in the coordinates of the fold's top m directions. */
+static void score_ica_rank(const struct fold *fold, const struct ntk_crossfit_options *options,
+                           const double *basis, const double *kept_values, size_t k, size_t m,
+                           double *sigma)
+{
+    const struct ntk_spectrum *spectrum = fold->spectrum;
+    double s2 = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues, spectrum->count,
+                                   spectrum->rank, k);
+    for (size_t i = 0; i < fold->held; i++) {
+        const double *c = fold->c + i * spectrum->rank;
+        double shrunk = 0, kept = 0;
+        for (size_t j = 0; j < k; j++) {
+            double along = cblas_ddot((int)m, basis + j * m, 1, c, 1);
+            shrunk += along * along / (kept_values[j] + s2);
+            kept += along * along;
+        }
+        sigma[fold->first + i] =
+            sigma_of(options->variance_mode, s2, shrunk, fold->prior[i] - kept);
+    }
+}
+
+static enum ntk_status score_ica(const struct fold *fold,
+                                 const struct ntk_crossfit_options *options, double *sigma,
+                                 size_t *unconverged, struct ntk_error *error)
+{
+    const struct ntk_spectrum *spectrum = fold->spectrum;
+    size_t m = options->ica_dimension < spectrum->rank ? options->ica_dimension : spectrum->rank;
+    enum ntk_status status;
+    struct ntk_ica *ica = NULL;
+    double *z = ntk_matrix_create(fold->fitted, m), *basis = ntk_matrix_create(m, m);
+    double *kept = ntk_matrix_create(1, m);
+    if (!z || !basis || !kept) {
+        status = ntk_fail_memory(error, "the whitened fold", fold->fitted * m * sizeof(double));
+        goto done;
+    }
+    ntk_whiten(spectrum->coordinates, fold->fitted, spectrum->rank, spectrum->eigenvalues, m, z);
+    status = ntk_ica_fit(z, fold->fitted, m, &options->ica, &ica, error);
+    if (status && status != NTK_NOT_CONVERGED)
+        goto done;
+    *unconverged += status == NTK_NOT_CONVERGED;
+    for (size_t a = 0; a < options->n_ranks; a++) {
+        size_t k = options->ranks[a] < m ? options->ranks[a] : m;
+        status = ntk_ica_directions(ica, spectrum->eigenvalues, k, options->ica_form, basis, kept,
+                                    error);
+        if (status)
+            goto done;
+        score_ica_rank(fold, options, basis, kept, k, m, sigma + a * fold->n);
+    }
+done:
+    ntk_ica_free(ica);
+    free(z);
+    free(basis);
+    free(kept);
+    return status;
+}
+
+enum ntk_status ntk_crossfit(const double *coordinates, const double *norms, size_t n, size_t r,
+                             const struct ntk_crossfit_options *options, double *sigma,
+                             double *prior, size_t *unconverged, struct ntk_error *error)
+{
+    size_t folds = ntk_crossfit_folds(n), missed = 0, first = 0;
+    assert(folds > 0);
+    for (size_t f = 0; f < folds; f++) {
+        size_t last = first;
+        while (last < n && ntk_crossfit_fold(last, n, folds) == f)
+            last++;
+        struct fold fold = {
+            .n = n, .r = r, .first = first, .held = last - first, .fitted = n - (last - first)};
+        enum ntk_status status =
+            fold_fit(&fold, coordinates, norms, options->method == NTK_METHOD_ICA, error);
+        if (!status && options->method == NTK_METHOD_SVD)
+            score_svd(&fold, options, sigma);
+        else if (!status)
+            status = score_ica(&fold, options, sigma, &missed, error);
+        if (!status)
+            memcpy(prior + first, fold.prior, fold.held * sizeof *prior);
+        fold_clear(&fold);
+        if (status)
+            return status;
+        first = last;
+    }
+    *unconverged = missed;
+    return NTK_OK;
+}

@@ -1,0 +1,43 @@
+/* Cross-fitted sigma: every sample's sigma from a kernel that did not see its block of time
+ * (docs/method.md steps 7 and 8).
+ *
+ * Works on the coordinates z of the standardised samples along their singular directions, an
+ * isometry, so that each fold costs a decomposition of rank r and not of d. Within a fold the
+ * features are centred and scaled anew. One decomposition a fold scores all ranks.
+ */
+#ifndef NTK_CORE_CROSSFIT_H
+#define NTK_CORE_CROSSFIT_H
+
+#include <stddef.h>
+
+#include "core/directions.h"
+#include "core/spectrum.h"
+#include "core/status.h"
+
+#define NTK_CROSSFIT_FOLDS 10
+
+struct ntk_crossfit_options {
+    enum ntk_method method;
+    enum ntk_ica_form ica_form;
+    size_t ica_dimension; /* m, cut to what a fold allows */
+    struct ntk_ica_options ica;
+    enum ntk_variance_mode variance_mode;
+    const size_t *ranks; /* n_ranks, ascending; cut to the fold's own rank */
+    size_t n_ranks;
+};
+
+/* Folds for n samples in time order: NTK_CROSSFIT_FOLDS, fewer for small n; 0 when n < 4. */
+size_t ntk_crossfit_folds(size_t n);
+
+/* The contiguous block that sample i belongs to, 0 .. folds - 1. */
+size_t ntk_crossfit_fold(size_t i, size_t n, size_t folds);
+
+/* coordinates (n x r), norms (n): |phi_i| for mean_norm standardisation, or NULL to keep the scale.
+ * Writes sigma (n_ranks x n) and prior (n), in standardised units of the fold, and the number of
+ * folds in which FastICA missed its tolerance (its closest subspace is then used). Requires
+ * ntk_crossfit_folds(n) > 0. Folds whose samples do not vary are NTK_BAD_DATA. */
+enum ntk_status ntk_crossfit(const double *coordinates, const double *norms, size_t n, size_t r,
+                             const struct ntk_crossfit_options *options, double *sigma,
+                             double *prior, size_t *unconverged, struct ntk_error *error);
+
+#endif

@@ -1,0 +1,280 @@
+/* Three routes to the squared singular values and right singular vectors of X (n x d).
+ *
+ * LAPACK stores columns: it sees the row-major X as the column-major X' (d x n), whose left singular
+ * vectors are the directions. A symmetric matrix is its own transpose, so the eigenvectors that
+ * dsyevd leaves in columns are rows for us.
+ */
+#include "core/decompose.h"
+
+#include <assert.h>
+#include <cblas.h>
+#include <float.h>
+#include <lapacke.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Below this share of lambda_1 an eigenvalue of a Gram matrix is mostly rounding. */
+static const double gram_floor = 1e-11;
+
+static struct ntk_spectrum *spectrum_create(size_t n, size_t d, enum ntk_route route)
+{
+    struct ntk_spectrum *spectrum = calloc(1, sizeof *spectrum);
+    if (!spectrum)
+        return NULL;
+    *spectrum = (struct ntk_spectrum){
+        .route = route, .n = n, .d = d, .count = n < d ? n : d};
+    spectrum->eigenvalues = ntk_matrix_create(1, spectrum->count);
+    if (!spectrum->eigenvalues) {
+        ntk_spectrum_free(spectrum);
+        return NULL;
+    }
+    return spectrum;
+}
+
+void ntk_spectrum_free(struct ntk_spectrum *spectrum)
+{
+    if (!spectrum)
+        return;
+    free(spectrum->eigenvalues);
+    free(spectrum->directions);
+    free(spectrum->coordinates);
+    free(spectrum);
+}
+
+/* r: singular values above max(n, d) eps times the largest, without the null direction that
+ * centring makes. A Gram matrix resolves no better than max(n, d) eps of its largest eigenvalue. */
+static size_t numerical_rank(const struct ntk_spectrum *spectrum)
+{
+    size_t larger = spectrum->n > spectrum->d ? spectrum->n : spectrum->d;
+    size_t bound = spectrum->n - 1 < spectrum->d ? spectrum->n - 1 : spectrum->d;
+    double tolerance = (double)larger * DBL_EPSILON;
+    double least = spectrum->eigenvalues[0] * tolerance;
+    if (spectrum->route == NTK_ROUTE_SVD)
+        least *= tolerance;
+    size_t rank = 0;
+    while (rank < bound && spectrum->eigenvalues[rank] > least)
+        rank++;
+    return rank;
+}
+
+/* Makes the entry of largest magnitude of each direction positive, and its coordinates agree. */
+static void fix_signs(struct ntk_spectrum *spectrum)
+{
+    size_t d = spectrum->d;
+    for (size_t j = 0; j < spectrum->rank; j++) {
+        double *direction = spectrum->directions + j * d;
+        if (direction[cblas_idamax((int)d, direction, 1)] >= 0)
+            continue;
+        cblas_dscal((int)d, -1, direction, 1);
+        if (spectrum->coordinates)
+            cblas_dscal((int)spectrum->n, -1, spectrum->coordinates + j, (int)spectrum->rank);
+    }
+}
+
+/* Eigenvalues (ascending in `values`) and eigenvectors (rows of `matrix`) of a symmetric matrix of
+ * which the upper triangle, row-major, is set. */
+static enum ntk_status eigensolve(double *matrix, size_t order, double *values,
+                                  struct ntk_error *error)
+{
+    lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', (lapack_int)order, matrix,
+                                     (lapack_int)order, values);
+    if (info == LAPACK_WORK_MEMORY_ERROR || info == LAPACK_TRANSPOSE_MEMORY_ERROR)
+        return ntk_fail_memory(error, "the eigensolver", order * order * sizeof(double));
+    if (info)
+        return ntk_fail(error, NTK_NOT_CONVERGED,
+                        "the eigensolver failed on a %zu x %zu Gram matrix (dsyevd info %d)",
+                        order, order, (int)info);
+    return NTK_OK;
+}
+
+/* Descending, never negative. */
+static void take_eigenvalues(struct ntk_spectrum *spectrum, const double *ascending)
+{
+    for (size_t j = 0; j < spectrum->count; j++)
+        spectrum->eigenvalues[j] = fmax(ascending[spectrum->count - 1 - j], 0);
+}
+
+static enum ntk_status create_vectors(struct ntk_spectrum *spectrum, int coordinates,
+                                      struct ntk_error *error)
+{
+    spectrum->rank = numerical_rank(spectrum);
+    if (spectrum->rank == 0)
+        return ntk_fail(error, NTK_BAD_DATA, "the %zu x %zu matrix to decompose is zero",
+                        spectrum->n, spectrum->d);
+    spectrum->directions = ntk_matrix_create(spectrum->rank, spectrum->d);
+    if (coordinates)
+        spectrum->coordinates = ntk_matrix_create(spectrum->n, spectrum->rank);
+    if (!spectrum->directions || (coordinates && !spectrum->coordinates))
+        return ntk_fail_memory(error, "the directions",
+                               (spectrum->d + (coordinates ? spectrum->n : 0)) * spectrum->rank *
+                                   sizeof(double));
+    return NTK_OK;
+}
+
+/* X X' = U diag(lambda) U', directions V = diag(1/s) U' X, coordinates U diag(s). */
+static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spectrum,
+                                       int coordinates, struct ntk_error *error)
+{
+    int n = (int)spectrum->n, d = (int)spectrum->d;
+    enum ntk_status status;
+    double *gram = ntk_matrix_create(spectrum->n, spectrum->n);
+    double *values = ntk_matrix_create(1, spectrum->n);
+    if (!gram || !values) {
+        status = ntk_fail_memory(error, "the kernel matrix",
+                                 spectrum->n * spectrum->n * sizeof(double));
+        goto done;
+    }
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, d, 1, x, d, 0, gram, n);
+    if ((status = eigensolve(gram, spectrum->n, values, error)))
+        goto done;
+    take_eigenvalues(spectrum, values);
+    if ((status = create_vectors(spectrum, coordinates, error)))
+        goto done;
+
+    size_t rank = spectrum->rank;
+    for (size_t j = 0; j < rank; j++) {
+        double *u = gram + (spectrum->n - 1 - j) * spectrum->n;
+        double s = sqrt(spectrum->eigenvalues[j]);
+        if (coordinates) {
+            for (size_t i = 0; i < spectrum->n; i++)
+                spectrum->coordinates[i * rank + j] = u[i] * s;
+        }
+        cblas_dscal(n, 1 / s, u, 1);
+    }
+    /* The last `rank` rows of `gram` are u_rank .. u_1: one product, then the rows turned over. */
+    double *top = gram + (spectrum->n - rank) * spectrum->n;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rank, d, n, 1, top, n, x, d, 0,
+                spectrum->directions, d);
+    for (size_t j = 0; j < rank / 2; j++)
+        cblas_dswap(d, spectrum->directions + j * spectrum->d, 1,
+                    spectrum->directions + (rank - 1 - j) * spectrum->d, 1);
+done:
+    free(gram);
+    free(values);
+    return status;
+}
+
+/* X' X = V diag(lambda) V', coordinates X V'. */
+static enum ntk_status by_gram_features(const double *x, struct ntk_spectrum *spectrum,
+                                        int coordinates, struct ntk_error *error)
+{
+    int n = (int)spectrum->n, d = (int)spectrum->d;
+    enum ntk_status status;
+    double *gram = ntk_matrix_create(spectrum->d, spectrum->d);
+    double *values = ntk_matrix_create(1, spectrum->d);
+    if (!gram || !values) {
+        status = ntk_fail_memory(error, "the Gram matrix",
+                                 spectrum->d * spectrum->d * sizeof(double));
+        goto done;
+    }
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d, n, 1, x, d, 0, gram, d);
+    if ((status = eigensolve(gram, spectrum->d, values, error)))
+        goto done;
+    /* When n < d was asked to go this way, only the largest `count` of d eigenvalues can differ
+     * from zero. */
+    take_eigenvalues(spectrum, values + (spectrum->d - spectrum->count));
+    if ((status = create_vectors(spectrum, coordinates, error)))
+        goto done;
+    for (size_t j = 0; j < spectrum->rank; j++)
+        memcpy(spectrum->directions + j * spectrum->d, gram + (spectrum->d - 1 - j) * spectrum->d,
+               spectrum->d * sizeof(double));
+    if (coordinates)
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, (int)spectrum->rank, d, 1, x, d,
+                    spectrum->directions, d, 0, spectrum->coordinates, (int)spectrum->rank);
+done:
+    free(gram);
+    free(values);
+    return status;
+}
+
+/* dgesdd on the column-major X' (d x n), job 'O': the larger factor replaces x. */
+static enum ntk_status by_svd(double *x, struct ntk_spectrum *spectrum, int coordinates,
+                              struct ntk_error *error)
+{
+    enum ntk_status status;
+    size_t n = spectrum->n, d = spectrum->d, p = spectrum->count;
+    double *factor = ntk_matrix_create(p, p); /* d >= n: rows of U for samples; else directions */
+    double *s = ntk_matrix_create(1, p);
+    if (!factor || !s) {
+        status = ntk_fail_memory(error, "the singular vectors", p * p * sizeof(double));
+        goto done;
+    }
+    int tall = d >= n;
+    lapack_int info =
+        LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'O', (lapack_int)d, (lapack_int)n, x, (lapack_int)d, s,
+                       tall ? NULL : factor, (lapack_int)(tall ? 1 : p), tall ? factor : NULL,
+                       (lapack_int)(tall ? p : 1));
+    if (info == LAPACK_WORK_MEMORY_ERROR || info == LAPACK_TRANSPOSE_MEMORY_ERROR) {
+        status = ntk_fail_memory(error, "the singular value decomposition", p * p * sizeof(double));
+        goto done;
+    }
+    if (info) {
+        status = ntk_fail(error, NTK_NOT_CONVERGED,
+                          "the singular value decomposition of a %zu x %zu matrix failed (dgesdd "
+                          "info %d)",
+                          n, d, (int)info);
+        goto done;
+    }
+    for (size_t j = 0; j < p; j++)
+        spectrum->eigenvalues[j] = s[j] * s[j];
+    if ((status = create_vectors(spectrum, coordinates, error)))
+        goto done;
+
+    /* Column j of the left factor is direction j; row j of the right one belongs to the samples. */
+    const double *left = tall ? x : factor, *right = tall ? factor : x;
+    memcpy(spectrum->directions, left, spectrum->rank * d * sizeof(double));
+    for (size_t i = 0; coordinates && i < n; i++) {
+        for (size_t j = 0; j < spectrum->rank; j++)
+            spectrum->coordinates[i * spectrum->rank + j] = s[j] * right[i * p + j];
+    }
+done:
+    free(factor);
+    free(s);
+    return status;
+}
+
+/* Whether the smallest eigenvalue that could be non-zero is below what a Gram matrix resolves. */
+static int reaches_gram_floor(const struct ntk_spectrum *spectrum)
+{
+    size_t bound = spectrum->n - 1 < spectrum->d ? spectrum->n - 1 : spectrum->d;
+    return spectrum->eigenvalues[bound - 1] < gram_floor * spectrum->eigenvalues[0];
+}
+
+enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_route route, int coordinates,
+                              struct ntk_spectrum **out, struct ntk_error *error)
+{
+    assert(n >= 2 && d >= 1 && n <= INT_MAX && d <= INT_MAX);
+    enum ntk_route taken = route;
+    if (route == NTK_ROUTE_AUTO)
+        taken = n < d ? NTK_ROUTE_GRAM_SAMPLES : NTK_ROUTE_GRAM_FEATURES;
+    struct ntk_spectrum *spectrum = spectrum_create(n, d, taken);
+    if (!spectrum)
+        return ntk_fail_memory(error, "the spectrum", (n < d ? n : d) * sizeof(double));
+
+    enum ntk_status status;
+    if (taken == NTK_ROUTE_GRAM_SAMPLES)
+        status = by_gram_samples(x, spectrum, coordinates, error);
+    else if (taken == NTK_ROUTE_GRAM_FEATURES)
+        status = by_gram_features(x, spectrum, coordinates, error);
+    else
+        status = by_svd(x, spectrum, coordinates, error);
+    if (status) {
+        ntk_spectrum_free(spectrum);
+        return status;
+    }
+    if (route == NTK_ROUTE_AUTO && reaches_gram_floor(spectrum)) {
+        ntk_spectrum_free(spectrum);
+        return ntk_decompose(x, n, d, NTK_ROUTE_SVD, coordinates, out, error);
+    }
+    fix_signs(spectrum);
+    *out = spectrum;
+    return NTK_OK;
+}
+
+const char *ntk_route_name(enum ntk_route route)
+{
+    static const char *const names[] = {"auto", "svd", "gram_samples", "gram_features"};
+    return names[route];
+}

@@ -1,0 +1,54 @@
+/* One lead time, from features and errors to a calibration: standardise, decompose, choose method
+ * and rank, cross-fit, score (docs/method.md).
+ *
+ * Deterministic: the same input, options and BLAS give the same bytes. Uses its arguments only; safe
+ * in several threads on different data.
+ */
+#ifndef NTK_CORE_FIT_H
+#define NTK_CORE_FIT_H
+
+#include <stddef.h>
+
+#include "core/calibration.h"
+#include "core/status.h"
+#include "core/sweep.h"
+
+enum ntk_method_choice { NTK_CHOOSE_AUTO, NTK_CHOOSE_SVD, NTK_CHOOSE_ICA };
+
+struct ntk_fit_options {
+    enum ntk_method_choice method;
+    size_t rank; /* 0: auto */
+    enum ntk_select select;
+    enum ntk_variance_mode variance_mode;
+    enum ntk_standardise_mode standardise;
+    enum ntk_ica_form ica_form;
+    size_t concentration_m;         /* the rule: CR_m >= threshold takes SVD */
+    double concentration_threshold;
+    uint64_t seed;
+};
+
+extern const struct ntk_fit_options ntk_fit_defaults;
+
+/* Conformal scores kept for a variable and lead. Of more, this many evenly spaced order statistics
+ * are kept, each rounded up in rank, so that no quantile read from them is too small. */
+#define NTK_SCORES_KEPT 65536
+
+/* Samples of one lead time, all in time order. */
+struct ntk_fit_data {
+    size_t n, d;
+    double *features; /* n x d to fit on; used as work space */
+    const struct ntk_errors *errors; /* n_variables, each n x points; or NULL */
+    size_t n_calibration; /* samples for scores only: then the fitted ones are not scored */
+    const double *calibration_features;           /* n_calibration x d */
+    const struct ntk_errors *calibration_errors;  /* n_variables, each n_calibration x points */
+    size_t n_variables;
+};
+
+/* Fills *out except its lead_hours and the variables' names and units. NTK_BAD_DATA: the features
+ * are constant, not finite or fewer than two samples; NTK_NOT_CONVERGED: ICA was demanded and missed
+ * its tolerance. With fewer than 4 samples and no calibration samples there are no scores: every
+ * variable is uncalibrated. Cleared with ntk_calibration_lead_clear. */
+enum ntk_status ntk_fit_lead(const struct ntk_fit_data *data, const struct ntk_fit_options *options,
+                             struct ntk_calibration_lead *out, struct ntk_error *error);
+
+#endif

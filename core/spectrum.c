@@ -1,0 +1,73 @@
+#include "core/spectrum.h"
+
+#include <assert.h>
+#include <math.h>
+
+static double sum(const double *values, size_t count)
+{
+    double total = 0;
+    for (size_t j = count; j-- > 0;) /* smallest first */
+        total += values[j];
+    return total;
+}
+
+double ntk_concentration_ratio(const double *eigenvalues, size_t rank, size_t m)
+{
+    return sum(eigenvalues, m < rank ? m : rank) / sum(eigenvalues, rank);
+}
+
+double ntk_effective_rank(const double *eigenvalues, size_t rank)
+{
+    double total = sum(eigenvalues, rank), entropy = 0;
+    for (size_t j = rank; j-- > 0;) {
+        double p = eigenvalues[j] / total;
+        if (p > 0)
+            entropy -= p * log(p);
+    }
+    return exp(entropy);
+}
+
+double ntk_participation_ratio(const double *eigenvalues, size_t rank)
+{
+    double total = sum(eigenvalues, rank), squares = 0;
+    for (size_t j = rank; j-- > 0;) {
+        double p = eigenvalues[j] / total;
+        squares += p * p;
+    }
+    return 1 / squares;
+}
+
+double ntk_collapse_ratio(const double *kept, size_t k, double noise_variance,
+                          const double *eigenvalues, size_t rank)
+{
+    double taken = 0;
+    for (size_t j = 0; j < k; j++)
+        taken += kept[j] * (kept[j] / (kept[j] + noise_variance));
+    return taken / sum(eigenvalues, rank);
+}
+
+static double mean(const double *values, size_t count)
+{
+    return sum(values, count) / (double)count;
+}
+
+double ntk_noise_variance(enum ntk_variance_mode mode, const double *eigenvalues, size_t count,
+                          size_t rank, size_t k)
+{
+    assert(k >= 1 && k <= rank && rank <= count);
+    if (mode == NTK_VARIANCE_REFERENCE) {
+        if (k == count)
+            return mean(eigenvalues, count);
+        double tail = mean(eigenvalues + k, count - k);
+        return tail > 1e-10 ? tail : mean(eigenvalues, k);
+    }
+    double tail = sum(eigenvalues + k, rank - k);
+    if (k < rank && tail > 1e-12 * sum(eigenvalues, rank))
+        return tail / (double)(rank - k);
+    return mean(eigenvalues, k);
+}
+
+const char *ntk_variance_mode_name(enum ntk_variance_mode mode)
+{
+    return mode == NTK_VARIANCE_REFERENCE ? "reference" : "published";
+}

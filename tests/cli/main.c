@@ -1,0 +1,14 @@
+#include <cblas.h>
+#include <stdlib.h>
+
+#include "tests/cli/suites.h"
+
+int main(void)
+{
+    openblas_set_num_threads(1);
+    SRunner *runner = srunner_create(ntk_suite_simulate());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

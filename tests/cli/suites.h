@@ -1,0 +1,9 @@
+/* The suites of this test program, one a file. */
+#ifndef NTK_TESTS_CLI_SUITES_H
+#define NTK_TESTS_CLI_SUITES_H
+
+#include <check.h>
+
+Suite *ntk_suite_simulate(void);
+
+#endif
