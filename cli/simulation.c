@@ -230,6 +230,9 @@ enum ntk_status ntk_simulation_run(size_t samples, size_t features, uint64_t see
     if (!status)
         status = check_bounds("features", features, NTK_SIMULATION_MIN_FEATURES,
                               NTK_SIMULATION_MAX_FEATURES, error);
+    if (!status)
+        status = check_bounds("samples x features", samples * features, 1,
+                              NTK_SIMULATION_MAX_PRODUCT, error);
     if (status)
         return status;
     struct ntk_simulation *simulation = allocate(samples, features);

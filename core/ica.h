@@ -20,7 +20,7 @@
 struct ntk_ica_options {
     double tolerance;        /* 1e-4 */
     unsigned max_iterations; /* 200 a start */
-    unsigned starts;         /* seeded random starts tried until one converges: 3 */
+    unsigned starts;         /* seeded random starts, the best of which is taken: 5 */
     uint64_t seed;
     const double *initial; /* m x m first start, borrowed; NULL: random */
 };

@@ -752,8 +752,8 @@ static enum ntk_status read_file(const char *path, void **bytes, size_t *size,
 enum ntk_status ntk_artifact_load(const char *path, struct ntk_calibration **out, char sha256[65],
                                   struct ntk_error *error)
 {
-    void *bytes;
-    size_t size;
+    void *bytes = NULL;
+    size_t size = 0;
     enum ntk_status status = read_file(path, &bytes, &size, error);
     if (status)
         return status;

@@ -317,6 +317,7 @@ START_TEST(sizes_out_of_bounds_are_refused_with_the_number)
     ck_assert_str_eq(error.text, "9 samples were asked for; a simulation has 10 to 100000");
     ck_assert_int_eq(ntk_simulate(path, 10, 4097, 1, NULL, NULL, &error), NTK_USAGE);
     ck_assert_str_eq(error.text, "4097 features were asked for; a simulation has 8 to 4096");
+    ck_assert_int_eq(ntk_simulate(path, 100000, 4096, 1, NULL, NULL, &error), NTK_USAGE);
     unlink(path);
 }
 END_TEST
