@@ -1,9 +1,9 @@
 # Two stages: compilers stay in the first. Build and run from the root of the repository:
 #   docker build -t ntkuqd .
-#   docker run -p 127.0.0.1:8080:8080 -v ntkuqd:/var/lib/ntkuqd \
+#   docker run -p 127.0.0.1:8734:8734 -v ntkuqd:/var/lib/ntkuqd \
 #              -v "$PWD/token:/run/secrets/ntkuqd_token:ro" ntkuqd
-# The token file is needed because inside the container the daemon listens on every address. It must
-# be readable for user 10001.
+# The token file is needed because inside the container the daemon listens on every address. It belongs
+# to user 10001 and has mode 0600. Docker 23 or newer: older ones forbid the Landlock system calls.
 FROM debian:12-slim AS build
 WORKDIR /src
 COPY deploy/install-deps.sh deploy/
@@ -21,10 +21,10 @@ COPY --from=build /out/usr/local/bin/ntkuq /out/usr/local/bin/ntkuqd /usr/local/
 USER 10001:10001
 WORKDIR /var/lib/ntkuqd
 VOLUME /var/lib/ntkuqd
-EXPOSE 8080
+EXPOSE 8734
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 \
-    CMD ["curl", "--fail", "--silent", "--show-error", "--max-time", "2", "http://127.0.0.1:8080/healthz"]
+    CMD ["curl", "--fail", "--silent", "--show-error", "--max-time", "2", "http://127.0.0.1:8734/healthz"]
 ENTRYPOINT ["ntkuqd"]
-CMD ["--listen_address", "0.0.0.0", "--port", "8080", "--state_dir", "/var/lib/ntkuqd", \
+CMD ["--listen_address", "0.0.0.0", "--port", "8734", "--state_dir", "/var/lib/ntkuqd", \
      "--ntkuq_program", "/usr/local/bin/ntkuq", "--token_file", "/run/secrets/ntkuqd_token"]

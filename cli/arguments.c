@@ -106,7 +106,7 @@ NUMBER_PARSER(memory, memory_bytes, (uint64_t)64 << 20, (uint64_t)1 << 48)
 
 PARSER(deadline)
 {
-    uint64_t seconds;
+    uint64_t seconds = 0;
     enum ntk_status status = parse_number(option, value, 1, 30 * 86400, &seconds, error);
     if (!status)
         out->deadline_seconds = (unsigned)seconds;
@@ -115,7 +115,7 @@ PARSER(deadline)
 
 PARSER(progress_fd)
 {
-    uint64_t descriptor;
+    uint64_t descriptor = 0;
     enum ntk_status status = parse_number(option, value, 3, 1023, &descriptor, error);
     if (!status)
         out->progress_fd = (int)descriptor;

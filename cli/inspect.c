@@ -165,7 +165,7 @@ static void print_sweep(const struct ntk_calibration_lead *lead)
 static void print_lead(const struct ntk_calibration_lead *lead)
 {
     printf("\nlead %g h: n = %zu (worth %.1f), numerical rank %zu, by %s\n", lead->lead_hours,
-           lead->n, lead->n_effective, lead->rank, ntk_route_name(lead->route));
+           lead->n, lead->n_effective, lead->rank, ntk_decompose_route_name(lead->route));
     printf("    spectrum: CR_%zu %.3f, first share %.3f, effective rank %.1f, participation ratio "
            "%.1f, R_k %.3f\n",
            lead->concentration_m, lead->concentration_ratio, lead->first_share,

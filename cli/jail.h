@@ -2,9 +2,9 @@
  *
  * Before `work` runs, in this order: every descriptor but 0-2 and `keep_fd` closed, environment and
  * working directory emptied, resource limits set, no_new_privs, Landlock down to the named inputs
- * (read) and the output (write), then a seccomp list without network, fork or exec. The parent waits
- * until the deadline and then kills. Work that dies by a signal is an error in one sentence, never
- * the death of the caller.
+ * (read) and the output (write), then a seccomp list without network, fork or exec. The parent
+ * waits until the deadline and then kills. Work that dies by a signal is an error in one sentence,
+ * never the death of the caller.
  *
  * One call at a time, from a process with a single thread.
  */
@@ -18,11 +18,11 @@
 struct ntk_jail {
     const char *const *inputs; /* absolute paths of files that may be read */
     size_t n_inputs;
-    const char *output;   /* absolute path of an existing file that may be written, or NULL */
-    int keep_fd;          /* a further descriptor that stays open, or -1 */
-    size_t memory_bytes;  /* address space; 0: no limit */
-    size_t output_bytes;  /* largest file; 0: no limit */
-    unsigned cpu_seconds; /* 0: no limit */
+    const char *output;        /* absolute path of an existing file that may be written, or NULL */
+    int keep_fd;               /* a further descriptor that stays open, or -1 */
+    size_t memory_bytes;       /* address space; 0: no limit */
+    size_t output_bytes;       /* largest file; 0: no limit */
+    unsigned cpu_seconds;      /* 0: no limit */
     unsigned deadline_seconds; /* wall clock; 0: none */
     int sandbox; /* 1: all of the above; 0: only limits, deadline and the separate process */
 };

@@ -52,7 +52,7 @@ struct ntk_calibration_lead {
 
     size_t count, rank;  /* eigenvalues stored = count = min(n, d); rank of them non-zero */
     double *eigenvalues; /* count, descending */
-    enum ntk_route route;
+    enum ntk_decompose_route route;
     double concentration_ratio; /* CR_m, m = concentration_m */
     size_t concentration_m;
     double concentration_threshold;

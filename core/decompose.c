@@ -18,7 +18,7 @@
 /* Below this share of lambda_1 an eigenvalue of a Gram matrix is mostly rounding. */
 static const double gram_floor = 1e-11;
 
-static struct ntk_spectrum *spectrum_create(size_t n, size_t d, enum ntk_route route)
+static struct ntk_spectrum *spectrum_create(size_t n, size_t d, enum ntk_decompose_route route)
 {
     struct ntk_spectrum *spectrum = calloc(1, sizeof *spectrum);
     if (!spectrum)
@@ -242,11 +242,11 @@ static int reaches_gram_floor(const struct ntk_spectrum *spectrum)
     return spectrum->eigenvalues[bound - 1] < gram_floor * spectrum->eigenvalues[0];
 }
 
-enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_route route, int coordinates,
+enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_route route, int coordinates,
                               struct ntk_spectrum **out, struct ntk_error *error)
 {
     assert(n >= 2 && d >= 1 && n <= INT_MAX && d <= INT_MAX);
-    enum ntk_route taken = route;
+    enum ntk_decompose_route taken = route;
     if (route == NTK_ROUTE_AUTO)
         taken = n < d ? NTK_ROUTE_GRAM_SAMPLES : NTK_ROUTE_GRAM_FEATURES;
     struct ntk_spectrum *spectrum = spectrum_create(n, d, taken);
@@ -273,7 +273,7 @@ enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_route rout
     return NTK_OK;
 }
 
-const char *ntk_route_name(enum ntk_route route)
+const char *ntk_decompose_route_name(enum ntk_decompose_route route)
 {
     static const char *const names[] = {"auto", "svd", "gram_samples", "gram_features"};
     return names[route];

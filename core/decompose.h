@@ -22,10 +22,10 @@
 
 #include "core/status.h"
 
-enum ntk_route { NTK_ROUTE_AUTO, NTK_ROUTE_SVD, NTK_ROUTE_GRAM_SAMPLES, NTK_ROUTE_GRAM_FEATURES };
+enum ntk_decompose_route { NTK_ROUTE_AUTO, NTK_ROUTE_SVD, NTK_ROUTE_GRAM_SAMPLES, NTK_ROUTE_GRAM_FEATURES };
 
 struct ntk_spectrum {
-    enum ntk_route route; /* the one taken, never AUTO */
+    enum ntk_decompose_route route; /* the one taken, never AUTO */
     size_t n, d;
     size_t count;        /* p = min(n, d) */
     size_t rank;         /* r <= min(n - 1, d): singular values above max(n, d) eps times the largest */
@@ -37,11 +37,11 @@ struct ntk_spectrum {
 /* Decomposes x (n x d, row-major), which the SVD route uses as work space. `coordinates` asks for
  * the samples' own coordinates too. NTK_BAD_DATA: all of x is zero. NTK_NOT_CONVERGED: LAPACK's
  * iteration failed. The caller frees *out with ntk_spectrum_free. */
-enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_route route, int coordinates,
+enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_route route, int coordinates,
                               struct ntk_spectrum **out, struct ntk_error *error);
 
 void ntk_spectrum_free(struct ntk_spectrum *spectrum);
 
-const char *ntk_route_name(enum ntk_route route);
+const char *ntk_decompose_route_name(enum ntk_decompose_route route);
 
 #endif

@@ -214,6 +214,7 @@ static enum ntk_status score_candidates(struct fitting *f, struct candidates *ca
         .n_ranks = candidates->n,
     };
     crossfit.ica.seed = f->options->seed;
+    crossfit.ica.starts = 2; /* ten folds average out what one more start would find */
     enum ntk_status status =
         ntk_crossfit(f->spectrum->coordinates, f->norms, data->n, f->spectrum->rank, &crossfit,
                      candidates->sigma, f->prior, &candidates->unconverged, error);

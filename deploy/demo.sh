@@ -140,22 +140,24 @@ done
 
 heading "GET /v1/calibrations/demo: what was chosen, and why"
 request GET /v1/calibrations/demo
-version=$(reply .sha256)
+version=$(reply .version)
 jq -r '.leads[] | "\(.lead_time_hours) h: \(.method), rank \(.rank)\n    \(.method_reason)\n    \(.rank_reason)"' \
     "$folder/reply"
 
 # ---- query -------------------------------------------------------------------------------------
 
 heading "POST /v1/intervals: the archive as NetCDF in, intervals as NetCDF out"
-request POST '/v1/intervals?calibration=demo&levels=0.5,0.9' --header 'Content-Type: application/x-netcdf' \
-    --header 'Accept: application/x-netcdf' --upload-file "$archive"
+request POST '/v1/intervals?calibration=demo&levels=0.9' \
+    --header 'Content-Type: application/x-netcdf' --header 'Accept: application/x-netcdf' --upload-file "$archive"
 mv "$folder/reply" "$folder/intervals.nc"
 samples=$(jq .samples "$folder/archive.json")
 columns=$(jq .features.columns "$folder/archive.json")
 leads=$(jq 'if .lead_dimension then .leads | length else 1 end' "$folder/archive.json")
 variable=$(jq -r '[.variables[] | select(.truth)][0].name // empty' "$folder/archive.json")
 points=$(jq --arg v "$variable" '[.variables[] | select(.name == $v)][0].points' "$folder/archive.json")
-hours=$(jq '.leads[0].lead_time_hours' "$folder/archive.json")
+lead=$(jq 'if .lead_dimension then [.leads[].lead_time_hours] | (index(24) // 0) else 0 end' \
+    "$folder/archive.json")
+hours=$(jq --argjson lead "$lead" '.leads[$lead].lead_time_hours' "$folder/archive.json")
 if ncdump -h "$archive" | grep -q 'byte split('; then
     tests=$(values split "$archive" | awk '$1 == 2 { print NR - 1 }' | head -n 5)
 else
@@ -166,16 +168,16 @@ if [ -n "$variable" ]; then
     values "${variable}_lower" "$folder/intervals.nc" >"$folder/lower"
     values "${variable}_upper" "$folder/intervals.nc" >"$folder/upper"
     values "${variable}_truth" "$archive" >"$folder/truth"
-    echo "$variable, first point, at the first lead time ($hours h), 90 % interval:"
+    echo "$variable, first point, lead time $hours h, 90 % interval, test samples:"
     paste "$folder/forecast" "$folder/truth" "$folder/lower" "$folder/upper" |
-        awk -v tests="$tests" -v stride=$((leads * points)) -v all=$((samples * leads * points)) '
+        awk -F '\t' -v tests="$tests" -v leads="$leads" -v lead="$lead" -v points="$points" '
             BEGIN { n = split(tests, wanted, /[ \n]+/)
                     printf "%8s %12s %12s %12s %12s\n", "sample", "forecast", "lower", "upper", "truth" }
             { forecast[NR - 1] = $1; truth[NR - 1] = $2; lower[NR - 1] = $3; upper[NR - 1] = $4 }
             END { for (i = 1; i <= n; i++) {
-                      at = wanted[i] * stride
+                      at = (wanted[i] * leads + lead) * points
                       printf "%8d %12.5g %12.5g %12.5g %12.5g\n", wanted[i], forecast[at],
-                             lower[all + at], upper[all + at], truth[at] } }'
+                             lower[at], upper[at], truth[at] } }'
 fi
 
 sample=$(echo "$tests" | head -n 1)
@@ -183,13 +185,20 @@ heading "POST /v1/intervals: the features of test sample $sample as JSON"
 feature_name=$(jq -r .features.name "$folder/archive.json")
 values "$feature_name" "$archive" >"$folder/features"
 rows=$(($(wc -l <"$folder/features") / samples / columns))
-tail -n +$((sample * rows * columns + 1)) "$folder/features" | head -n "$columns" |
+[ "$rows" -gt "$lead" ] || lead=0
+tail -n +$(((sample * rows + lead) * columns + 1)) "$folder/features" | head -n "$columns" |
     jq -s --argjson hours "$hours" \
        '{calibration: "demo", lead_time_hours: $hours, features: [.], levels: [0.5, 0.9]}' \
        >"$folder/query.json"
 request POST /v1/intervals --header 'Content-Type: application/json' \
     --data-binary @"$folder/query.json"
-reply .
+reply '"\(.calibration) version \(.version), \(.method) of rank \(.rank), SHA-256 \(.sha256)"'
+reply 'def r: . * 1000000 | round / 1000000; .samples[0] |
+       "sigma \(.sigma | r), prior variance \(.prior_variance | r), correction \(.correction | r), " +
+       "novelty \(.novelty | r) %"'
+reply 'def r: . * 1000000 | round / 1000000; .samples[0].variables | to_entries[] |
+       "\(.key): standard error \(.value.std | r), 90 % interval: forecast " +
+       "\(.value.lower[1] | r) to +\(.value.upper[1] | r)"'
 
 # ---- score -------------------------------------------------------------------------------------
 
@@ -201,4 +210,4 @@ fi
 
 heading "stopping"
 stop_daemon
-echo "done"
+echo "the daemon has stopped; nothing is left behind"

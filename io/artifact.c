@@ -129,7 +129,7 @@ static json_t *describe_lead(const struct ntk_calibration_lead *lead)
         "s:o}",
         "lead_time_hours", ntk_json_real(lead->lead_hours), "n", (json_int_t)lead->n, "n_effective",
         ntk_json_real(lead->n_effective), "numerical_rank", (json_int_t)lead->rank, "route",
-        ntk_route_name(lead->route), "standardise",
+        ntk_decompose_route_name(lead->route), "standardise",
         ntk_standardise_mode_name(lead->standardise.mode), "rank", (json_int_t)lead->posterior.k,
         "noise_variance", ntk_json_real(lead->posterior.noise_variance), "method",
         ntk_method_name(lead->method), "method_reason", lead->method_reason, "rule_method",
@@ -399,10 +399,10 @@ static enum ntk_status parse_ica(json_t *json, const char *what, struct ntk_cali
     return NTK_OK;
 }
 
-static enum ntk_route parse_route(const char *name)
+static enum ntk_decompose_route parse_route(const char *name)
 {
-    for (enum ntk_route route = NTK_ROUTE_SVD; route <= NTK_ROUTE_GRAM_FEATURES; route++) {
-        if (!strcmp(name, ntk_route_name(route)))
+    for (enum ntk_decompose_route route = NTK_ROUTE_SVD; route <= NTK_ROUTE_GRAM_FEATURES; route++) {
+        if (!strcmp(name, ntk_decompose_route_name(route)))
             return route;
     }
     return NTK_ROUTE_AUTO;

@@ -1,14 +1,14 @@
 /* A training or query archive in NetCDF (docs/formats.md), read with suspicion.
  *
  * Several files may be given; they are joined by forecast reference time (and lead time where each
- * sample has its own). Inside, everything is arranged by lead time: lead l has leads[l].n rows, one a
- * sample, and all reading goes by (lead, first row, count).
+ * sample has its own). Inside, everything is arranged by lead time: lead l has leads[l].n rows, one
+ * a sample, and all reading goes by (lead, first row, count).
  *
  * This code is meant to run inside the jail (cli/jail.h), and is careful all the same: regular
  * files only, variables looked up by the names we know, no call that writes a name into a fixed
  * buffer, types, ranks and filters from a list, no external storage, virtual datasets, links or
- * Zarr, and bytes predicted from the declared shape and refused beyond ntk_limits before anything is
- * allocated.
+ * Zarr, and bytes predicted from the declared shape and refused beyond ntk_limits before anything
+ * is allocated.
  *
  * A struct ntk_archive belongs to one thread (libnetcdf is not safe in two).
  */
@@ -52,7 +52,7 @@ struct ntk_archive {
     char model[NTK_NAME_SIZE], layer[NTK_NAME_SIZE], aggregation[NTK_NAME_SIZE];
     char checkpoint_sha256[NTK_NAME_SIZE];
 
-    size_t n_samples; /* of the joined archive */
+    size_t n_samples;   /* of the joined archive */
     int lead_dimension; /* 1: every sample has every lead; 0: a lead a sample */
     size_t n_leads;
     struct ntk_archive_lead *leads; /* ascending hours */
@@ -68,7 +68,7 @@ struct ntk_archive {
     char (*sha256)[NTK_SHA256_HEX];
     char **formats; /* "NetCDF-4", "classic", ... */
 
-    size_t n_notes;    /* things seen and left alone: "features_global: ignored, ..." */
+    size_t n_notes; /* things seen and left alone: "features_global: ignored, ..." */
     char **notes;
     size_t n_problems; /* what would be refused, a sentence each */
     char **problems;

@@ -60,10 +60,11 @@ static enum ntk_status match_magic(const char *path, const unsigned char *start,
     if (n == 0)
         return ntk_fail(error, NTK_BAD_DATA, "%s is empty; NetCDF was expected", path);
     describe_bytes(start, n, text);
-    return ntk_fail(error, NTK_BAD_DATA,
-                    "%s is not NetCDF: it starts with %s; expected 'CDF' with version 1, 2 or 5, or "
-                    "an HDF5 signature",
-                    path, text);
+    return ntk_fail(
+        error, NTK_BAD_DATA,
+        "%s is not NetCDF: it starts with %s; expected 'CDF' with version 1, 2 or 5, or "
+        "an HDF5 signature",
+        path, text);
 }
 
 enum ntk_status ntk_format_detect(const char *path, enum ntk_format *format, uint64_t *size,
@@ -94,7 +95,8 @@ static size_t character_length(const unsigned char *text)
     static const struct {
         unsigned char mask, lead;
         unsigned least;
-    } forms[] = {{0x80, 0x00, 0x20}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+    } forms[] = {
+        {0x80, 0x00, 0x20}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
     for (size_t form = 0; form < 4; form++) {
         if ((text[0] & forms[form].mask) != forms[form].lead)
             continue;

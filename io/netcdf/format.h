@@ -6,8 +6,8 @@
 
 #include "core/status.h"
 
-/* All five NetCDF formats: the first three are "classic" headers, the last holds both NetCDF-4 and the
- * NetCDF-4 classic model. Debian's libnetcdf 4.9.0 reads them all; it also reads HDF5, Zarr and
+/* All five NetCDF formats: the first three are "classic" headers, the last holds both NetCDF-4 and
+ * the NetCDF-4 classic model. Debian's libnetcdf 4.9.0 reads them all; it also reads HDF5, Zarr and
  * OPeNDAP, which are refused here. */
 enum ntk_format { NTK_FORMAT_CDF1, NTK_FORMAT_CDF2, NTK_FORMAT_CDF5, NTK_FORMAT_HDF5 };
 

@@ -20,9 +20,9 @@ struct ntk_interval_writer;
 
 struct ntk_interval_header {
     const char *calibration_name, *calibration_sha256, *model;
-    const char *method, *rank;  /* one word when all leads agree, else "24:svd 48:ica" */
-    const char *program;        /* "ntkuq 0.1.0" */
-    const double *levels;       /* n_levels, each in (0, 1), ascending */
+    const char *method, *rank; /* one word when all leads agree, else "24:svd 48:ica" */
+    const char *program;       /* "ntkuq 0.1.0" */
+    const double *levels;      /* n_levels, each in (0, 1), ascending */
     size_t n_levels;
 };
 
@@ -43,8 +43,7 @@ enum ntk_status ntk_interval_writer_put_variable(struct ntk_interval_writer *wri
                                                  size_t variable, size_t first, size_t count,
                                                  const float *forecast, const float *std,
                                                  const float *lower, const float *upper,
-                                                 const signed char *flag,
-                                                 struct ntk_error *error);
+                                                 const signed char *flag, struct ntk_error *error);
 
 /* Flushes and closes; frees the writer in every case. NTK_CANNOT_CREATE when the disk is full. */
 enum ntk_status ntk_interval_writer_close(struct ntk_interval_writer *writer,

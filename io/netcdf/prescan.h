@@ -11,11 +11,11 @@
 #include "core/status.h"
 #include "io/netcdf/format.h"
 
-#define NTK_PRESCAN_NAME_LENGTH 256 /* NC_MAX_NAME */
-#define NTK_PRESCAN_OBJECTS     8192 /* dimensions, variables, groups or attributes of one thing */
-#define NTK_PRESCAN_RANK        32
-#define NTK_PRESCAN_DEPTH       16                  /* of groups */
-#define NTK_PRESCAN_CHUNK_BYTES ((uint64_t)1 << 30) /* of one HDF5 chunk, unpacked */
+#define NTK_PRESCAN_NAME_LENGTH     256 /* NC_MAX_NAME */
+#define NTK_PRESCAN_OBJECTS         8192 /* dimensions, variables, groups or attributes of one thing */
+#define NTK_PRESCAN_RANK            32
+#define NTK_PRESCAN_DEPTH           16                  /* of groups */
+#define NTK_PRESCAN_CHUNK_BYTES     ((uint64_t)1 << 30) /* of one HDF5 chunk, unpacked */
 #define NTK_PRESCAN_ATTRIBUTE_BYTES ((uint64_t)64 << 20)
 
 /* NTK_BAD_DATA with a sentence that begins with `path`. */

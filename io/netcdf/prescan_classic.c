@@ -128,8 +128,7 @@ static enum ntk_status read_list(struct header *header, uint64_t tag, const char
 static enum ntk_status skip_attributes(struct header *header)
 {
     uint64_t count = 0, values, bytes;
-    enum ntk_status status =
-        read_list(header, TAG_ATTRIBUTE, "the number of attributes", &count);
+    enum ntk_status status = read_list(header, TAG_ATTRIBUTE, "the number of attributes", &count);
     for (uint64_t i = 0; i < count && !status; i++) {
         if ((status = skip_name(header)) || (status = read_type(header, &bytes)) ||
             (status = read_count(header, "the length of an attribute",
@@ -143,8 +142,7 @@ static enum ntk_status skip_attributes(struct header *header)
 static enum ntk_status read_dimensions(struct header *header)
 {
     uint64_t count = 0;
-    enum ntk_status status =
-        read_list(header, TAG_DIMENSION, "the number of dimensions", &count);
+    enum ntk_status status = read_list(header, TAG_DIMENSION, "the number of dimensions", &count);
     if (status)
         return status;
     header->lengths = calloc(count + 1, sizeof *header->lengths);
@@ -199,8 +197,7 @@ static enum ntk_status read_variable(struct header *header, struct variable *var
 static enum ntk_status read_variables(struct header *header)
 {
     uint64_t count = 0;
-    enum ntk_status status =
-        read_list(header, TAG_VARIABLE, "the number of variables", &count);
+    enum ntk_status status = read_list(header, TAG_VARIABLE, "the number of variables", &count);
     if (status)
         return status;
     header->variables = calloc(count + 1, sizeof *header->variables);

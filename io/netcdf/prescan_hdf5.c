@@ -2,9 +2,9 @@
  *
  * An HDF5 file can name other files (external storage, virtual datasets, external links), code to
  * load (filters) and itself (cycles of links). Groups, datasets and attributes are visited once for
- * each hard link, within bounds on depth and number; whatever is not on the list is refused by name. No
- * dataset is read and no link but a hard one followed. Names come from the library's own memory,
- * through callbacks, never into a buffer of ours.
+ * each hard link, within bounds on depth and number; whatever is not on the list is refused by
+ * name. No dataset is read and no link but a hard one followed. Names come from the library's own
+ * memory, through callbacks, never into a buffer of ours.
  */
 #include <hdf5.h>
 #include <stdarg.h>
@@ -124,8 +124,8 @@ static int check_attributes(struct walk *walk, const char *name, hid_t object)
     hsize_t position = 0;
     walk->object = name;
     walk->attributes = 0;
-    herr_t answer = H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, &position, visit_attribute,
-                                walk);
+    herr_t answer =
+        H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, &position, visit_attribute, walk);
     return answer < 0 ? damaged(walk, "the attributes of an object") : answer;
 }
 
@@ -269,8 +269,7 @@ static int check_group(struct walk *walk, const char *name, hid_t group)
         return STOP;
     hsize_t position = 0;
     walk->depth++;
-    herr_t answer =
-        H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, &position, visit_link, walk);
+    herr_t answer = H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, &position, visit_link, walk);
     walk->depth--;
     return answer < 0 ? damaged(walk, "the links of a group") : answer;
 }

@@ -31,7 +31,8 @@ enum ntk_status ntk_units_load(struct ntk_error *error)
     return NTK_OK;
 }
 
-/* NULL when unknown. udunits takes the empty string for "1"; here it means that units are missing. */
+/* NULL when unknown. udunits takes the empty string for "1"; here it means that units are missing.
+ */
 static ut_unit *parse(const char *units)
 {
     char *copy = strdup(units);
@@ -164,8 +165,8 @@ static int date_exists(const char *units)
     return !(month == 2 && day == 29) || year % 4 == 0; /* Julian leap years too */
 }
 
-/* udunits counts by the mixed calendar, Julian before 1582-10-15. A proleptic Gregorian origin before
- * that names another day: decode the day it means by, and count to it anew. */
+/* udunits counts by the mixed calendar, Julian before 1582-10-15. A proleptic Gregorian origin
+ * before that names another day: decode the day it means by, and count to it anew. */
 static double proleptic_shift(double origin)
 {
     const double change = -12219292800.0; /* 1582-10-15 in seconds since 1970 */
@@ -173,8 +174,8 @@ static double proleptic_shift(double origin)
         return 0;
     int year, month, day, hour, minute;
     double second, resolution;
-    ut_decode_time(ut_encode_time(1970, 1, 1, 0, 0, 0) + origin, &year, &month, &day, &hour, &minute,
-                   &second, &resolution);
+    ut_decode_time(ut_encode_time(1970, 1, 1, 0, 0, 0) + origin, &year, &month, &day, &hour,
+                   &minute, &second, &resolution);
     if (year < 1)
         return NAN;
     double days = gregorian_days(year, month, day) - gregorian_days(1970, 1, 1);

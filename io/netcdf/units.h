@@ -1,8 +1,8 @@
 /* Units and CF time through libudunits2, as the archive reader needs them.
  *
  * Strings that come from a file are parsed here and nowhere else. Every function but
- * ntk_units_load (io/netcdf/archive.h) requires that it succeeded. One thread at a time: libudunits2
- * keeps parser state of its own.
+ * ntk_units_load (io/netcdf/archive.h) requires that it succeeded. One thread at a time:
+ * libudunits2 keeps parser state of its own.
  */
 #ifndef NTK_IO_NETCDF_UNITS_H
 #define NTK_IO_NETCDF_UNITS_H

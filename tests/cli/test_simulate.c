@@ -278,16 +278,23 @@ START_TEST(reader_finds_nothing_to_refuse_and_the_same_numbers)
     struct ntk_archive *opened = NULL;
     struct ntk_error error = {""};
     double features[FEATURES];
+    float truths[STATIONS];
     ck_assert_msg(!ntk_units_load(&error), "%s", error.text);
     ck_assert_msg(!ntk_archive_open(paths, 1, &options, &opened, &error), "%s", error.text);
     ck_assert_uint_eq(opened->n_leads, LEADS);
     ck_assert_uint_eq(opened->n_variables, 2);
     ck_assert_uint_eq(opened->d, FEATURES);
     ck_assert_double_eq_tol(opened->leads[5].hours, 120, 1e-9);
+    ck_assert_str_eq(opened->variables[0].name, "x");
     ck_assert_uint_eq(opened->n_station, STATIONS);
+    ck_assert_int_eq(opened->leads[3].split[17], shared->split[17]);
     ck_assert_msg(!ntk_archive_read_features(opened, 3, 17, 1, features, &error), "%s", error.text);
     for (size_t u = 0; u < FEATURES; u++)
-        ck_assert_double_eq_tol(features[u], shared->hidden[(17 * LEADS + 3) * FEATURES + u], 0);
+        ck_assert_double_eq(features[u], shared->hidden[(17 * LEADS + 3) * FEATURES + u]);
+    ck_assert_msg(!ntk_archive_read_variable(opened, 3, 0, 1, 17, 1, truths, &error), "%s",
+                  error.text);
+    for (size_t k = 0; k < STATIONS; k++)
+        ck_assert_float_eq(truths[k], shared->wind_truth[(17 * LEADS + 3) * STATIONS + k]);
     ntk_archive_free(opened);
 }
 END_TEST

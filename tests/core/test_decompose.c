@@ -20,7 +20,7 @@ static double *random_matrix(size_t n, size_t d, double decay, uint64_t seed)
     return x;
 }
 
-static struct ntk_spectrum *decompose(const double *x, size_t n, size_t d, enum ntk_route route)
+static struct ntk_spectrum *decompose(const double *x, size_t n, size_t d, enum ntk_decompose_route route)
 {
     struct ntk_spectrum *spectrum = NULL;
     struct ntk_error error = {""};
@@ -39,14 +39,14 @@ START_TEST(routes_agree)
         size_t n = shapes[s][0], d = shapes[s][1];
         double *x = random_matrix(n, d, 0.9, 100 + s);
         struct ntk_spectrum *svd = decompose(x, n, d, NTK_ROUTE_SVD);
-        for (enum ntk_route route = NTK_ROUTE_AUTO; route <= NTK_ROUTE_GRAM_FEATURES; route++) {
+        for (enum ntk_decompose_route route = NTK_ROUTE_AUTO; route <= NTK_ROUTE_GRAM_FEATURES; route++) {
             struct ntk_spectrum *other = decompose(x, n, d, route);
             ck_assert_uint_eq(other->rank, svd->rank);
             for (size_t j = 0; j < svd->count; j++)
                 ck_assert_msg(fabs(other->eigenvalues[j] - svd->eigenvalues[j]) <=
                                   1e-9 * svd->eigenvalues[0],
                               "%zu x %zu by %s: eigenvalue %zu is %.17g, by svd %.17g", n, d,
-                              ntk_route_name(route), j, other->eigenvalues[j],
+                              ntk_decompose_route_name(route), j, other->eigenvalues[j],
                               svd->eigenvalues[j]);
             for (size_t i = 0; i < svd->rank * d; i++)
                 ck_assert_double_eq_tol(other->directions[i], svd->directions[i], 1e-9);

@@ -1,0 +1,80 @@
+/* The daemon's settings.
+ *
+ * One table (config/options.c) makes everything: what the configuration file, the environment and
+ * the flags may say, the help, the documentation and the checks. Later sources win: built-in value,
+ * file, environment NTKUQD_<NAME>, flag --name. Every value of every source is checked, also one
+ * that is overridden.
+ *
+ * A struct ntk_config is plain data, written once at start and read-only from then on.
+ */
+#ifndef NTK_CONFIG_CONFIG_H
+#define NTK_CONFIG_CONFIG_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum ntk_log_level { NTK_LOG_ERROR, NTK_LOG_WARNING, NTK_LOG_INFO, NTK_LOG_DEBUG };
+
+struct ntk_config {
+    char config[PATH_MAX];
+    char listen_address[64];
+    uint64_t port;
+    char port_file[PATH_MAX];
+    char state_dir[PATH_MAX];
+    char ntkuq_program[PATH_MAX];
+    char token_file[PATH_MAX];
+    uint64_t threads; /* never 0 once loaded */
+    uint64_t connection_limit;
+    uint64_t connection_limit_per_address;
+    uint64_t connection_timeout_s;
+    uint64_t request_body_bytes;
+    uint64_t upload_bytes;
+    uint64_t query_timeout_s;
+    uint64_t job_timeout_s;
+    uint64_t job_memory_bytes;
+    uint64_t job_queue;
+    uint64_t sandbox;   /* 0 or 1 */
+    uint64_t log_level; /* enum ntk_log_level */
+};
+
+/* What the command line asks for besides, or instead of, serving. */
+enum ntk_config_action {
+    NTK_CONFIG_SERVE,
+    NTK_CONFIG_HELP,
+    NTK_CONFIG_VERSION,
+    NTK_CONFIG_CHECK,
+    NTK_CONFIG_PRINT_TABLE,
+};
+
+/* Everything that is wrong, a sentence each, with its source. */
+struct ntk_config_problems {
+    size_t n;
+    char **sentences;
+    int usage;         /* some were about the command line's form */
+    int configuration; /* some were about a value */
+};
+
+/* Reads all sources into *out and appends what is wrong to *problems (zeroed by the caller, cleared
+ * with ntk_config_problems_clear). `environment` ends with NULL. *out is only fit for serving when
+ * there are no problems. */
+void ntk_config_load(int argc, char *const *argv, char *const *environment, struct ntk_config *out,
+                     enum ntk_config_action *action, struct ntk_config_problems *problems);
+
+/* Looks at the machine: the token file's mode, the program, an address beyond loopback without a
+ * token. Appends to *problems. */
+void ntk_config_check(const struct ntk_config *config, struct ntk_config_problems *problems);
+
+void ntk_config_problem(struct ntk_config_problems *problems, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void ntk_config_problems_clear(struct ntk_config_problems *problems);
+
+/* The help, and the same table as Markdown, as docs/configuration.md has it. */
+void ntk_config_help(FILE *stream);
+void ntk_config_print_table(FILE *stream);
+
+/* 1 when a numeric address is one of this machine's loopback addresses. */
+int ntk_config_is_loopback(const char *address);
+
+#endif

@@ -1,0 +1,198 @@
+#include "config/options.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELD(name) #name
+#define PLACE(name) offsetof(struct ntk_config, name), sizeof((struct ntk_config *)0)->name
+#define MIB         ((uint64_t)1 << 20)
+#define GIB         ((uint64_t)1 << 30)
+
+const struct ntk_option ntk_options[] = {
+    {FIELD(config), NTK_OPTION_PATH, PLACE(config), 0, 0, NULL, "", "none",
+     "JSON file with an object of these options; this one cannot be in it"},
+    {FIELD(listen_address), NTK_OPTION_ADDRESS, PLACE(listen_address), 0, 0, NULL, "127.0.0.1",
+     NULL, "IPv4 or IPv6 address to listen on; beyond loopback a token_file is needed"},
+    {FIELD(port), NTK_OPTION_INTEGER, PLACE(port), 0, 65535, NULL, "8734", NULL,
+     "TCP port; 0 takes any free one"},
+    {FIELD(port_file), NTK_OPTION_PATH, PLACE(port_file), 0, 0, NULL, "", "none",
+     "file that receives the port once the daemon listens, for scripts"},
+    {FIELD(state_dir), NTK_OPTION_PATH, PLACE(state_dir), 0, 0, NULL, "/var/lib/ntkuqd", NULL,
+     "folder of datasets and calibrations; made if missing"},
+    {FIELD(ntkuq_program), NTK_OPTION_PATH, PLACE(ntkuq_program), 0, 0, NULL, "",
+     "the `ntkuq` beside `ntkuqd`", "program that parses files and fits, one process a job"},
+    {FIELD(token_file), NTK_OPTION_PATH, PLACE(token_file), 0, 0, NULL, "", "none",
+     "file with the bearer token that requests that write must carry, closed to other users"},
+    {FIELD(threads), NTK_OPTION_INTEGER, PLACE(threads), 0, 256, NULL, "0", NULL,
+     "threads that answer requests; 0 is one for each processor"},
+    {FIELD(connection_limit), NTK_OPTION_INTEGER, PLACE(connection_limit), 1, 1000000, NULL, "1024",
+     NULL, "connections at once"},
+    {FIELD(connection_limit_per_address), NTK_OPTION_INTEGER, PLACE(connection_limit_per_address),
+     0, 1000000, NULL, "0", NULL, "connections at once from one address; 0 is no limit"},
+    {FIELD(connection_timeout_s), NTK_OPTION_SECONDS, PLACE(connection_timeout_s), 1, 86400, NULL,
+     "30", NULL, "a connection that is silent for so long is closed"},
+    {FIELD(request_body_bytes), NTK_OPTION_BYTES, PLACE(request_body_bytes), 1024, 4 * GIB, NULL,
+     "64MiB", NULL, "largest body of a request that is held in memory"},
+    {FIELD(upload_bytes), NTK_OPTION_BYTES, PLACE(upload_bytes), 1024, 1024 * GIB, NULL, "8GiB",
+     NULL, "largest NetCDF body"},
+    {FIELD(query_timeout_s), NTK_OPTION_SECONDS, PLACE(query_timeout_s), 1, 86400, NULL, "300",
+     NULL, "longest work on one uploaded archive or NetCDF query"},
+    {FIELD(job_timeout_s), NTK_OPTION_SECONDS, PLACE(job_timeout_s), 1, 30 * 86400, NULL, "21600",
+     NULL, "longest run of a job"},
+    {FIELD(job_memory_bytes), NTK_OPTION_BYTES, PLACE(job_memory_bytes), 64 * MIB, 65536 * GIB,
+     NULL, "16GiB", NULL, "address space of a process that parses or fits"},
+    {FIELD(job_queue), NTK_OPTION_INTEGER, PLACE(job_queue), 1, 10000, NULL, "16", NULL,
+     "jobs that may wait; more are refused with 503"},
+    {FIELD(sandbox), NTK_OPTION_CHOICE, PLACE(sandbox), 0, 0, "off|on", "on", NULL,
+     "whether files are parsed in the jail"},
+    {FIELD(log_level), NTK_OPTION_CHOICE, PLACE(log_level), 0, 0, "error|warning|info|debug",
+     "info", NULL, "least important line that is logged"},
+};
+const size_t ntk_options_count = sizeof ntk_options / sizeof *ntk_options;
+
+static int is_same_name(const char *known, const char *name, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (known[i] != (name[i] == '-' ? '_' : name[i]))
+            return 0;
+    }
+    return known[length] == 0;
+}
+
+const struct ntk_option *ntk_option_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < ntk_options_count; i++) {
+        if (strlen(ntk_options[i].name) == length &&
+            is_same_name(ntk_options[i].name, name, length))
+            return &ntk_options[i];
+    }
+    return NULL;
+}
+
+void ntk_option_expected(const struct ntk_option *option, char *out, size_t size)
+{
+    switch (option->type) {
+    case NTK_OPTION_PATH:
+        snprintf(out, size, "a path of 1 to %zu bytes", option->size - 1);
+        break;
+    case NTK_OPTION_ADDRESS:
+        snprintf(out, size, "an IPv4 or IPv6 address in numbers");
+        break;
+    case NTK_OPTION_INTEGER:
+        snprintf(out, size, "a whole number from %" PRIu64 " to %" PRIu64, option->least,
+                 option->most);
+        break;
+    case NTK_OPTION_SECONDS:
+        snprintf(out, size, "whole seconds from %" PRIu64 " to %" PRIu64, option->least,
+                 option->most);
+        break;
+    case NTK_OPTION_BYTES:
+        snprintf(out, size, "bytes from %" PRIu64 " to %" PRIu64 ", also as KiB, MiB or GiB",
+                 option->least, option->most);
+        break;
+    case NTK_OPTION_CHOICE:
+        snprintf(out, size, "%s", option->choices);
+        break;
+    }
+}
+
+static int parse_number(const char *text, const char **rest, uint64_t *out)
+{
+    char *end;
+    if (!isdigit((unsigned char)*text))
+        return 0;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno)
+        return 0;
+    *rest = end;
+    *out = number;
+    return 1;
+}
+
+static int unit_shift(const char *unit)
+{
+    static const struct {
+        const char *name;
+        int shift;
+    } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (!strcmp(unit, units[i].name))
+            return units[i].shift;
+    }
+    return -1;
+}
+
+static int set_number(const struct ntk_option *option, const char *value, uint64_t *field)
+{
+    const char *rest;
+    uint64_t number;
+    if (!parse_number(value, &rest, &number))
+        return 0;
+    int shift = option->type == NTK_OPTION_BYTES ? unit_shift(rest) : *rest ? -1 : 0;
+    if (shift < 0 || number > (UINT64_MAX >> shift))
+        return 0;
+    number <<= shift;
+    if (number < option->least || number > option->most)
+        return 0;
+    *field = number;
+    return 1;
+}
+
+static int set_choice(const struct ntk_option *option, const char *value, uint64_t *field)
+{
+    size_t length = strlen(value);
+    uint64_t position = 0;
+    for (const char *choice = option->choices; *choice; position++) {
+        size_t size = strcspn(choice, "|");
+        if (size == length && !strncmp(choice, value, size)) {
+            *field = position;
+            return 1;
+        }
+        choice += size + (choice[size] == '|');
+    }
+    return 0;
+}
+
+static int set_text(const struct ntk_option *option, const char *value, char *field)
+{
+    unsigned char address[16];
+    size_t length = strlen(value);
+    if (length >= option->size)
+        return 0;
+    if (option->type == NTK_OPTION_ADDRESS && inet_pton(AF_INET, value, address) != 1 &&
+        inet_pton(AF_INET6, value, address) != 1)
+        return 0;
+    memcpy(field, value, length + 1);
+    return 1;
+}
+
+enum ntk_status ntk_option_set(const struct ntk_option *option, const char *value,
+                               struct ntk_config *config, struct ntk_error *error)
+{
+    char expected[200];
+    void *field = (char *)config + option->offset;
+    int done = 0;
+    switch (option->type) {
+    case NTK_OPTION_PATH:
+    case NTK_OPTION_ADDRESS:
+        done = set_text(option, value, field);
+        break;
+    case NTK_OPTION_INTEGER:
+    case NTK_OPTION_SECONDS:
+    case NTK_OPTION_BYTES:
+        done = set_number(option, value, field);
+        break;
+    case NTK_OPTION_CHOICE:
+        done = set_choice(option, value, field);
+        break;
+    }
+    if (done)
+        return NTK_OK;
+    ntk_option_expected(option, expected, sizeof expected);
+    return ntk_fail(error, NTK_USAGE, "'%.80s' was found, %s was expected", value, expected);
+}

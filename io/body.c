@@ -1,0 +1,257 @@
+#include "io/body.h"
+
+#include <ctype.h>
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ntk_body_clear(struct ntk_body_matrix *matrix)
+{
+    free(matrix->owned);
+    *matrix = (struct ntk_body_matrix){0};
+}
+
+static enum ntk_status create(size_t rows, size_t columns, struct ntk_body_matrix *out,
+                              struct ntk_error *error)
+{
+    size_t count, bytes;
+    if (!ntk_size_multiply(rows, columns, &count) ||
+        !ntk_size_multiply(count, sizeof(float), &bytes))
+        return ntk_fail_memory(error, "the features", SIZE_MAX);
+    float *values = malloc(bytes + 1);
+    if (!values)
+        return ntk_fail_memory(error, "the features", bytes);
+    *out = (struct ntk_body_matrix){rows, columns, values, values};
+    return NTK_OK;
+}
+
+/* Points at the float32 values, or copies them where they are not aligned. */
+static enum ntk_status take_floats(const void *bytes, size_t rows, size_t columns,
+                                   struct ntk_body_matrix *out, struct ntk_error *error)
+{
+    if ((uintptr_t)bytes % _Alignof(float) == 0) {
+        *out = (struct ntk_body_matrix){rows, columns, bytes, NULL};
+        return NTK_OK;
+    }
+    enum ntk_status status = create(rows, columns, out, error);
+    if (!status)
+        memcpy(out->owned, bytes, rows * columns * sizeof(float));
+    return status;
+}
+
+enum ntk_status ntk_body_raw(const void *bytes, size_t size, size_t columns,
+                             struct ntk_body_matrix *out, struct ntk_error *error)
+{
+    size_t row_bytes = columns * sizeof(float);
+    if (size == 0 || size % row_bytes)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "the body has %zu bytes, whole rows of %zu float32 features (%zu bytes) were "
+                        "expected",
+                        size, columns, row_bytes);
+    return take_floats(bytes, size / row_bytes, columns, out, error);
+}
+
+/* ---- .npy ----------------------------------------------------------------------------------- */
+
+/* The header is a Python dictionary literal; only the three known keys, in any order, are read. */
+struct npy {
+    const char *next, *end;
+    int wide; /* '<f8' */
+    int has_type, has_order, has_shape;
+    size_t rows, columns;
+};
+
+static void skip_space(struct npy *npy)
+{
+    while (npy->next < npy->end && isspace((unsigned char)*npy->next))
+        npy->next++;
+}
+
+static int take(struct npy *npy, const char *token)
+{
+    size_t length = strlen(token);
+    skip_space(npy);
+    if ((size_t)(npy->end - npy->next) < length || memcmp(npy->next, token, length))
+        return 0;
+    npy->next += length;
+    return 1;
+}
+
+static int take_extent(struct npy *npy, size_t *out)
+{
+    size_t value = 0, digits = 0;
+    skip_space(npy);
+    for (; npy->next < npy->end && isdigit((unsigned char)*npy->next); npy->next++, digits++) {
+        if (value > SIZE_MAX / 10 - 1)
+            return 0;
+        value = value * 10 + (size_t)(*npy->next - '0');
+    }
+    *out = value;
+    return digits > 0;
+}
+
+/* (n,) or (m, n) */
+static int take_shape(struct npy *npy)
+{
+    size_t first, second;
+    if (!take(npy, "(") || !take_extent(npy, &first) || !take(npy, ","))
+        return 0;
+    if (take(npy, ")")) {
+        npy->rows = 1;
+        npy->columns = first;
+        return 1;
+    }
+    if (!take_extent(npy, &second))
+        return 0;
+    (void)take(npy, ",");
+    npy->rows = first;
+    npy->columns = second;
+    return take(npy, ")");
+}
+
+static int take_entry(struct npy *npy)
+{
+    if (take(npy, "'descr':")) {
+        npy->wide = take(npy, "'<f8'");
+        return !npy->has_type++ && (npy->wide || take(npy, "'<f4'"));
+    }
+    if (take(npy, "'fortran_order':"))
+        return !npy->has_order++ && take(npy, "False");
+    if (take(npy, "'shape':"))
+        return !npy->has_shape++ && take_shape(npy);
+    return 0;
+}
+
+static int parse_dictionary(struct npy *npy)
+{
+    if (!take(npy, "{"))
+        return 0;
+    while (!take(npy, "}")) {
+        if (!take_entry(npy))
+            return 0;
+        if (!take(npy, ","))
+            return take(npy, "}") && npy->has_type && npy->has_order && npy->has_shape;
+    }
+    return npy->has_type && npy->has_order && npy->has_shape;
+}
+
+/* Start of the values, or NULL. */
+static const unsigned char *parse_npy_header(const unsigned char *bytes, size_t size,
+                                             struct npy *npy)
+{
+    if (size < 12 || memcmp(bytes, "\x93NUMPY", 6) || bytes[6] < 1 || bytes[6] > 3)
+        return NULL;
+    size_t length = bytes[8] | (size_t)bytes[9] << 8, start = 10;
+    if (bytes[6] > 1) {
+        length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
+        start = 12;
+    }
+    if (length > size - start)
+        return NULL;
+    npy->next = (const char *)bytes + start;
+    npy->end = npy->next + length;
+    return parse_dictionary(npy) ? bytes + start + length : NULL;
+}
+
+static enum ntk_status narrow(const unsigned char *values, const struct npy *npy,
+                              struct ntk_body_matrix *out, struct ntk_error *error)
+{
+    enum ntk_status status = create(npy->rows, npy->columns, out, error);
+    for (size_t i = 0; !status && i < npy->rows * npy->columns; i++) {
+        double value;
+        memcpy(&value, values + i * sizeof value, sizeof value);
+        if (isfinite(value) && fabs(value) > FLT_MAX) {
+            ntk_body_clear(out);
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "value %g at row %zu, column %zu is beyond the range of float32", value,
+                            i / npy->columns, i % npy->columns);
+        }
+        out->owned[i] = (float)value;
+    }
+    return status;
+}
+
+enum ntk_status ntk_body_npy(const void *bytes, size_t size, struct ntk_body_matrix *out,
+                             struct ntk_error *error)
+{
+    struct npy npy = {0};
+    const unsigned char *values = parse_npy_header(bytes, size, &npy);
+    size_t count, expected;
+    if (!values)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "the body is not a .npy file of '<f4' or '<f8' in C order with one or two "
+                        "dimensions");
+    size_t left = size - (size_t)(values - (const unsigned char *)bytes);
+    if (!ntk_size_multiply(npy.rows, npy.columns, &count) || count == 0 ||
+        !ntk_size_multiply(count, npy.wide ? sizeof(double) : sizeof(float), &expected) ||
+        expected != left)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "the .npy header announces %zu x %zu values of %zu bytes, %zu bytes follow",
+                        npy.rows, npy.columns, npy.wide ? sizeof(double) : sizeof(float), left);
+    return npy.wide ? narrow(values, &npy, out, error)
+                    : take_floats(values, npy.rows, npy.columns, out, error);
+}
+
+/* ---- JSON ----------------------------------------------------------------------------------- */
+
+static enum ntk_status read_row(const json_t *row, const char *what, size_t i,
+                                struct ntk_body_matrix *matrix, struct ntk_error *error)
+{
+    if (!json_is_array(row) || json_array_size(row) != matrix->columns)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "%s has %zu values in row %zu, %zu were expected as in row 0", what,
+                        json_array_size(row), i, matrix->columns);
+    for (size_t j = 0; j < matrix->columns; j++) {
+        const json_t *value = json_array_get(row, j);
+        double number = json_number_value(value);
+        if (!json_is_number(value))
+            return ntk_fail(error, NTK_BAD_DATA, "%s has %s at row %zu, column %zu, a number was "
+                                                 "expected",
+                            what, json_is_null(value) ? "null" : "something else", i, j);
+        if (fabs(number) > FLT_MAX)
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "%s has %g at row %zu, column %zu, beyond the range of float32", what,
+                            number, i, j);
+        matrix->owned[i * matrix->columns + j] = (float)number;
+    }
+    return NTK_OK;
+}
+
+enum ntk_status ntk_body_json(const json_t *array, const char *what, struct ntk_body_matrix *out,
+                              struct ntk_error *error)
+{
+    size_t n = json_array_size(array);
+    if (!json_is_array(array) || n == 0)
+        return ntk_fail(error, NTK_BAD_DATA, "%s is %s, an array of rows of numbers was expected",
+                        what, json_is_array(array) ? "empty" : "not an array");
+    int single = !json_is_array(json_array_get(array, 0));
+    size_t rows = single ? 1 : n, columns = single ? n : json_array_size(json_array_get(array, 0));
+    if (columns == 0)
+        return ntk_fail(error, NTK_BAD_DATA, "%s has an empty row 0, numbers were expected", what);
+    struct ntk_body_matrix made;
+    enum ntk_status status = create(rows, columns, &made, error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < rows && !status; i++)
+        status = read_row(single ? array : json_array_get(array, i), what, i, &made, error);
+    if (status)
+        ntk_body_clear(&made);
+    else
+        *out = made;
+    return status;
+}
+
+enum ntk_status ntk_body_check_finite(const struct ntk_body_matrix *matrix, const char *what,
+                                      struct ntk_error *error)
+{
+    for (size_t i = 0; i < matrix->rows * matrix->columns; i++) {
+        if (!isfinite(matrix->values[i]))
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "%s is %s at row %zu, column %zu, finite values were expected", what,
+                            isnan(matrix->values[i]) ? "NaN" : "Inf", i / matrix->columns,
+                            i % matrix->columns);
+    }
+    return NTK_OK;
+}

@@ -1,0 +1,223 @@
+#include "io/netcdf/archive.h"
+
+#include <assert.h>
+#include <netcdf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/limits.h"
+#include "io/netcdf/findings.h"
+#include "io/netcdf/join.h"
+#include "io/netcdf/roles.h"
+#include "io/netcdf/series.h"
+#include "io/netcdf/source.h"
+
+/* ---- closing ------------------------------------------------------------------------------------
+ */
+
+static void free_files(struct ntk_archive_files *files, size_t n_variables)
+{
+    if (!files)
+        return;
+    ntk_series_clear(&files->features);
+    ntk_series_clear(&files->split);
+    ntk_series_clear(&files->event);
+    for (size_t v = 0; v < n_variables; v++) {
+        ntk_series_clear(&files->forecasts[v]);
+        ntk_series_clear(&files->truths[v]);
+    }
+    for (size_t i = 0; i < files->n_sources; i++)
+        ntk_source_close(&files->sources[i]);
+    free(files->forecasts);
+    free(files->truths);
+    free(files->sources);
+    free(files);
+}
+
+static void free_texts(char **texts, size_t n)
+{
+    for (size_t i = 0; i < n && texts; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+void ntk_archive_free(struct ntk_archive *archive)
+{
+    if (!archive)
+        return;
+    free_files(archive->files, archive->n_variables);
+    for (size_t l = 0; l < archive->n_leads; l++) {
+        free(archive->leads[l].sample);
+        free(archive->leads[l].reference_time);
+        free(archive->leads[l].split);
+        free(archive->leads[l].event);
+    }
+    free(archive->leads);
+    free(archive->variables);
+    free(archive->latitude);
+    free(archive->longitude);
+    free(archive->station_latitude);
+    free(archive->station_longitude);
+    free_texts(archive->paths, archive->n_files);
+    free_texts(archive->formats, archive->n_files);
+    free_texts(archive->notes, archive->n_notes);
+    free_texts(archive->problems, archive->n_problems);
+    free(archive->sha256);
+    free(archive);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------
+ */
+
+static enum ntk_status create_archive(const char *const *paths, size_t n_paths,
+                                      const struct ntk_archive_options *options,
+                                      struct ntk_archive **out, struct ntk_error *error)
+{
+    const char *features = options->features_name ? options->features_name : "features";
+    if (strlen(features) >= NTK_NAME_SIZE)
+        return ntk_fail(error, NTK_USAGE,
+                        "the name of the features has %zu characters; at most %d "
+                        "were expected",
+                        strlen(features), NTK_NAME_SIZE - 1);
+    struct ntk_archive *made = calloc(1, sizeof *made);
+    if (!made)
+        return ntk_fail_memory(error, "an archive", sizeof *made);
+    strcpy(made->features_name, features);
+    made->n_files = n_paths;
+    made->paths = calloc(n_paths, sizeof *made->paths);
+    made->formats = calloc(n_paths, sizeof *made->formats);
+    made->sha256 = calloc(n_paths, sizeof *made->sha256);
+    made->files = calloc(1, sizeof *made->files);
+    if (made->files)
+        made->files->sources = calloc(n_paths, sizeof *made->files->sources);
+    int complete =
+        made->paths && made->formats && made->sha256 && made->files && made->files->sources;
+    for (size_t i = 0; i < n_paths && complete; i++)
+        complete = (made->paths[i] = strdup(paths[i])) != NULL;
+    if (!complete) {
+        ntk_archive_free(made);
+        return ntk_fail_memory(error, "an archive", n_paths * sizeof *made->files->sources);
+    }
+    *out = made;
+    return NTK_OK;
+}
+
+static enum ntk_status open_sources(struct ntk_archive *archive, struct ntk_error *error)
+{
+    enum ntk_status status = NTK_OK;
+    for (size_t i = 0; i < archive->n_files && !status; i++) {
+        struct ntk_source *source = &archive->files->sources[archive->files->n_sources++];
+        const char *format = NULL;
+        status = ntk_source_open(source, archive->paths[i], archive, &format, error);
+        if (!status)
+            status = ntk_digest_file(archive->paths[i], archive->sha256[i], error);
+        if (!status && !(archive->formats[i] = strdup(format)))
+            status = ntk_fail_memory(error, "the name of a format", strlen(format));
+    }
+    return status;
+}
+
+static void cache_series(const struct ntk_series *series, size_t bytes)
+{
+    for (size_t i = 0; i < series->n_pieces; i++)
+        ntk_field_set_cache(&series->pieces[i].field, bytes);
+}
+
+/* Unpacked chunks of all variables together may take this much memory, or one chunk of each. */
+static void set_caches(const struct ntk_archive *archive)
+{
+    const size_t budget = (size_t)256 << 20;
+    const struct ntk_archive_files *files = archive->files;
+    size_t pieces = files->features.n_pieces + 1;
+    for (size_t v = 0; v < archive->n_variables; v++)
+        pieces += files->forecasts[v].n_pieces + files->truths[v].n_pieces;
+    cache_series(&files->features, budget / pieces);
+    for (size_t v = 0; v < archive->n_variables; v++) {
+        cache_series(&files->forecasts[v], budget / pieces);
+        cache_series(&files->truths[v], budget / pieces);
+    }
+}
+
+enum ntk_status ntk_archive_scan(const char *const *paths, size_t n_paths,
+                                 const struct ntk_archive_options *options,
+                                 struct ntk_archive **out, struct ntk_error *error)
+{
+    static const struct ntk_archive_options defaults;
+    struct ntk_archive *made = NULL;
+    enum ntk_status status = ntk_units_load(error);
+    if (!options)
+        options = &defaults;
+    if (!status && (n_paths == 0 || n_paths > ntk_limits.archive_files))
+        status = ntk_fail(error, NTK_USAGE, "%zu archive files were given; 1 to %zu were expected",
+                          n_paths, ntk_limits.archive_files);
+    if (!status)
+        status = create_archive(paths, n_paths, options, &made, error);
+    if (!status)
+        status = open_sources(made, error);
+    if (!status)
+        status = ntk_roles_assign(made, options, error);
+    if (!status)
+        set_caches(made);
+    if (!status)
+        status = ntk_join(made, error);
+    if (!status && made->files->out_of_memory)
+        status = ntk_fail_memory(error, "notes on an archive", NTK_REASON_SIZE);
+    if (status)
+        ntk_archive_free(made);
+    else
+        *out = made;
+    return status;
+}
+
+static enum ntk_status refuse_problems(const struct ntk_archive *archive, struct ntk_error *error)
+{
+    if (archive->n_problems == 0)
+        return NTK_OK;
+    return ntk_fail(error, NTK_BAD_DATA, "%s", archive->problems[0]);
+}
+
+enum ntk_status ntk_archive_open(const char *const *paths, size_t n_paths,
+                                 const struct ntk_archive_options *options,
+                                 struct ntk_archive **out, struct ntk_error *error)
+{
+    struct ntk_archive *made = NULL;
+    enum ntk_status status = ntk_archive_scan(paths, n_paths, options, &made, error);
+    if (!status)
+        status = refuse_problems(made, error);
+    if (status)
+        ntk_archive_free(made);
+    else
+        *out = made;
+    return status;
+}
+
+/* ---- reading
+ * ------------------------------------------------------------------------------------- */
+
+enum ntk_status ntk_archive_read_features(const struct ntk_archive *archive, size_t lead,
+                                          size_t first, size_t count, double *out,
+                                          struct ntk_error *error)
+{
+    assert(lead < archive->n_leads);
+    enum ntk_status status = refuse_problems(archive, error);
+    if (status)
+        return status;
+    return ntk_series_read(&archive->files->features, archive, lead, first, count, out, NULL,
+                           error);
+}
+
+enum ntk_status ntk_archive_read_variable(const struct ntk_archive *archive, size_t lead,
+                                          size_t variable, int truth, size_t first, size_t count,
+                                          float *out, struct ntk_error *error)
+{
+    assert(lead < archive->n_leads && variable < archive->n_variables);
+    const struct ntk_archive_files *files = archive->files;
+    enum ntk_status status = refuse_problems(archive, error);
+    if (status)
+        return status;
+    if (truth && files->truths[variable].n_pieces == 0)
+        return ntk_fail(error, NTK_BAD_DATA, "there is no %s_truth in the archive",
+                        archive->variables[variable].name);
+    return ntk_series_read(truth ? &files->truths[variable] : &files->forecasts[variable], archive,
+                           lead, first, count, NULL, out, error);
+}

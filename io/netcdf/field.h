@@ -1,0 +1,52 @@
+/* One numeric variable of one open file, read as real numbers: packed values unpacked, missing
+ * values NAN, units converted. And the attributes of variables.
+ */
+#ifndef NTK_IO_NETCDF_FIELD_H
+#define NTK_IO_NETCDF_FIELD_H
+
+#include <stddef.h>
+
+#include "core/calibration.h"
+#include "core/status.h"
+#include "io/netcdf/units.h"
+
+#define NTK_FIELD_RANK    4 /* sample, lead, latitude, longitude */
+#define NTK_FIELD_MISSING 8
+
+struct ntk_field {
+    int ncid, varid;
+    int type; /* nc_type */
+    int rank;
+    size_t extent[NTK_FIELD_RANK];
+    int has_lead;  /* extent[1] is the lead */
+    size_t points; /* values of one sample at one lead */
+    double scale, offset;
+    size_t n_missing;
+    double missing[NTK_FIELD_MISSING]; /* packed values that mean nothing */
+    struct ntk_conversion *conversion; /* owned; NULL: units stay */
+};
+
+/* The variable `name` of `rank` dimensions. NTK_BAD_DATA: not numeric, `_Unsigned`, packing that is
+ * no number, or more bytes than ntk_limits.array_bytes. `has_lead` and `rank` decide `points`.
+ * Cleared with ntk_field_clear. */
+enum ntk_status ntk_field_init(struct ntk_field *field, int ncid, int varid, const char *name,
+                               int has_lead, struct ntk_error *error);
+
+void ntk_field_clear(struct ntk_field *field);
+
+/* Samples first .. first + count at one lead (ignored without a lead dimension): count x points. */
+enum ntk_status ntk_field_read(const struct ntk_field *field, size_t lead, size_t first,
+                               size_t count, double *out, struct ntk_error *error);
+enum ntk_status ntk_field_read_float(const struct ntk_field *field, size_t lead, size_t first,
+                                     size_t count, float *out, struct ntk_error *error);
+
+/* Lets libnetcdf keep unpacked chunks of at most about `bytes` between reads. */
+void ntk_field_set_cache(const struct ntk_field *field, size_t bytes);
+
+/* A text attribute (characters or a single string); *present = 0 and "" when there is none.
+ * NTK_BAD_DATA: not text, longer than NTK_NAME_SIZE - 1, or not printable. `owner` is for the
+ * sentence. */
+enum ntk_status ntk_attribute_text(int ncid, int varid, const char *owner, const char *name,
+                                   char out[NTK_NAME_SIZE], int *present, struct ntk_error *error);
+
+#endif

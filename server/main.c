@@ -1,0 +1,169 @@
+/* ntkuqd: from the configuration to a listening daemon and back. */
+#include <cblas.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "io/publish.h"
+#include "server/http.h"
+#include "server/jobs.h"
+#include "server/log.h"
+#include "server/registry.h"
+#include "server/tokens.h"
+#include "server/workers.h"
+
+enum { WORKERS = 4, STOP_SECONDS = 10 };
+
+extern char **environ;
+
+static void report_broken(const char *path, const char *sentence)
+{
+    ntk_log(NTK_LOG_ERROR, "artifact", "%s is not served: %s", path, sentence);
+}
+
+/* state_dir and its folders, made where missing and seen to be writable. */
+static enum ntk_status prepare_state(const struct ntk_config *config, struct ntk_error *error)
+{
+    static const char *const folders[] = {"", "/calibrations", "/datasets", "/tmp"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%.4000s%s", config->state_dir, folders[i]);
+        if ((mkdir(path, 0755) && errno != EEXIST) || access(path, R_OK | W_OK | X_OK))
+            return ntk_fail(error, NTK_CANNOT_CREATE, "state_dir: cannot write in %s: %s", path,
+                            strerror(errno));
+    }
+    return NTK_OK;
+}
+
+/* The port for scripts that asked for any: the file is there once the daemon answers. */
+static enum ntk_status announce_port(const struct ntk_config *config, unsigned port,
+                                     struct ntk_error *error)
+{
+    char text[16];
+    int length = snprintf(text, sizeof text, "%u\n", port);
+    if (!*config->port_file)
+        return NTK_OK;
+    return ntk_publish_bytes(config->port_file, text, (size_t)length, 0644, 0, error);
+}
+
+static void stop(struct ntk_server *server, struct ntk_http *http)
+{
+    atomic_store(&server->stopping, 1);
+    ntk_http_stop(http, STOP_SECONDS);
+    ntk_workers_free(server->workers);
+    ntk_jobs_free(server->jobs);
+    ntk_registry_free(server->registry);
+    ntk_tokens_free(server->tokens);
+}
+
+static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, unsigned *port,
+                             struct ntk_error *error)
+{
+    const struct ntk_config *config = server->config;
+    enum ntk_status status = prepare_state(config, error);
+    if (!status)
+        status = ntk_tokens_load(config->token_file, &server->tokens, error);
+    if (!status)
+        status = ntk_registry_create(config->state_dir, report_broken, &server->registry, error);
+    if (!status)
+        status = ntk_jobs_create(config, server->registry, &server->jobs, error);
+    if (!status)
+        status = ntk_workers_create(WORKERS, &server->workers, error);
+    if (!status)
+        status = ntk_http_start(server, http, port, error);
+    return status ? status : announce_port(config, *port, error);
+}
+
+static int serve(const struct ntk_config *config)
+{
+    struct ntk_server server = {.config = config};
+    struct ntk_http *http = NULL;
+    struct ntk_error error = {""};
+    unsigned port = 0;
+    int received = 0;
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL); /* before any thread: all inherit it */
+    enum ntk_status status = start(&server, &http, &port, &error);
+    if (status) {
+        ntk_log(NTK_LOG_ERROR, "start", "%s", error.text);
+    } else {
+        ntk_log(NTK_LOG_INFO, "start", "ntkuqd %s listens on %s port %u", NTK_VERSION,
+                config->listen_address, port);
+        sigwait(&ends, &received);
+        ntk_log(NTK_LOG_INFO, "stop", "stopping after signal %d", received);
+    }
+    stop(&server, http);
+    if (!status)
+        return EX_OK;
+    return status == NTK_TRY_AGAIN ? EX_TEMPFAIL
+           : status == NTK_CANNOT_CREATE ? EX_CANTCREAT
+                                         : EX_CONFIG;
+}
+
+/* Prints all problems; the exit code, or 0 when there is none. */
+static int report_problems(const struct ntk_config_problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++)
+        fprintf(stderr, "ntkuqd: %s\n", problems->sentences[i]);
+    if (problems->n == 0)
+        return EX_OK;
+    return problems->configuration ? EX_CONFIG : EX_USAGE;
+}
+
+static int act(enum ntk_config_action action, const struct ntk_config *config,
+               struct ntk_config_problems *problems)
+{
+    int code;
+    switch (action) {
+    case NTK_CONFIG_HELP:
+        ntk_config_help(stdout);
+        return EX_OK;
+    case NTK_CONFIG_VERSION:
+        printf("ntkuqd %s\n", NTK_VERSION);
+        return EX_OK;
+    case NTK_CONFIG_PRINT_TABLE:
+        ntk_config_print_table(stdout);
+        return EX_OK;
+    case NTK_CONFIG_CHECK:
+    case NTK_CONFIG_SERVE:
+        break;
+    }
+    ntk_config_check(config, problems);
+    if ((code = report_problems(problems)))
+        return code;
+    if (action == NTK_CONFIG_CHECK) {
+        puts("the configuration is good");
+        return EX_OK;
+    }
+    return serve(config);
+}
+
+int main(int argc, char **argv)
+{
+    static struct ntk_config config;
+    struct ntk_config_problems problems = {0};
+    enum ntk_config_action action = NTK_CONFIG_SERVE;
+    if (sodium_init() < 0) {
+        fputs("ntkuqd: the cryptographic library cannot be set up\n", stderr);
+        return EX_SOFTWARE;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    openblas_set_num_threads(1); /* a query must not wait for another's BLAS threads */
+    ntk_config_load(argc, argv, environ, &config, &action, &problems);
+    ntk_log_set_level((enum ntk_log_level)config.log_level);
+    int code = act(action, &config, &problems);
+    ntk_config_problems_clear(&problems);
+    return code;
+}

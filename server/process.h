@@ -1,0 +1,36 @@
+/* One run of ntkuq: spawned with three pipes and nothing else, watched until it ends. */
+#ifndef NTK_SERVER_PROCESS_H
+#define NTK_SERVER_PROCESS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "core/status.h"
+
+struct ntk_process {
+    const char *const *arguments; /* argv, ends with NULL; argv[0] is the program's path */
+    size_t timeout_seconds;
+    int nice; /* 0 for what a client waits for */
+    /* Lines of progress from descriptor 3; may be NULL. */
+    void (*progress)(void *user, int percent, const char *message);
+    void *user;
+    const atomic_int *cancel; /* set to kill the process; may be NULL */
+};
+
+struct ntk_process_result {
+    int exit_code;   /* -1 when it was killed */
+    int timed_out, cancelled;
+    char *output;    /* standard output, zero-terminated, owned; at most 64 MiB */
+    char complaint[512]; /* the sentence on standard error, or what else ended it */
+};
+
+/* Runs to the end. NTK_TRY_AGAIN when it cannot be started. The result is the caller's to clear. */
+enum ntk_status ntk_process_run(const struct ntk_process *process, struct ntk_process_result *out,
+                                struct ntk_error *error);
+
+void ntk_process_result_clear(struct ntk_process_result *result);
+
+/* What an exit code of ntkuq means. */
+enum ntk_status ntk_process_status(const struct ntk_process_result *result);
+
+#endif

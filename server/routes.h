@@ -1,0 +1,43 @@
+/* The one table of routes: dispatch, 404, 405 and /openapi.json come from it. Immutable. */
+#ifndef NTK_SERVER_ROUTES_H
+#define NTK_SERVER_ROUTES_H
+
+#include <jansson.h>
+
+#include "server/http.h"
+
+enum ntk_body_kind {
+    NTK_BODY_NONE,
+    NTK_BODY_MEMORY, /* up to request_body_bytes */
+    NTK_BODY_UPLOAD, /* streamed to disk, up to upload_bytes */
+    NTK_BODY_QUERY   /* streamed when its Content-Type is NetCDF, else in memory */
+};
+
+struct ntk_route {
+    const char *method, *path; /* {name} captures one segment */
+    ntk_handler *handler;
+    enum ntk_body_kind body;
+    int write; /* needs a token when tokens are configured */
+    const char *summary;
+    const char *request_types;  /* media types, separated by spaces; NULL: no body */
+    const char *response_types; /* of success */
+    const char *parameters;     /* query parameters, separated by spaces; NULL: none */
+    unsigned success;
+};
+
+/* The route of a method and path, with captures; NULL and *allowed (methods of the path, "" when the
+ * path is unknown, `size` bytes) otherwise. HEAD is served by GET. */
+const struct ntk_route *ntk_route_find(const char *method, const char *path,
+                                       char captures[][NTK_CAPTURE_SIZE], char *allowed,
+                                       size_t size);
+
+/* OpenAPI 3.1 of the table. */
+json_t *ntk_routes_openapi(void);
+
+/* The handlers, each in the file of its subject. */
+ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_get,
+    ntk_handle_calibration_post, ntk_handle_calibration_list, ntk_handle_calibration_get,
+    ntk_handle_version_get, ntk_handle_job_list, ntk_handle_job_get, ntk_handle_job_delete,
+    ntk_handle_health, ntk_handle_ready, ntk_handle_openapi;
+
+#endif
