@@ -89,7 +89,7 @@ static enum ntk_status eigensolve(double *matrix, size_t order, double *values,
     return NTK_OK;
 }
 
-/* Descending, never negative. */
+/* The largest `count`, which are all that can differ from zero: descending, never negative. */
 static void take_eigenvalues(struct ntk_spectrum *spectrum, const double *ascending)
 {
     for (size_t j = 0; j < spectrum->count; j++)
@@ -129,7 +129,7 @@ static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spe
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, d, 1, x, d, 0, gram, n);
     if ((status = eigensolve(gram, spectrum->n, values, error)))
         goto done;
-    take_eigenvalues(spectrum, values);
+    take_eigenvalues(spectrum, values + (spectrum->n - spectrum->count));
     if ((status = create_vectors(spectrum, coordinates, error)))
         goto done;
 
@@ -172,8 +172,6 @@ static enum ntk_status by_gram_features(const double *x, struct ntk_spectrum *sp
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d, n, 1, x, d, 0, gram, d);
     if ((status = eigensolve(gram, spectrum->d, values, error)))
         goto done;
-    /* When n < d was asked to go this way, only the largest `count` of d eigenvalues can differ
-     * from zero. */
     take_eigenvalues(spectrum, values + (spectrum->d - spectrum->count));
     if ((status = create_vectors(spectrum, coordinates, error)))
         goto done;

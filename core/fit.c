@@ -105,9 +105,12 @@ static enum ntk_status describe_spectrum(struct fitting *f, struct ntk_error *er
     return NTK_OK;
 }
 
-static int is_scored_by_crossfit(const struct fitting *f)
+/* Cross-fitting scores the fitted samples, and the ranks when they have to be chosen by truths. */
+static int is_crossfitted(const struct fitting *f)
 {
-    return ntk_crossfit_folds(f->data->n) > 0;
+    int chooses = f->options->rank == 0 || f->options->select == NTK_SELECT_VALIDATE;
+    int needed = f->data->n_calibration == 0 || (chooses && f->data->errors);
+    return needed && ntk_crossfit_folds(f->data->n) > 0;
 }
 
 static enum ntk_status decompose(struct fitting *f, struct ntk_error *error)
@@ -196,7 +199,7 @@ static enum ntk_status score_candidates(struct fitting *f, struct candidates *ca
                                         struct ntk_error *error)
 {
     const struct ntk_fit_data *data = f->data;
-    if (!is_scored_by_crossfit(f))
+    if (!is_crossfitted(f))
         return NTK_OK;
     if (!f->prior)
         f->prior = ntk_matrix_create(1, data->n);
@@ -497,7 +500,7 @@ static enum ntk_status score_all(struct fitting *f, struct ntk_error *error)
     lead->variables = calloc(data->n_variables + 1, sizeof *lead->variables);
     if (!lead->variables)
         return ntk_fail_memory(error, "the variables", data->n_variables * sizeof *lead->variables);
-    if (!split && !is_scored_by_crossfit(f))
+    if (!split && !is_crossfitted(f))
         return NTK_OK;
     sigma = ntk_matrix_create(1, n);
     prior = ntk_matrix_create(1, n);

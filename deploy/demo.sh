@@ -148,7 +148,8 @@ jq -r '.leads[] | "\(.lead_time_hours) h: \(.method), rank \(.rank)\n    \(.meth
 
 heading "POST /v1/intervals: the archive as NetCDF in, intervals as NetCDF out"
 request POST '/v1/intervals?calibration=demo&levels=0.9' \
-    --header 'Content-Type: application/x-netcdf' --header 'Accept: application/x-netcdf' --upload-file "$archive"
+    --header 'Content-Type: application/x-netcdf' --header 'Accept: application/x-netcdf' \
+    --upload-file "$archive"
 mv "$folder/reply" "$folder/intervals.nc"
 samples=$(jq .samples "$folder/archive.json")
 columns=$(jq .features.columns "$folder/archive.json")
@@ -189,7 +190,7 @@ rows=$(($(wc -l <"$folder/features") / samples / columns))
 tail -n +$(((sample * rows + lead) * columns + 1)) "$folder/features" | head -n "$columns" |
     jq -s --argjson hours "$hours" \
        '{calibration: "demo", lead_time_hours: $hours, features: [.], levels: [0.5, 0.9]}' \
-       >"$folder/query.json"
+       >"$folder/query.json" || fail "the features of sample $sample are not all numbers"
 request POST /v1/intervals --header 'Content-Type: application/json' \
     --data-binary @"$folder/query.json"
 reply '"\(.calibration) version \(.version), \(.method) of rank \(.rank), SHA-256 \(.sha256)"'

@@ -80,7 +80,7 @@ static double sigma_of(const struct ntk_calibration_lead *lead, const double *fe
 
 START_TEST(ica_agrees_with_svd_when_all_m_directions_are_kept)
 {
-    struct example example = make_example(200, 12, 5, 21);
+    struct example example = make_example(300, 12, 12, 21);
     struct ntk_fit_options options = ntk_fit_defaults;
     options.rank = 12; /* all: m = k = rank */
     options.method = NTK_CHOOSE_SVD;
@@ -101,7 +101,7 @@ END_TEST
 
 START_TEST(ica_keeps_an_orthonormal_basis_in_both_forms)
 {
-    struct example example = make_example(300, 30, 6, 22);
+    struct example example = make_example(400, 12, 12, 22);
     struct ntk_fit_options options = ntk_fit_defaults;
     options.method = NTK_CHOOSE_ICA;
     options.rank = 4;

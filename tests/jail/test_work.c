@@ -76,9 +76,10 @@ END_TEST
 /* A = I + ones / n has the eigenvalues 1 (n - 1 times) and 2; A A = I + 3 ones / n. */
 static int solve(size_t n)
 {
-    double *a = malloc(3 * n * n * sizeof *a), *product = a + n * n, *values = a + 2 * n * n;
+    double *a = malloc(3 * n * n * sizeof *a);
     if (!a)
         return 1;
+    double *product = a + n * n, *values = a + 2 * n * n;
     for (size_t i = 0; i < n * n; i++)
         a[i] = (i % (n + 1) == 0) + 1.0 / (double)n;
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)n, (int)n, 1, a, (int)n, a,

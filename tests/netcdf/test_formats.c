@@ -308,6 +308,27 @@ START_TEST(an_unfinished_classic_file_is_refused)
 }
 END_TEST
 
+/* Records are padded to four bytes, unless there is one record variable alone. */
+START_TEST(a_lone_record_variable_is_not_padded)
+{
+    const char *path = make_path("lone.nc");
+    const signed char codes[5] = {0, 1, 2, 0, 1};
+    int ncid, dimension, id;
+    ck_assert_int_eq(nc_create(path, formats[_i].mode, &ncid), NC_NOERR);
+    nc_def_dim(ncid, "sample", NC_UNLIMITED, &dimension);
+    nc_def_var(ncid, "split", NC_BYTE, 1, &dimension, &id);
+    nc_enddef(ncid);
+    nc_put_vara_schar(ncid, id, (const size_t[]){0}, (const size_t[]){5}, codes);
+    ck_assert_int_eq(nc_close(ncid), NC_NOERR);
+    expect_problem_in(path, "there is no variable features");
+    size_t size;
+    unsigned char *bytes = load_bytes(path, &size);
+    save_bytes(path, bytes, size - (size % 4 == 1 ? 1 : 4));
+    free(bytes);
+    expect_failure(path, NTK_BAD_DATA, "is truncated");
+}
+END_TEST
+
 Suite *ntk_suite_formats(void)
 {
     Suite *suite = suite_create("formats");
@@ -327,6 +348,7 @@ Suite *ntk_suite_formats(void)
     tcase_add_test(cases, urls_are_not_followed);
     tcase_add_test(cases, a_name_with_a_fragment_is_a_name);
     tcase_add_test(cases, a_long_name_never_meets_libnetcdf);
+    tcase_add_loop_test(cases, a_lone_record_variable_is_not_padded, 0, CLASSIC_FORMATS);
     tcase_add_test(cases, an_unfinished_classic_file_is_refused);
     suite_add_tcase(suite, cases);
     return suite;

@@ -1,0 +1,20 @@
+#include <cblas.h>
+#include <stdlib.h>
+
+#include "tests/core/suites.h"
+
+int main(void)
+{
+    openblas_set_num_threads(1);
+    SRunner *runner = srunner_create(ntk_suite_decompose());
+    srunner_add_suite(runner, ntk_suite_posterior());
+    srunner_add_suite(runner, ntk_suite_fit());
+    srunner_add_suite(runner, ntk_suite_golden());
+    srunner_add_suite(runner, ntk_suite_ica());
+    srunner_add_suite(runner, ntk_suite_scores());
+    srunner_add_suite(runner, ntk_suite_symbols());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

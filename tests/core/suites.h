@@ -1,0 +1,15 @@
+/* The suites of this test program, one a file. */
+#ifndef NTK_TESTS_CORE_SUITES_H
+#define NTK_TESTS_CORE_SUITES_H
+
+#include <check.h>
+
+Suite *ntk_suite_decompose(void);
+Suite *ntk_suite_posterior(void);
+Suite *ntk_suite_fit(void);
+Suite *ntk_suite_golden(void);
+Suite *ntk_suite_ica(void);
+Suite *ntk_suite_scores(void);
+Suite *ntk_suite_symbols(void);
+
+#endif
