@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/simulation.h"
 #include "io/limits.h"
 
 struct option {
@@ -100,8 +101,9 @@ CHOICE_PARSER(sandbox, sandbox, {"on", 1}, {"off", 0})
     }
 
 NUMBER_PARSER(seed, fit.seed, 0, INT64_MAX)
-NUMBER_PARSER(samples, samples, 20, 100000)
-NUMBER_PARSER(feature_count, feature_count, 1, 16384)
+NUMBER_PARSER(samples, samples, NTK_SIMULATION_MIN_SAMPLES, NTK_SIMULATION_MAX_SAMPLES)
+NUMBER_PARSER(feature_count, feature_count, NTK_SIMULATION_MIN_FEATURES,
+              NTK_SIMULATION_MAX_FEATURES)
 NUMBER_PARSER(memory, memory_bytes, (uint64_t)64 << 20, (uint64_t)1 << 48)
 
 PARSER(deadline)

@@ -28,31 +28,55 @@ static enum ntk_status is_calibration(const char *path, int *out, struct ntk_err
 
 /* ---- archives ------------------------------------------------------------------------------- */
 
-static json_t *describe_lead(const struct ntk_archive_lead *lead)
+/* Times and roles of the samples of a lead. */
+struct lead_summary {
+    size_t role[3], unused; /* by split */
+    char first[40], last[40];
+};
+
+static struct lead_summary summarise_lead(const struct ntk_archive_lead *lead)
 {
-    json_int_t role[3] = {0, 0, 0}, unused = 0;
-    char first[40] = "", last[40] = "";
+    struct lead_summary summary = {0};
     double earliest = INFINITY, latest = -INFINITY;
     for (size_t i = 0; i < lead->n; i++) {
         earliest = fmin(earliest, lead->reference_time[i]);
         latest = fmax(latest, lead->reference_time[i]);
         if (lead->split && lead->split[i] >= 0 && lead->split[i] <= 2)
-            role[lead->split[i]]++;
-        else if (lead->split)
-            unused++;
+            summary.role[lead->split[i]]++;
+        else
+            summary.unused++;
     }
     if (lead->n) {
-        ntk_format_time(earliest, first, sizeof first);
-        ntk_format_time(latest, last, sizeof last);
+        ntk_format_time(earliest, summary.first, sizeof summary.first);
+        ntk_format_time(latest, summary.last, sizeof summary.last);
     }
+    return summary;
+}
+
+static json_t *describe_lead(const struct ntk_archive_lead *lead)
+{
+    struct lead_summary summary = summarise_lead(lead);
     json_t *json =
         json_pack("{s:o, s:I, s:[s, s]}", "lead_time_hours", ntk_json_real(lead->hours), "samples",
-                  (json_int_t)lead->n, "times", first, last);
+                  (json_int_t)lead->n, "times", summary.first, summary.last);
     if (lead->split)
-        json_object_set_new(json, "split",
-                            json_pack("{s:I, s:I, s:I, s:I}", "fit", role[0], "calibration",
-                                      role[1], "test", role[2], "unused", unused));
+        json_object_set_new(
+            json, "split",
+            json_pack("{s:I, s:I, s:I, s:I}", "fit", (json_int_t)summary.role[0], "calibration",
+                      (json_int_t)summary.role[1], "test", (json_int_t)summary.role[2], "unused",
+                      (json_int_t)summary.unused));
     return json;
+}
+
+static void print_archive_lead(const struct ntk_archive_lead *lead)
+{
+    struct lead_summary summary = summarise_lead(lead);
+    printf("lead:      %g h, %zu samples from %s to %s", lead->hours, lead->n, summary.first,
+           summary.last);
+    if (lead->split)
+        printf("; %zu to fit on, %zu for scores, %zu for tests, %zu unused", summary.role[0],
+               summary.role[1], summary.role[2], summary.unused);
+    putchar('\n');
 }
 
 static json_t *describe_variable(const struct ntk_archive_variable *variable)
@@ -103,13 +127,8 @@ static void print_archive(const struct ntk_archive *a)
            a->layer, *a->aggregation ? ", " : "", a->aggregation);
     printf("samples:   %zu%s\n", a->n_samples,
            a->lead_dimension ? ", each at every lead time" : ", each with its own lead time");
-    for (size_t l = 0; l < a->n_leads; l++) {
-        json_t *lead = describe_lead(&a->leads[l]);
-        char *text = json_dumps(lead, JSON_COMPACT);
-        printf("lead:      %s\n", text ? text : "");
-        free(text);
-        json_decref(lead);
-    }
+    for (size_t l = 0; l < a->n_leads; l++)
+        print_archive_lead(&a->leads[l]);
     for (size_t v = 0; v < a->n_variables; v++) {
         const struct ntk_archive_variable *variable = &a->variables[v];
         printf("variable:  %s [%s], %s, %zu points, %s\n", variable->name, variable->units,

@@ -17,14 +17,21 @@ daemon=""
 stop_daemon()
 {
     [ -n "$daemon" ] || return 0
-    kill "$daemon" 2>/dev/null || true
-    wait "$daemon" || { daemon=""; fail "the daemon did not stop cleanly"; }
+    kill "$daemon" 2>/dev/null || fail "the daemon was gone already"
+    tries=0
+    while kill -0 "$daemon" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 300 ] || fail "the daemon did not stop within 30 seconds"
+        sleep 0.1
+    done
+    pid=$daemon
     daemon=""
+    wait "$pid" || fail "the daemon did not stop cleanly"
 }
 
 clean_up()
 {
-    [ -z "$daemon" ] || { kill "$daemon" 2>/dev/null; wait "$daemon" 2>/dev/null; } || true
+    [ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null || true
     rm -rf "$folder"
 }
 

@@ -630,16 +630,21 @@ static enum ntk_status verify_digests(const struct ntk_safetensors *file, const 
                                       const char **description, struct ntk_error *error)
 {
     json_error_t e;
-    const char *format, *description_sha256, *tensors_sha256;
-    char found[NTK_SHA256_HEX];
-    if (json_unpack_ex(file->metadata, &e, 0, "{s:s, s:s, s:s, s:s}", "format", &format,
-                       "description", description, "description_sha256", &description_sha256,
-                       "tensors_sha256", &tensors_sha256) ||
+    const char *format, *schema, *description_sha256, *tensors_sha256;
+    char found[NTK_SHA256_HEX], expected[16];
+    snprintf(expected, sizeof expected, "%d", NTK_SCHEMA_VERSION);
+    if (json_unpack_ex(file->metadata, &e, 0, "{s:s, s:s, s:s, s:s, s:s !}", "format", &format,
+                       "schema_version", &schema, "description", description,
+                       "description_sha256", &description_sha256, "tensors_sha256",
+                       &tensors_sha256) ||
         strcmp(format, format_name))
         return ntk_fail(error, NTK_BAD_DATA,
                         "%s is a safetensors file but not a calibration: its metadata lack format "
                         "\"%s\" and digests",
                         what, format_name);
+    if (strcmp(schema, expected))
+        return ntk_fail(error, NTK_BAD_DATA, "%s has schema version %.20s, this program reads %s",
+                        what, schema, expected);
     ntk_digest_bytes(*description, strlen(*description), found);
     if (strcmp(found, description_sha256))
         return ntk_fail(error, NTK_BAD_DATA,

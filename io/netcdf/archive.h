@@ -73,12 +73,14 @@ struct ntk_archive {
     size_t n_problems; /* what would be refused, a sentence each */
     char **problems;
 
-    struct ntk_archive_files *files; /* open handles, private to archive.c */
+    struct ntk_archive_files *files; /* open handles (io/netcdf/series.h) */
 };
 
 /* Looks at everything and refuses nothing that can still be described: whatever is wrong is a
  * sentence in problems. Fails only when a file cannot be read as an archive at all:
- * NTK_NO_INPUT (not there), NTK_BAD_DATA (not NetCDF, hostile, beyond a limit). */
+ * NTK_NO_INPUT (not there), NTK_BAD_DATA (not NetCDF, hostile, beyond a limit of the file as a
+ * whole; an array beyond its limit is a problem). Several files that have problems are not joined.
+ */
 enum ntk_status ntk_archive_scan(const char *const *paths, size_t n_paths,
                                  const struct ntk_archive_options *options,
                                  struct ntk_archive **out, struct ntk_error *error);
@@ -91,7 +93,8 @@ enum ntk_status ntk_archive_open(const char *const *paths, size_t n_paths,
 void ntk_archive_free(struct ntk_archive *archive);
 
 /* Rows first .. first + count of a lead's features into out (count x d, row-major). Missing values
- * (_FillValue, missing_value) are NAN; packed values are unpacked. */
+ * (_FillValue, missing_value) are NAN; packed values are unpacked. An archive that has problems
+ * gives the first of them and is not read. */
 enum ntk_status ntk_archive_read_features(const struct ntk_archive *archive, size_t lead,
                                           size_t first, size_t count, double *out,
                                           struct ntk_error *error);

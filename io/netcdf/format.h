@@ -6,9 +6,9 @@
 
 #include "core/status.h"
 
-/* All five NetCDF formats: the first three are "classic" headers, the last holds both NetCDF-4 and
- * the NetCDF-4 classic model. Debian's libnetcdf 4.9.0 reads them all; it also reads HDF5, Zarr and
- * OPeNDAP, which are refused here. */
+/* All five NetCDF formats: the first three have a classic header, the last holds both NetCDF-4 and
+ * the NetCDF-4 classic model. Debian's libnetcdf 4.9.0 reads them all. It reads Zarr and OPeNDAP
+ * too, which are refused here. */
 enum ntk_format { NTK_FORMAT_CDF1, NTK_FORMAT_CDF2, NTK_FORMAT_CDF5, NTK_FORMAT_HDF5 };
 
 /* By the first bytes. NTK_NO_INPUT: not there. NTK_BAD_DATA: a URL, a folder, not a regular file,

@@ -1,0 +1,433 @@
+/* The command line as its users run it: the main job on a simulated archive, on real ones where there
+ * are any, and what each bad input ends in. */
+#include <dirent.h>
+#include <math.h>
+#include <netcdf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "io/artifact.h"
+#include "tests/cli/suites.h"
+#include "tests/support/daemon.h"
+#include "tests/support/golden.h"
+#include "tests/support/support.h"
+
+static char folder[] = "/tmp/ntk-cli-XXXXXX";
+static char archive[64], calibration[64], output[64], printed[64];
+
+/* Runs ntkuq with up to ten arguments; what it prints is in `printed`. */
+static int ntkuq(const char *a, const char *b, const char *c, const char *d, const char *e,
+                 const char *f, const char *g, const char *h)
+{
+    char program[600];
+    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    const char *arguments[] = {program, a, b, c, d, e, f, g, h, NULL};
+    return ntk_test_run(printed, arguments);
+}
+
+#define NTKUQ(...)            NTKUQ_(__VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+#define NTKUQ_(a, b, c, d, e, f, g, h, ...) ntkuq(a, b, c, d, e, f, g, h)
+
+static char *read_printed(void)
+{
+    size_t size;
+    char *text = ntk_test_read_file(printed, &size);
+    text[size] = 0;
+    return text;
+}
+
+static int printed_has(const char *words)
+{
+    char *text = read_printed();
+    int found = strstr(text, words) != NULL;
+    if (!found)
+        printf("'%s' is not in: %s\n", words, text);
+    free(text);
+    return found;
+}
+
+static json_t *read_json(void)
+{
+    char *text = read_printed();
+    json_t *json = json_loads(text, 0, NULL);
+    ck_assert_msg(json != NULL, "not JSON: %.300s", text);
+    free(text);
+    return json;
+}
+
+static size_t count_files(void)
+{
+    size_t n = 0;
+    DIR *directory = opendir(folder);
+    for (struct dirent *entry; (entry = readdir(directory));)
+        n += entry->d_name[0] != '.';
+    closedir(directory);
+    return n;
+}
+
+static void make_folder(void)
+{
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(archive, sizeof archive, "%s/archive.nc", folder);
+    snprintf(calibration, sizeof calibration, "%s/cal.safetensors", folder);
+    snprintf(output, sizeof output, "%s/out.nc", folder);
+    snprintf(printed, sizeof printed, "%s/printed", folder);
+    ck_assert_int_eq(NTKUQ("simulate", "-o", archive, "--samples", "60", "--features", "24"), 0);
+}
+
+static void remove_folder(void)
+{
+    char command[100];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(the_main_job_runs)
+{
+    ck_assert_int_eq(NTKUQ("inspect", archive), 0);
+    ck_assert(printed_has("nothing would be refused"));
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--name", "toy", archive), 0);
+    ck_assert_int_eq(NTKUQ("inspect", "--json", calibration), 0);
+    json_t *json = read_json();
+    ck_assert_str_eq(json_string_value(json_object_get(json, "name")), "toy");
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "leads")), 6);
+    json_decref(json);
+    ck_assert_int_eq(NTKUQ("apply", "-o", output, "--levels", "0.5,0.9", calibration, archive), 0);
+    ck_assert_int_eq(NTKUQ("report", "--json", "--levels", "0.9", calibration, archive), 0);
+    json = read_json();
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "rows")), 2 * 6);
+    json_decref(json);
+}
+END_TEST
+
+/* What report counts is what apply wrote: the share of truths inside the limits. */
+START_TEST(report_and_apply_agree)
+{
+    size_t count, leads = 6, stations = 36, covered = 0, total = 0;
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--rank", "3", archive), 0);
+    ck_assert_int_eq(NTKUQ("apply", "-o", output, "--levels", "0.9", calibration, archive), 0);
+    double *lower = ntk_test_read_doubles(output, "x_lower", &count);
+    double *upper = ntk_test_read_doubles(output, "x_upper", &count);
+    double *truth = ntk_test_read_doubles(archive, "x_truth", &count);
+    double *split = ntk_test_read_doubles(archive, "split", &count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t s = 0; s < stations && split[i] == 2; s++) {
+            size_t at = (i * leads + 2) * stations + s;
+            covered += lower[at] <= truth[at] && truth[at] <= upper[at];
+            total++;
+        }
+    }
+    ck_assert_int_eq(NTKUQ("report", "--json", "--levels", "0.9", calibration, archive), 0);
+    json_t *json = read_json(), *row;
+    size_t r, seen = 0;
+    json_array_foreach(json_object_get(json, "rows"), r, row)
+    {
+        if (strcmp(json_string_value(json_object_get(row, "variable")), "x") ||
+            json_number_value(json_object_get(row, "lead_time_hours")) != 24)
+            continue;
+        ck_assert_double_eq_tol(json_number_value(json_object_get(row, "coverage")),
+                                (double)covered / (double)total, 2.0 / (double)total);
+        ck_assert_int_eq(json_integer_value(json_object_get(row, "points")), (json_int_t)total);
+        seen++;
+    }
+    ck_assert_uint_eq(seen, 1);
+    json_decref(json);
+    free(lower), free(upper), free(truth), free(split);
+}
+END_TEST
+
+START_TEST(the_same_input_gives_the_same_bytes)
+{
+    char again[64];
+    size_t a_size, b_size;
+    snprintf(again, sizeof again, "%s/again.safetensors", folder);
+    setenv("SOURCE_DATE_EPOCH", "1700000000", 1);
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, archive), 0);
+    ck_assert_int_eq(NTKUQ("fit", "-o", again, archive), 0);
+    ck_assert_int_eq(NTKUQ("fit", "-o", again, "--sandbox", "off", archive), 0);
+    void *a = ntk_test_read_file(calibration, &a_size), *b = ntk_test_read_file(again, &b_size);
+    ck_assert_uint_eq(a_size, b_size);
+    ck_assert_mem_eq(a, b, a_size);
+    free(a), free(b);
+}
+END_TEST
+
+START_TEST(usage_errors_name_what_was_expected)
+{
+    static const struct {
+        const char *arguments[5], *sentence;
+    } cases[] = {
+        {{"fit", "archive.nc"}, "-o FILE is missing"},
+        {{"fit", "-o", "x"}, "found 0 files"},
+        {{"dance"}, "'dance' is not a command"},
+        {{"fit", "--rank", "0", "a.nc"}, "--rank is '0', a whole number from 1"},
+        {{"fit", "--method", "pca", "a.nc"}, "--method is 'pca', it may be auto|svd|ica"},
+        {{"apply", "--levels", "0.9,0.5", "a", "b"}, "ascending levels were expected"},
+        {{"apply", "--levels", "90", "a", "b"}, "numbers between 0 and 1"},
+        {{"fit", "--colour", "red", "a.nc"}, "'--colour' is not an option of ntkuq fit"},
+        {{"simulate", "-o", "x", "--samples", "1"}, "--samples is '1'"},
+        {{"fit", "--name", "../x", "a.nc"}, "--name is '../x'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const *a = cases[i].arguments;
+        ck_assert_int_eq(ntkuq(a[0], a[1], a[2], a[3], a[4], NULL, NULL, NULL), EX_USAGE);
+        ck_assert(printed_has(cases[i].sentence));
+    }
+}
+END_TEST
+
+START_TEST(inputs_that_are_not_there_are_named)
+{
+    ck_assert_int_eq(NTKUQ("inspect", "/no/such/file"), EX_NOINPUT);
+    ck_assert(printed_has("cannot open /no/such/file: No such file or directory"));
+    ck_assert_int_eq(NTKUQ("inspect", folder), EX_NOINPUT);
+    ck_assert(printed_has("is a directory (Zarr stores are not read)"));
+    ck_assert_int_eq(NTKUQ("inspect", "http://127.0.0.1/x.nc#mode=bytes"), EX_NOINPUT);
+    ck_assert(printed_has("looks like a URL"));
+    ck_assert_int_eq(NTKUQ("inspect", "/dev/null"), EX_NOINPUT);
+}
+END_TEST
+
+START_TEST(a_failed_command_leaves_no_output)
+{
+    size_t before = count_files();
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--features", "nothing", archive), EX_DATAERR);
+    ck_assert(printed_has("nothing"));
+    ck_assert_int_eq(NTKUQ("apply", "-o", output, archive, archive), EX_DATAERR);
+    ck_assert_uint_eq(count_files(), before);
+    ck_assert_int_eq(NTKUQ("fit", "-o", "/no/such/folder/x", archive), EX_CANTCREAT);
+    ck_assert(printed_has("cannot write /no/such/folder/x: No such file or directory"));
+}
+END_TEST
+
+START_TEST(a_failed_command_keeps_the_old_output)
+{
+    size_t a_size, b_size;
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, archive), 0);
+    void *a = ntk_test_read_file(calibration, &a_size);
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--features", "nothing", archive), EX_DATAERR);
+    void *b = ntk_test_read_file(calibration, &b_size);
+    ck_assert_uint_eq(a_size, b_size);
+    ck_assert_mem_eq(a, b, a_size);
+    free(a), free(b);
+}
+END_TEST
+
+/* A disk that takes no more than 8 KiB a file: for the whole command. */
+START_TEST(a_full_disk_leaves_nothing)
+{
+    char command[900];
+    size_t before = count_files();
+    snprintf(command, sizeof command, "ulimit -f 8; %s fit -o %s %s >%s 2>&1; test $? -ge 65",
+             ntk_test_program("ntkuq"), calibration, archive, printed);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_uint_eq(count_files(), before);
+}
+END_TEST
+
+START_TEST(an_interrupted_command_leaves_nothing)
+{
+    char command[900];
+    size_t before = count_files();
+    snprintf(command, sizeof command,
+             "timeout -s TERM 0.2 %s simulate -o %s --samples 5000 --features 512 >%s 2>&1; test $? "
+             "-ge 1",
+             ntk_test_program("ntkuq"), output, printed);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_uint_eq(count_files(), before);
+}
+END_TEST
+
+/* Sets one value of a variable of the archive. */
+static void spoil(const char *variable, const size_t *at, float value)
+{
+    int file, id;
+    ck_assert_int_eq(nc_open(archive, NC_WRITE, &file), NC_NOERR);
+    ck_assert_int_eq(nc_inq_varid(file, variable, &id), NC_NOERR);
+    ck_assert_int_eq(nc_put_var1_float(file, id, at, &value), NC_NOERR);
+    nc_close(file);
+}
+
+/* The index of the first sample with that split. */
+static size_t find_split(int wanted)
+{
+    size_t count, i = 0;
+    double *split = ntk_test_read_doubles(archive, "split", &count);
+    while (i < count && (int)split[i] != wanted)
+        i++;
+    ck_assert_uint_lt(i, count);
+    free(split);
+    return i;
+}
+
+START_TEST(values_that_are_not_finite_follow_the_policy)
+{
+    size_t fitted = find_split(0);
+    spoil("features", (size_t[]){fitted, 2, 7}, INFINITY);
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, archive), EX_DATAERR);
+    ck_assert(printed_has("features is Inf at sample"));
+    ck_assert(printed_has("lead 24 h, feature 7"));
+    ck_assert_int_eq(NTKUQ("fit", "--json", "-o", calibration, "--missing", "drop_sample", archive),
+                     0);
+    json_t *json = read_json();
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "dropped_samples")), 1);
+    json_decref(json);
+    ck_assert_int_eq(NTKUQ("apply", "-o", output, calibration, archive), EX_DATAERR);
+    ck_assert_int_eq(NTKUQ("apply", "-o", output, "--missing", "mask_point", calibration, archive),
+                     0);
+    size_t count;
+    double *flag = ntk_test_read_doubles(output, "x_flag", &count);
+    double *sigma = ntk_test_read_doubles(output, "sigma", &count);
+    ck_assert_double_eq(flag[(fitted * 6 + 2) * 36], 2); /* nonfinite_input */
+    ck_assert_double_gt(sigma[fitted * 6 + 2], 1e30);    /* the fill value, not a number */
+    free(flag), free(sigma);
+}
+END_TEST
+
+START_TEST(a_missing_truth_is_masked_not_invented)
+{
+    size_t fitted = find_split(0);
+    spoil("x_truth", (size_t[]){fitted, 0, 3}, NAN);
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, archive), EX_DATAERR);
+    ck_assert(printed_has("x_truth is NaN or missing at sample"));
+    ck_assert_int_eq(NTKUQ("fit", "--json", "-o", calibration, "--missing", "mask_point", archive),
+                     0);
+    json_t *json = read_json();
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "masked_points")), 1);
+    json_decref(json);
+}
+END_TEST
+
+/* Too few samples for a level: infinite limits and a flag, not an error. */
+START_TEST(a_level_beyond_the_sample_is_unbounded)
+{
+    size_t count;
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--rank", "2", archive), 0);
+    ck_assert_int_eq(NTKUQ("apply", "-o", output, "--levels", "0.5,0.999", calibration, archive),
+                     0);
+    double *upper = ntk_test_read_doubles(output, "x_upper", &count);
+    double *flag = ntk_test_read_doubles(output, "x_flag", &count);
+    ck_assert(isfinite(upper[0]) && isinf(upper[count]) && upper[count] > 0);
+    ck_assert_int_eq((int)flag[0] & 8, 8);
+    free(upper), free(flag);
+}
+END_TEST
+
+START_TEST(an_archive_of_features_alone_is_uncalibrated)
+{
+    int file, sample, feature, features, time, period;
+    char bare[64];
+    float values[30 * 4];
+    int times[30];
+    snprintf(bare, sizeof bare, "%s/bare.nc", folder);
+    for (int i = 0; i < 30 * 4; i++)
+        values[i] = (float)sin(i * i);
+    for (int i = 0; i < 30; i++)
+        times[i] = 24 * i;
+    float hours = 24;
+    nc_create(bare, NC_CLOBBER, &file);
+    nc_def_dim(file, "sample", 30, &sample);
+    nc_def_dim(file, "feature", 4, &feature);
+    nc_def_var(file, "features", NC_FLOAT, 2, (int[]){sample, feature}, &features);
+    nc_put_att_text(file, features, "units", 1, "1");
+    nc_def_var(file, "forecast_reference_time", NC_INT, 1, &sample, &time);
+    nc_put_att_text(file, time, "units", 31, "hours since 2000-01-01 00:00:00");
+    nc_def_var(file, "forecast_period", NC_FLOAT, 0, NULL, &period);
+    nc_put_att_text(file, period, "units", 5, "hours");
+    nc_enddef(file);
+    nc_put_var_float(file, features, values);
+    nc_put_var_int(file, time, times);
+    nc_put_var_float(file, period, &hours);
+    ck_assert_int_eq(nc_close(file), NC_NOERR);
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, bare), 0);
+    ck_assert(printed_has("uncalibrated: no truths to score, sigma only"));
+    ck_assert_int_eq(NTKUQ("apply", "-o", output, calibration, bare), 0);
+    ck_assert_int_eq(NTKUQ("report", calibration, bare), EX_DATAERR);
+    ck_assert(printed_has("nothing can be scored"));
+}
+END_TEST
+
+START_TEST(a_calibration_refuses_what_it_was_not_made_for)
+{
+    char other[64];
+    snprintf(other, sizeof other, "%s/other.nc", folder);
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--name", "toy", archive), 0);
+    ck_assert_int_eq(NTKUQ("simulate", "-o", other, "--samples", "30", "--features", "16"), 0);
+    ck_assert_int_eq(NTKUQ("apply", "-o", output, calibration, other), EX_DATAERR);
+    ck_assert(printed_has("features has 16 columns, calibration toy expects 24"));
+}
+END_TEST
+
+START_TEST(a_demanded_ica_that_misses_its_tolerance_is_an_error)
+{
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--method", "ica", "--rank", "20", archive),
+                     EX_DATAERR);
+    ck_assert(printed_has("iterations came no closer than"));
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--method", "auto", "--rank", "20", archive),
+                     0);
+    ck_assert(printed_has("but SVD is taken: FastICA"));
+}
+END_TEST
+
+/* Real archives: intervals keep their coverage on data that nothing was fitted on. */
+START_TEST(real_archives_are_covered)
+{
+    static const char *const names[] = {"iberia_spectral", "slp_swin", "air_meshgnn"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[80], path[600];
+        size_t r;
+        json_t *row;
+        snprintf(name, sizeof name, "testbed/%s.nc", names[i]);
+        const char *found = ntk_test_shared(name);
+        if (!found) {
+            puts("SKIPPED: real_archives_are_covered needs shared data");
+            return;
+        }
+        snprintf(path, sizeof path, "%s", found);
+        ck_assert_int_eq(NTKUQ("fit", "-o", calibration, path), 0);
+        ck_assert_int_eq(NTKUQ("report", "--json", "--levels", "0.9", calibration, path), 0);
+        json_t *json = read_json();
+        double sum = 0;
+        json_array_foreach(json_object_get(json, "rows"), r, row)
+        {
+            double coverage = json_number_value(json_object_get(row, "coverage"));
+            ck_assert_msg(coverage > 0.84 && coverage < 0.96, "%s: coverage %.3f", names[i],
+                          coverage);
+            sum += coverage;
+        }
+        ck_assert_double_eq_tol(sum / (double)r, 0.9, 0.025);
+        json_decref(json);
+    }
+}
+END_TEST
+
+Suite *ntk_suite_commands(void)
+{
+    Suite *suite = suite_create("commands");
+    TCase *tests = tcase_create("commands");
+    tcase_add_checked_fixture(tests, make_folder, remove_folder);
+    tcase_set_timeout(tests, 300);
+    tcase_add_test(tests, the_main_job_runs);
+    tcase_add_test(tests, report_and_apply_agree);
+    tcase_add_test(tests, the_same_input_gives_the_same_bytes);
+    tcase_add_test(tests, usage_errors_name_what_was_expected);
+    tcase_add_test(tests, inputs_that_are_not_there_are_named);
+    tcase_add_test(tests, a_failed_command_leaves_no_output);
+    tcase_add_test(tests, a_failed_command_keeps_the_old_output);
+    tcase_add_test(tests, a_full_disk_leaves_nothing);
+    tcase_add_test(tests, an_interrupted_command_leaves_nothing);
+    tcase_add_test(tests, values_that_are_not_finite_follow_the_policy);
+    tcase_add_test(tests, a_missing_truth_is_masked_not_invented);
+    tcase_add_test(tests, a_level_beyond_the_sample_is_unbounded);
+    tcase_add_test(tests, an_archive_of_features_alone_is_uncalibrated);
+    tcase_add_test(tests, a_calibration_refuses_what_it_was_not_made_for);
+    tcase_add_test(tests, a_demanded_ica_that_misses_its_tolerance_is_an_error);
+    tcase_add_test(tests, real_archives_are_covered);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

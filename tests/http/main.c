@@ -1,0 +1,14 @@
+#include <stdlib.h>
+
+#include "tests/http/suites.h"
+
+int main(void)
+{
+    SRunner *runner = srunner_create(ntk_suite_protocol());
+    srunner_add_suite(runner, ntk_suite_service());
+    srunner_add_suite(runner, ntk_suite_survival());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

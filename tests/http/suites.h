@@ -1,0 +1,11 @@
+/* The suites of this test program, one a file. */
+#ifndef NTK_TESTS_HTTP_SUITES_H
+#define NTK_TESTS_HTTP_SUITES_H
+
+#include <check.h>
+
+Suite *ntk_suite_protocol(void);
+Suite *ntk_suite_service(void);
+Suite *ntk_suite_survival(void);
+
+#endif

@@ -1,0 +1,492 @@
+/* The main job over HTTP: upload, fit, query in every form, swap versions, restart. One daemon and one
+ * small simulated archive for all tests of this file; no test depends on another. */
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/http/suites.h"
+#include "tests/support/daemon.h"
+#include "tests/support/golden.h"
+
+enum { FEATURES = 24 };
+
+static struct ntk_test_daemon served;
+static char archive[128];
+static char dataset[65];
+static float sample[FEATURES];
+
+static const char netcdf_header[] = "Content-Type: application/x-netcdf\r\n";
+static const char json_header[] = "Content-Type: application/json\r\n";
+static const char raw_header[] = "Content-Type: application/octet-stream\r\n";
+
+/* Posts JSON and gives the parsed reply. */
+static json_t *post(const char *path, int status, const char *body)
+{
+    struct ntk_test_reply reply =
+        ntk_test_request(&served, "POST", path, json_header, body, strlen(body));
+    ck_assert_msg(reply.status == status, "%s: %d %s", body, reply.status, reply.body);
+    json_t *json = ntk_test_reply_json(&reply);
+    ntk_test_reply_clear(&reply);
+    return json;
+}
+
+static json_t *get(const char *path, int status)
+{
+    struct ntk_test_reply reply = ntk_test_request(&served, "GET", path, "", NULL, 0);
+    ck_assert_msg(reply.status == status, "%s: %d %s", path, reply.status, reply.body);
+    json_t *json = ntk_test_reply_json(&reply);
+    ntk_test_reply_clear(&reply);
+    return json;
+}
+
+static const char *text(const json_t *json, const char *key)
+{
+    return json_string_value(json_object_get(json, key));
+}
+
+/* Submits a fit and waits for its end; gives the last status document. */
+static json_t *fit(const char *body)
+{
+    json_t *job = post("/v1/calibrations", 202, body);
+    char path[80];
+    snprintf(path, sizeof path, "/v1/jobs/%s", text(job, "jobID"));
+    for (;;) {
+        json_decref(job);
+        job = get(path, 200);
+        const char *state = text(job, "status");
+        ck_assert_int_le(json_integer_value(json_object_get(job, "progress")), 100);
+        if (strcmp(state, "accepted") && strcmp(state, "running"))
+            return job;
+        usleep(50000);
+    }
+}
+
+static void fit_named(const char *name)
+{
+    char body[300];
+    snprintf(body, sizeof body, "{\"name\": \"%s\", \"datasets\": [\"%s\"], \"method\": \"svd\", "
+                                "\"rank\": 3}",
+             name, dataset);
+    json_t *job = fit(body);
+    ck_assert_msg(!strcmp(text(job, "status"), "successful"), "%s", text(job, "message"));
+    json_decref(job);
+}
+
+static void upload(void)
+{
+    size_t size;
+    void *bytes = ntk_test_read_file(archive, &size);
+    struct ntk_test_reply reply =
+        ntk_test_request(&served, "POST", "/v1/datasets", netcdf_header, bytes, size);
+    ck_assert_msg(reply.status == 201, "%d %s", reply.status, reply.body);
+    json_t *json = ntk_test_reply_json(&reply);
+    snprintf(dataset, sizeof dataset, "%s", text(json, "id"));
+    ck_assert_uint_eq(strlen(dataset), 64);
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "bytes")), (json_int_t)size);
+    json_decref(json);
+    ntk_test_reply_clear(&reply);
+    free(bytes);
+}
+
+static void start(void)
+{
+    size_t count;
+    char program[600];
+    ntk_test_daemon_create(&served);
+    snprintf(archive, sizeof archive, "%s/archive.nc", served.folder);
+    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    const char *simulate[] = {program, "simulate", "-o",         archive, "--samples",
+                              "60",    "--features", "24", NULL};
+    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
+    double *features = ntk_test_read_doubles(archive, "features", &count);
+    for (size_t j = 0; j < FEATURES; j++)
+        sample[j] = (float)features[2 * FEATURES + j]; /* sample 0 at the third lead, 24 h */
+    free(features);
+    ntk_test_daemon_start(&served, NULL);
+    upload();
+    fit_named("toy");
+}
+
+static void stop(void)
+{
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    ntk_test_daemon_remove(&served);
+}
+
+/* The sample as a JSON array of one row, `columns` wide. */
+static void print_features(char *out, size_t size, size_t columns)
+{
+    size_t used = (size_t)snprintf(out, size, "[[");
+    for (size_t j = 0; j < columns; j++)
+        used += (size_t)snprintf(out + used, size - used, "%s%.9g", j ? "," : "",
+                                 (double)sample[j]);
+    snprintf(out + used, size - used, "]]");
+}
+
+static json_t *query(int status, const char *rest)
+{
+    char features[2000], body[3000];
+    print_features(features, sizeof features, FEATURES);
+    snprintf(body, sizeof body, "{\"calibration\": \"toy\", \"features\": %s, %s}", features, rest);
+    return post("/v1/intervals", status, body);
+}
+
+static double first_number(const json_t *answer, const char *variable, const char *key)
+{
+    json_t *first = json_array_get(json_object_get(answer, "samples"), 0);
+    json_t *v = json_object_get(json_object_get(first, "variables"), variable);
+    return json_number_value(json_array_get(json_object_get(v, key), 0));
+}
+
+static double sigma_of(const json_t *answer)
+{
+    json_t *first = json_array_get(json_object_get(answer, "samples"), 0);
+    return json_number_value(json_object_get(first, "sigma"));
+}
+
+START_TEST(json_raw_and_npy_give_the_same_answer)
+{
+    json_t *a = query(200, "\"lead_time_hours\": 24, \"levels\": [0.8]");
+    struct ntk_test_reply reply = ntk_test_request(
+        &served, "POST", "/v1/intervals?calibration=toy&lead_time_hours=24&levels=0.8", raw_header,
+        sample, sizeof sample);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_ptr_nonnull(strstr(reply.head, "NTKUQ-Calibration: toy/"));
+    ck_assert_ptr_nonnull(strstr(reply.head, "NTKUQ-Artifact: "));
+    json_t *b = ntk_test_reply_json(&reply);
+    ntk_test_reply_clear(&reply);
+    const char *header = "{'descr': '<f4', 'fortran_order': False, 'shape': (24,), }\n";
+    char npy[500] = "\x93NUMPY\x01\x00";
+    npy[8] = (char)strlen(header);
+    memcpy(npy + 10, header, strlen(header));
+    memcpy(npy + 10 + strlen(header), sample, sizeof sample);
+    reply = ntk_test_request(&served, "POST",
+                             "/v1/intervals?calibration=toy&lead_time_hours=24&levels=0.8",
+                             "Content-Type: application/x-npy\r\n", npy,
+                             10 + strlen(header) + sizeof sample);
+    ck_assert_msg(reply.status == 200, "%s", reply.body);
+    json_t *c = ntk_test_reply_json(&reply);
+    ntk_test_reply_clear(&reply);
+    ck_assert_double_gt(sigma_of(a), 0);
+    ck_assert_double_eq_tol(sigma_of(a), sigma_of(b), 1e-6 * sigma_of(a));
+    ck_assert(json_equal(json_object_get(b, "samples"), json_object_get(c, "samples")));
+    ck_assert_double_eq_tol(first_number(b, "x", "upper"), -first_number(b, "x", "lower"), 1e-12);
+    ck_assert(json_is_true(json_object_get(b, "offsets")));
+    json_decref(a), json_decref(b), json_decref(c);
+}
+END_TEST
+
+START_TEST(a_forecast_moves_the_interval)
+{
+    json_t *offsets = query(200, "\"lead_time_hours\": 24");
+    json_t *moved = query(200, "\"lead_time_hours\": 24, \"forecast\": {\"x\": [281.25]}");
+    ck_assert_double_eq_tol(first_number(moved, "x", "lower"),
+                            281.25 + first_number(offsets, "x", "lower"), 1e-9);
+    ck_assert(json_is_false(json_object_get(moved, "offsets")));
+    json_t *levels = json_object_get(moved, "levels");
+    ck_assert_double_eq(json_number_value(json_array_get(levels, 0)), 0.9);
+    json_decref(offsets), json_decref(moved);
+}
+END_TEST
+
+START_TEST(a_level_beyond_the_sample_is_null_and_flagged)
+{
+    json_t *answer = query(200, "\"lead_time_hours\": 24, \"levels\": [0.999]");
+    json_t *first = json_array_get(json_object_get(answer, "samples"), 0);
+    json_t *x = json_object_get(json_object_get(first, "variables"), "x");
+    ck_assert(json_is_null(json_array_get(json_object_get(x, "lower"), 0)));
+    json_t *flags = json_object_get(x, "flags");
+    ck_assert_str_eq(json_string_value(json_array_get(flags, 0)), "interval_unbounded");
+    json_decref(answer);
+}
+END_TEST
+
+START_TEST(csv_has_one_row_a_level)
+{
+    char headers[200];
+    snprintf(headers, sizeof headers, "%sAccept: text/csv\r\n", raw_header);
+    struct ntk_test_reply reply = ntk_test_request(
+        &served, "POST", "/v1/intervals?calibration=toy&lead_time_hours=24&levels=0.5,0.999",
+        headers, sample, sizeof sample);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_int_eq(strncmp(reply.body, "sample,variable,point,level,sigma,std,lower,upper,flags",
+                             55),
+                     0);
+    ck_assert_ptr_nonnull(strstr(reply.body, ",,,interval_unbounded\r\n"));
+    size_t lines = 0;
+    for (const char *c = reply.body; (c = strchr(c, '\n')); c++)
+        lines++;
+    ck_assert_uint_eq(lines, 1 + 2 * 2); /* header, two variables at two levels */
+    ntk_test_reply_clear(&reply);
+}
+END_TEST
+
+/* NetCDF in, NetCDF out: the same numbers as a JSON query of the same sample. */
+START_TEST(netcdf_is_answered_with_netcdf)
+{
+    size_t size, count;
+    char path[128];
+    void *bytes = ntk_test_read_file(archive, &size);
+    struct ntk_test_reply reply = ntk_test_request(
+        &served, "POST", "/v1/intervals?calibration=toy&levels=0.8", netcdf_header, bytes, size);
+    ck_assert_msg(reply.status == 200, "%s", reply.body);
+    ck_assert_ptr_nonnull(strstr(reply.head, "application/x-netcdf"));
+    snprintf(path, sizeof path, "%s/intervals.nc", served.folder);
+    FILE *out = fopen(path, "wb");
+    fwrite(reply.body, 1, reply.size, out);
+    fclose(out);
+    double *sigma = ntk_test_read_doubles(path, "sigma", &count);
+    double *lower = ntk_test_read_doubles(path, "x_lower", &count);
+    double *forecast = ntk_test_read_doubles(path, "x", &count);
+    json_t *answer = query(200, "\"lead_time_hours\": 24, \"levels\": [0.8]");
+    size_t at = 2 * 36; /* sample 0, third lead, first of 36 stations */
+    ck_assert_double_eq_tol(sigma[2], sigma_of(answer), 1e-6 * sigma[2]);
+    ck_assert_double_eq_tol(lower[at] - forecast[at], first_number(answer, "x", "lower"),
+                            1e-5 * fabs(forecast[at]) + 1e-5);
+    free(sigma), free(lower), free(forecast), free(bytes);
+    json_decref(answer);
+    ntk_test_reply_clear(&reply);
+}
+END_TEST
+
+START_TEST(what_does_not_exist_is_named_with_what_does)
+{
+    static const struct {
+        const char *rest, *sentence;
+        int status;
+    } cases[] = {
+        {"\"lead_time_hours\": 36", "calibration toy has no lead time 36 h; it has 6, 12, 24", 422},
+        {"\"lead_time_hours\": 24, \"version\": 77", "calibration toy has no version 77", 404},
+        {"\"lead_time_hours\": 24, \"forecast\": {\"t2m\": [1]}",
+         "calibration toy has no variable 't2m'; it has x, energy", 422},
+        {"\"lead_time_hours\": 24, \"forecast\": {\"x\": [1, 2, 3]}",
+         "forecast x has 3 points a sample, 1 or 36 were expected", 422},
+        {"\"lead_time_hours\": 24, \"levels\": [1.5]",
+         "level is 1.5, a number between 0 and 1 was expected", 422},
+        {"\"lead_time_hours\": 24, \"levels\": [\"a\"]", "levels has something else", 422},
+        {"\"lead_time_hours\": \"24\"", "lead_time_hours is not a number", 422},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *problem = query(cases[i].status, cases[i].rest);
+        ck_assert_msg(strstr(text(problem, "detail"), cases[i].sentence) != NULL, "%s",
+                      text(problem, "detail"));
+        json_decref(problem);
+    }
+    char features[2000], body[3000];
+    print_features(features, sizeof features, FEATURES - 1);
+    snprintf(body, sizeof body,
+             "{\"calibration\": \"toy\", \"lead_time_hours\": 24, \"features\": %s}", features);
+    json_t *problem = post("/v1/intervals", 422, body);
+    ck_assert_str_eq(text(problem, "detail"),
+                     "features have 23 columns, calibration toy expects 24");
+    json_decref(problem);
+}
+END_TEST
+
+START_TEST(a_feature_that_is_not_finite_is_refused_with_its_place)
+{
+    float rows[2 * FEATURES];
+    memcpy(rows, sample, sizeof sample);
+    memcpy(rows + FEATURES, sample, sizeof sample);
+    rows[FEATURES + 5] = NAN;
+    struct ntk_test_reply reply =
+        ntk_test_request(&served, "POST", "/v1/intervals?calibration=toy&lead_time_hours=24",
+                         raw_header, rows, sizeof rows);
+    ck_assert_int_eq(reply.status, 422);
+    ck_assert_ptr_nonnull(strstr(reply.body, "features is NaN at row 1, column 5"));
+    ntk_test_reply_clear(&reply);
+}
+END_TEST
+
+START_TEST(the_same_upload_has_the_same_id)
+{
+    size_t size;
+    void *bytes = ntk_test_read_file(archive, &size);
+    struct ntk_test_reply reply =
+        ntk_test_request(&served, "POST", "/v1/datasets", netcdf_header, bytes, size);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_ptr_nonnull(strstr(reply.body, dataset));
+    ntk_test_reply_clear(&reply);
+    char path[100];
+    snprintf(path, sizeof path, "/v1/datasets/%s", dataset);
+    json_t *json = get(path, 200);
+    ck_assert_ptr_nonnull(json_object_get(json_object_get(json, "description"), "variables"));
+    json_decref(json);
+    free(bytes);
+}
+END_TEST
+
+START_TEST(a_dry_run_stores_nothing)
+{
+    size_t size;
+    unsigned char *bytes = ntk_test_read_file(archive, &size);
+    struct ntk_test_reply reply =
+        ntk_test_request(&served, "POST", "/v1/datasets?dry_run=1", netcdf_header, bytes, size);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_ptr_nonnull(strstr(reply.body, "\"problems\":[]"));
+    ntk_test_reply_clear(&reply);
+    free(bytes);
+}
+END_TEST
+
+START_TEST(a_fit_that_cannot_be_is_a_failed_job_with_its_sentence)
+{
+    char body[300];
+    snprintf(body, sizeof body,
+             "{\"name\": \"other\", \"datasets\": [\"%s\"], \"features\": \"nothing\"}", dataset);
+    json_t *job = fit(body);
+    ck_assert_str_eq(text(job, "status"), "failed");
+    ck_assert_msg(strstr(text(job, "error"), "nothing") != NULL, "%s", text(job, "error"));
+    json_decref(job);
+    json_decref(get("/v1/calibrations/other", 404));
+}
+END_TEST
+
+START_TEST(a_fit_request_is_checked_before_it_is_queued)
+{
+    static const struct {
+        const char *body, *sentence;
+        int status;
+    } cases[] = {
+        {"{\"datasets\": [\"%s\"]}", "name is missing", 422},
+        {"{\"name\": \"../x\", \"datasets\": [\"%s\"]}", "name is ../x", 422},
+        {"{\"name\": \"a\"}", "datasets has 0 ids", 422},
+        {"{\"name\": \"a\", \"datasets\": [\"%s0\"]}", "there is no dataset", 404},
+        {"{\"name\": \"a\", \"datasets\": [\"%s\"], \"method\": \"pca\"}",
+         "method is 'pca', it may be auto|svd|ica", 422},
+        {"{\"name\": \"a\", \"datasets\": [\"%s\"], \"rank\": \"ten\"}", "rank is 'ten'", 422},
+        {"{\"name\": \"a\", \"datasets\": [\"%s\"], \"colour\": 1}", "unknown field 'colour'", 422},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char body[300];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(body, sizeof body, cases[i].body, dataset);
+#pragma GCC diagnostic pop
+        json_t *problem = post("/v1/calibrations", cases[i].status, body);
+        ck_assert_msg(strstr(text(problem, "detail"), cases[i].sentence) != NULL, "%s",
+                      text(problem, "detail"));
+        json_decref(problem);
+    }
+}
+END_TEST
+
+START_TEST(a_restart_finds_every_calibration_again)
+{
+    fit_named("second");
+    fit_named("second");
+    json_t *before = get("/v1/calibrations", 200);
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    ntk_test_daemon_start(&served, NULL);
+    json_t *after = get("/v1/calibrations", 200);
+    ck_assert(json_equal(before, after));
+    json_t *old = get("/v1/calibrations/second/versions/1", 200);
+    ck_assert_int_eq(json_integer_value(json_object_get(old, "version")), 1);
+    json_decref(before), json_decref(after), json_decref(old);
+}
+END_TEST
+
+/* Queries run while versions are published: none fails, and a version always has the same hash. */
+struct querying {
+    atomic_int stop;
+    size_t answered, failed, mixed;
+    char sha256[64][65]; /* by version */
+};
+
+static void *keep_querying(void *argument)
+{
+    struct querying *q = argument;
+    while (!atomic_load(&q->stop)) {
+        struct ntk_test_reply reply =
+            ntk_test_request(&served, "POST", "/v1/intervals?calibration=toy&lead_time_hours=24",
+                             raw_header, sample, sizeof sample);
+        json_t *json = json_loads(reply.body ? reply.body : "", 0, NULL);
+        size_t version = (size_t)json_integer_value(json_object_get(json, "version"));
+        const char *sha256 = json_string_value(json_object_get(json, "sha256"));
+        if (reply.status != 200 || version < 1 || version >= 64 || !sha256) {
+            q->failed++;
+        } else {
+            q->answered++;
+            if (*q->sha256[version] && strcmp(q->sha256[version], sha256))
+                q->mixed++;
+            snprintf(q->sha256[version], 65, "%s", sha256);
+        }
+        json_decref(json);
+        ntk_test_reply_clear(&reply);
+    }
+    return NULL;
+}
+
+START_TEST(a_new_version_swaps_in_without_a_failed_query)
+{
+    struct querying querying = {0};
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, keep_querying, &querying), 0);
+    for (int i = 0; i < 4; i++)
+        fit_named("toy");
+    atomic_store(&querying.stop, 1);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(querying.failed, 0);
+    ck_assert_uint_eq(querying.mixed, 0);
+    ck_assert_uint_gt(querying.answered, 20);
+    size_t versions = 0;
+    for (size_t v = 0; v < 64; v++)
+        versions += *querying.sha256[v] != 0;
+    ck_assert_msg(versions >= 2, "only %zu versions answered", versions);
+}
+END_TEST
+
+START_TEST(a_job_can_be_dismissed)
+{
+    char body[300], path[80];
+    snprintf(body, sizeof body,
+             "{\"name\": \"slow\", \"datasets\": [\"%s\"], \"select\": \"validate\"}", dataset);
+    json_t *first = post("/v1/calibrations", 202, body), *second = post("/v1/calibrations", 202, body);
+    snprintf(path, sizeof path, "/v1/jobs/%s", text(second, "jobID"));
+    struct ntk_test_reply reply = ntk_test_request(&served, "DELETE", path, "", NULL, 0);
+    ck_assert_int_eq(reply.status, 200);
+    ntk_test_reply_clear(&reply);
+    for (int i = 0; i < 400; i++) {
+        json_decref(second);
+        second = get(path, 200);
+        if (strcmp(text(second, "status"), "running") && strcmp(text(second, "status"), "accepted"))
+            break;
+        usleep(50000);
+    }
+    ck_assert_str_eq(text(second, "status"), "dismissed");
+    ck_assert(!json_is_null(json_object_get(second, "finished")));
+    json_decref(first), json_decref(second);
+}
+END_TEST
+
+Suite *ntk_suite_service(void)
+{
+    Suite *suite = suite_create("service");
+    TCase *tests = tcase_create("service");
+    tcase_add_unchecked_fixture(tests, start, stop);
+    tcase_set_timeout(tests, 240);
+    tcase_add_test(tests, json_raw_and_npy_give_the_same_answer);
+    tcase_add_test(tests, a_forecast_moves_the_interval);
+    tcase_add_test(tests, a_level_beyond_the_sample_is_null_and_flagged);
+    tcase_add_test(tests, csv_has_one_row_a_level);
+    tcase_add_test(tests, netcdf_is_answered_with_netcdf);
+    tcase_add_test(tests, what_does_not_exist_is_named_with_what_does);
+    tcase_add_test(tests, a_feature_that_is_not_finite_is_refused_with_its_place);
+    tcase_add_test(tests, the_same_upload_has_the_same_id);
+    tcase_add_test(tests, a_dry_run_stores_nothing);
+    tcase_add_test(tests, a_fit_that_cannot_be_is_a_failed_job_with_its_sentence);
+    tcase_add_test(tests, a_fit_request_is_checked_before_it_is_queued);
+    tcase_add_test(tests, a_new_version_swaps_in_without_a_failed_query);
+    tcase_add_test(tests, a_job_can_be_dismissed);
+    suite_add_tcase(suite, tests);
+    TCase *restarts = tcase_create("restarts"); /* these change the daemon: one of their own */
+    tcase_add_checked_fixture(restarts, start, stop);
+    tcase_set_timeout(restarts, 240);
+    tcase_add_test(restarts, a_restart_finds_every_calibration_again);
+    suite_add_tcase(suite, restarts);
+    return suite;
+}
