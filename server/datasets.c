@@ -33,17 +33,28 @@ int ntk_dataset_path(const struct ntk_config *config, const char *id, char *out,
 }
 
 /* What ntkuq inspect says of a file: a new reference. */
-static enum ntk_status inspect(const struct ntk_config *config, const char *path, json_t **out,
+static enum ntk_status inspect(const struct ntk_server *server, const char *path, json_t **out,
                                struct ntk_error *error)
 {
+    const struct ntk_config *config = server->config;
     char memory[24], deadline[24];
     snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->job_memory_bytes);
     snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->query_timeout_s);
-    const char *const arguments[] = {config->ntkuq_program, "inspect", "--json", "--memory", memory,
-                                     "--deadline", deadline, "--sandbox",
-                                     config->sandbox ? "on" : "off", "--", path, NULL};
+    const char *const arguments[] = {config->ntkuq_program,
+                                     "inspect",
+                                     "--json",
+                                     "--memory",
+                                     memory,
+                                     "--deadline",
+                                     deadline,
+                                     "--sandbox",
+                                     config->sandbox ? "on" : "off",
+                                     "--",
+                                     path,
+                                     NULL};
     struct ntk_process process = {.arguments = arguments,
-                                  .timeout_seconds = config->query_timeout_s + 5};
+                                  .timeout_seconds = config->query_timeout_s + 5,
+                                  .cancel = &server->stopping};
     struct ntk_process_result result;
     enum ntk_status status = ntk_process_run(&process, &result, error);
     if (status)
@@ -130,16 +141,16 @@ enum ntk_handled ntk_handle_dataset_post(struct ntk_request *request)
     }
     enum ntk_status status = ntk_upload_finish(request->upload, &path, id, &error);
     if (!status)
-        status = inspect(config, path, &description, &error);
+        status = inspect(request->server, path, &description, &error);
     int explains = dry && strcmp(dry, "0");
     if (!status && !explains && has_problems(description, &error))
         status = NTK_BAD_DATA;
     if (status) {
         ntk_reply_failure(request, status, &error);
     } else if (explains) {
-        ntk_reply_json(request, MHD_HTTP_OK,
-                       describe_upload(id, ntk_upload_size(request->upload),
-                                       json_incref(description)));
+        ntk_reply_json(
+            request, MHD_HTTP_OK,
+            describe_upload(id, ntk_upload_size(request->upload), json_incref(description)));
     } else if (ntk_dataset_path(config, id, known, sizeof known)) {
         reply_stored(request, MHD_HTTP_OK, id, json_incref(description));
     } else if ((status = store(config, id, path, description, &error))) {

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 struct seen {
-    unsigned lengths, encodings, hosts;
+    unsigned lengths, encodings, hosts, misnamed;
     const char *length, *encoding;
 };
 
@@ -16,6 +16,9 @@ static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const c
 {
     struct seen *seen = user;
     (void)kind;
+    /* "Content-Length : 4" is a length to some programs and none to libmicrohttpd. */
+    if (!*name || name[strcspn(name, " \t\r\n\"(),/:;<=>?@[\\]{}")])
+        seen->misnamed++;
     if (!strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
         seen->lengths++;
         seen->length = value ? value : "";
@@ -42,8 +45,8 @@ static enum ntk_status check_length(const struct seen *seen, struct ntk_guarded 
         return ntk_fail(error, NTK_BAD_DATA,
                         "found Content-Length beside Transfer-Encoding, one of them was expected");
     if (seen->encodings && strcasecmp(seen->encoding, "chunked"))
-        return ntk_fail(error, NTK_BAD_DATA,
-                        "Transfer-Encoding is '%.40s', chunked was expected", seen->encoding);
+        return ntk_fail(error, NTK_BAD_DATA, "Transfer-Encoding is '%.40s', chunked was expected",
+                        seen->encoding);
     out->has_length = seen->lengths == 1;
     if (!out->has_length)
         return NTK_OK;
@@ -65,6 +68,11 @@ enum ntk_status ntk_guard(struct MHD_Connection *connection, const char *version
     enum ntk_status status = check_length(&seen, &guarded, error);
     if (status)
         return status;
+    if (seen.misnamed)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "found %u header names with a space or separator in "
+                        "them, none was expected",
+                        seen.misnamed);
     if (seen.hosts > 1 || (seen.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_0)))
         return ntk_fail(error, NTK_BAD_DATA, "found %u Host headers, one was expected", seen.hosts);
     if (path[0] != '/' || strlen(path) > 400)

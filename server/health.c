@@ -5,14 +5,14 @@
 
 enum ntk_handled ntk_handle_health(struct ntk_request *request)
 {
-    ntk_reply_json(request, MHD_HTTP_OK, json_pack("{s:s, s:s}", "status", "alive", "version",
-                                                   NTK_VERSION));
+    ntk_reply_json(request, MHD_HTTP_OK,
+                   json_pack("{s:s, s:s}", "status", "alive", "version", NTK_VERSION));
     return NTK_HANDLED;
 }
 
 enum ntk_handled ntk_handle_ready(struct ntk_request *request)
 {
-    if (atomic_load(&request->server->stopping)) {
+    if (atomic_load(&request->server->draining)) {
         ntk_reply_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the daemon is stopping");
         return NTK_HANDLED;
     }

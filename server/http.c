@@ -20,7 +20,13 @@
 #include "server/upload.h"
 #include "server/workers.h"
 
-enum { WORKER_QUEUE = 64, BODY_START = 16384 };
+enum {
+    WORKER_QUEUE = 64,
+    BODY_START = 16384,
+    /* Of a refused body so much is read and dropped: a client that writes all before it reads gets
+     * to see the refusal. */
+    DROPPED_MOST = 16 << 20
+};
 
 /* ---- what a handler may ask ----------------------------------------------------------------- */
 
@@ -66,7 +72,7 @@ int ntk_request_accepts(const struct ntk_request *request, const char *type)
 json_t *ntk_request_json(struct ntk_request *request)
 {
     json_error_t json_error;
-    json_t *json = json_loadb((const char *)request->body, request->body_size,
+    json_t *json = json_loadb(request->body ? (const char *)request->body : "", request->body_size,
                               JSON_REJECT_DUPLICATES, &json_error);
     if (json_is_object(json))
         return json;
@@ -207,6 +213,8 @@ static enum MHD_Result queue_response(struct ntk_request *request)
 {
     if (!request->response)
         return MHD_NO;
+    if (atomic_load(&request->server->draining))
+        ntk_reply_header(request, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result result =
         MHD_queue_response(request->connection, request->status, request->response);
     MHD_destroy_response(request->response);
@@ -254,7 +262,6 @@ static void refuse_size(struct ntk_request *request, unsigned long long found)
         ntk_reply_problem(request, MHD_HTTP_CONTENT_TOO_LARGE,
                           "the body has %llu bytes or more, at most %llu are taken", found,
                           body_limit(request));
-    ntk_reply_header(request, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
 static void refuse_route(struct ntk_request *request, const char *method, const char *allowed)
@@ -278,6 +285,53 @@ static void refuse_token(struct ntk_request *request)
     ntk_reply_header(request, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 }
 
+/* Whether one of the words of `list`, which are separated by spaces, is `word`. */
+static int is_listed(const char *list, const char *word, size_t length)
+{
+    for (const char *at = list; at && *at;) {
+        size_t size = strcspn(at, " ");
+        if (is_type(at, size, word) && size == length)
+            return 1;
+        at += size + strspn(at + size, " ");
+    }
+    return 0;
+}
+
+static enum MHD_Result check_parameter(void *user, enum MHD_ValueKind kind, const char *name,
+                                       const char *value)
+{
+    struct ntk_request *request = user;
+    const char *known = request->route->parameters;
+    (void)kind, (void)value;
+    if (is_listed(known, name, strlen(name)))
+        return MHD_YES;
+    ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
+                      "there is no query parameter '%.60s' here; known: %s", name,
+                      known ? known : "none");
+    return MHD_NO;
+}
+
+static int check_parameters(struct ntk_request *request)
+{
+    MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, check_parameter, request);
+    return !request->response;
+}
+
+static int check_type(struct ntk_request *request)
+{
+    char type[80] = "";
+    const char *known = request->route->request_types;
+    const char *found = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+    if (found)
+        snprintf(type, sizeof type, "%.*s", (int)strcspn(found, "; \t"), found);
+    if (!known || is_listed(known, type, strlen(type)))
+        return 1;
+    ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                      "Content-Type is %.60s, one of these was expected: %s",
+                      found ? found : "missing", known);
+    return 0;
+}
+
 /* Everything that can be refused by the headers alone; a reply is set when it is. */
 static void check_headers(struct ntk_request *request, const char *method, const char *version)
 {
@@ -286,6 +340,8 @@ static void check_headers(struct ntk_request *request, const char *method, const
     char allowed[64];
     if (ntk_guard(request->connection, version, request->path, &guarded, &error)) {
         ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST, "%s", error.text);
+        ntk_reply_header(request, MHD_HTTP_HEADER_CONNECTION, "close");
+        request->untrusted = 1;
         return;
     }
     request->route =
@@ -296,11 +352,13 @@ static void check_headers(struct ntk_request *request, const char *method, const
              !ntk_tokens_allow(request->server->tokens,
                                ntk_request_header(request, MHD_HTTP_HEADER_AUTHORIZATION)))
         refuse_token(request);
+    else if (!check_parameters(request) || !check_type(request))
+        return;
     else if (guarded.has_length && guarded.length > body_limit(request))
         refuse_size(request, guarded.length);
     else if (is_streamed(request)) {
-        enum ntk_status status = ntk_upload_create(request->server->config->state_dir,
-                                                   &request->upload, &error);
+        enum ntk_status status =
+            ntk_upload_create(request->server->config->state_dir, &request->upload, &error);
         if (status)
             ntk_reply_failure(request, status, &error);
     }
@@ -341,6 +399,33 @@ static void take_bytes(struct ntk_request *request, const char *bytes, size_t si
     request->body_size += size;
 }
 
+/* Takes a piece of the body, or drops it after a refusal; the connection ends when a refused body
+ * goes on and on. */
+static enum MHD_Result take_piece(struct ntk_request *request, const char *bytes, size_t size)
+{
+    if (!request->response)
+        take_bytes(request, bytes, size);
+    if (!request->response)
+        return MHD_YES;
+    free(request->body);
+    request->body = NULL;
+    ntk_upload_free(request->upload);
+    request->upload = NULL;
+    request->dropped += size;
+    return request->dropped > DROPPED_MOST ? MHD_NO : MHD_YES;
+}
+
+/* A refusal waits for the body, which keeps the connection, unless the message cannot be trusted,
+ * the client waits for 100 Continue, or there is too much to drop. */
+static int must_answer_at_once(const struct ntk_request *request)
+{
+    const char *length = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (!request->response)
+        return 0;
+    return request->untrusted || ntk_request_header(request, MHD_HTTP_HEADER_EXPECT) ||
+           (length && strtoull(length, NULL, 10) > DROPPED_MOST);
+}
+
 static void run_on_worker(void *argument)
 {
     struct ntk_request *request = argument;
@@ -353,8 +438,8 @@ static enum MHD_Result move_to_worker(struct ntk_request *request)
     struct ntk_error error = {""};
     request->on_worker = 1;
     MHD_suspend_connection(request->connection);
-    enum ntk_status status = ntk_workers_submit(request->server->workers, WORKER_QUEUE,
-                                                run_on_worker, request, &error);
+    enum ntk_status status =
+        ntk_workers_submit(request->server->workers, WORKER_QUEUE, run_on_worker, request, &error);
     if (status) {
         ntk_reply_failure(request, status, &error);
         MHD_resume_connection(request->connection);
@@ -380,13 +465,12 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         snprintf(request->path, sizeof request->path, "%s", path);
         atomic_fetch_add(&request->server->active, 1);
         check_headers(request, method, version);
-        return request->response ? queue_response(request) : MHD_YES;
+        return must_answer_at_once(request) ? queue_response(request) : MHD_YES;
     }
     if (*size > 0) {
-        if (!request->response) /* after a refusal the rest is read and dropped */
-            take_bytes(request, bytes, *size);
+        size_t piece = *size;
         *size = 0;
-        return MHD_YES;
+        return take_piece(request, bytes, piece);
     }
     if (request->response)
         return queue_response(request);
@@ -410,6 +494,30 @@ static void complete(void *user, struct MHD_Connection *connection, void **state
 }
 
 /* ---- the daemon ----------------------------------------------------------------------------- */
+
+static int hex_value(char c)
+{
+    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 32) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+/* Percent-decodes in place, but for %00: a path must not end before its end. */
+static size_t unescape(void *user, struct MHD_Connection *connection, char *text)
+{
+    char *out = text;
+    (void)user, (void)connection;
+    for (const char *in = text; *in; in++) {
+        int high = *in == '%' ? hex_value(in[1]) : -1, low = high < 0 ? -1 : hex_value(in[2]);
+        if (low >= 0 && high + low > 0) {
+            *out++ = (char)(16 * high + low);
+            in += 2;
+        } else {
+            *out++ = *in;
+        }
+    }
+    *out = 0;
+    return (size_t)(out - text);
+}
 
 struct ntk_http {
     struct MHD_Daemon *daemon;
@@ -448,9 +556,8 @@ static enum ntk_status listen_on(const struct ntk_config *config, int *out, unsi
         int reason = errno;
         if (listening >= 0)
             close(listening);
-        return ntk_fail(error, NTK_CANNOT_CREATE, "cannot listen on %s port %llu: %s",
-                        config->listen_address, (unsigned long long)config->port,
-                        strerror(reason));
+        return ntk_fail(error, NTK_TRY_AGAIN, "cannot listen on %s port %llu: %s",
+                        config->listen_address, (unsigned long long)config->port, strerror(reason));
     }
     *port = ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
                                                : ((struct sockaddr_in6 *)&address)->sin6_port);
@@ -474,8 +581,9 @@ enum ntk_status ntk_http_start(struct ntk_server *server, struct ntk_http **out,
     }
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, server,
-        MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)config->threads, MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->connection_limit,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+        MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->threads,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)config->connection_limit_per_address,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->connection_timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)262144, MHD_OPTION_NOTIFY_COMPLETED, complete,
@@ -497,12 +605,19 @@ void ntk_http_stop(struct ntk_http *http, unsigned seconds)
     const struct timespec pause = {.tv_nsec = 20000000};
     if (!http)
         return;
+    struct ntk_server *server = http->server;
+    atomic_store(&server->draining, 1);
     int listening = MHD_quiesce_daemon(http->daemon);
-    if (listening >= 0)
-        close(listening);
     for (unsigned waited = 0; waited < seconds * 50 && atomic_load(&http->server->active) > 0;
          waited++)
         nanosleep(&pause, NULL);
+    /* libmicrohttpd aborts when it is stopped with a suspended connection: what workers still run
+     * is killed, and they end, which resumes every connection. */
+    atomic_store(&server->stopping, 1);
+    ntk_workers_free(server->workers);
+    server->workers = NULL;
     MHD_stop_daemon(http->daemon);
+    if (listening >= 0)
+        close(listening);
     free(http);
 }

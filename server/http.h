@@ -30,7 +30,8 @@ struct ntk_server {
     struct ntk_jobs *jobs;
     struct ntk_tokens *tokens;
     struct ntk_workers *workers;
-    atomic_int stopping;
+    atomic_int draining; /* no new connections; those that are open end with their reply */
+    atomic_int stopping; /* what workers run is killed */
     atomic_long active; /* requests begun and not yet completed */
 };
 
@@ -49,6 +50,8 @@ struct ntk_request {
     struct MHD_Response *response;
     unsigned status;
     int on_worker;
+    int untrusted;  /* the guard refused it: the connection must end */
+    size_t dropped; /* bytes read after a refusal */
 };
 
 enum ntk_handled { NTK_HANDLED, NTK_HANDLE_ON_WORKER };
@@ -97,11 +100,12 @@ json_t *ntk_request_json(struct ntk_request *request);
 
 struct ntk_http;
 
-/* Listens as configured; *port is the port taken. NTK_CANNOT_CREATE when the address is in use. */
+/* Listens as configured; *port is the port taken. NTK_TRY_AGAIN when the address is in use. */
 enum ntk_status ntk_http_start(struct ntk_server *server, struct ntk_http **out, unsigned *port,
                                struct ntk_error *error);
 
-/* Accepts nothing more, waits for running requests up to `seconds`, then closes. */
+/* Accepts nothing more, waits for running requests up to `seconds`, sets server->stopping, which kills
+ * what workers run, ends the workers (server->workers) and closes. */
 void ntk_http_stop(struct ntk_http *http, unsigned seconds);
 
 #endif

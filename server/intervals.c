@@ -1,7 +1,7 @@
 /* POST /v1/intervals: features in, intervals out.
  *
- * JSON carries everything in the body; raw float32 and .npy carry the features there and the rest in
- * the query string. A NetCDF body is handed to `ntkuq apply` on a worker thread.
+ * JSON carries everything in the body; raw float32 and .npy carry the features there and the rest
+ * in the query string. A NetCDF body is handed to `ntkuq apply` on a worker thread.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -93,8 +93,7 @@ static enum ntk_status check_features(const struct query *query, struct ntk_erro
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
 
-static enum ntk_status read_levels(const json_t *list, struct query *query,
-                                   struct ntk_error *error)
+static enum ntk_status read_levels(const json_t *list, struct query *query, struct ntk_error *error)
 {
     size_t i;
     json_t *level;
@@ -183,8 +182,8 @@ static enum ntk_status acquire(struct ntk_request *request, const char *name, do
 static enum ntk_status read_json(struct ntk_request *request, struct query *query,
                                  struct ntk_error *error)
 {
-    static const char *const allowed[] = {"calibration", "version",  "lead_time_hours", "features",
-                                          "forecast",    "levels",   NULL};
+    static const char *const allowed[] = {
+        "calibration", "version", "lead_time_hours", "features", "forecast", "levels", NULL};
     const json_t *body = query->body;
     const json_t *version = json_object_get(body, "version");
     const json_t *lead = json_object_get(body, "lead_time_hours");
@@ -305,8 +304,7 @@ static json_t *limits(const struct query *query, const struct scales *scales, do
     for (size_t i = 0; i < query->n_levels; i++) {
         double half = side * scales->quantiles[i] * sigma;
         if (points == 1) {
-            json_array_append_new(levels,
-                                  ntk_json_real((centres ? (double)centres[0] : 0) + half));
+            json_array_append_new(levels, ntk_json_real((centres ? (double)centres[0] : 0) + half));
             continue;
         }
         json_t *field = json_array();
@@ -322,15 +320,12 @@ static json_t *describe_variable(const struct query *query, const struct forecas
                                  size_t sample)
 {
     size_t points = forecast->values.rows ? forecast->values.columns : 1;
-    const float *centres =
-        forecast->values.rows ? forecast->values.values + sample * points : NULL;
-    unsigned flags =
-        scales->flags | ntk_interval_sample_flags(query->lead, variance->prior);
-    return json_pack("{s:o, s:o, s:o, s:o}", "std",
-                     ntk_json_real(scales->standard * variance->sigma), "lower",
-                     limits(query, scales, variance->sigma, centres, points, -1), "upper",
-                     limits(query, scales, variance->sigma, centres, points, 1), "flags",
-                     flag_list(flags));
+    const float *centres = forecast->values.rows ? forecast->values.values + sample * points : NULL;
+    unsigned flags = scales->flags | ntk_interval_sample_flags(query->lead, variance->prior);
+    return json_pack(
+        "{s:o, s:o, s:o, s:o}", "std", ntk_json_real(scales->standard * variance->sigma), "lower",
+        limits(query, scales, variance->sigma, centres, points, -1), "upper",
+        limits(query, scales, variance->sigma, centres, points, 1), "flags", flag_list(flags));
 }
 
 static json_t *describe_sample(const struct query *query, const struct scales *scales,
@@ -338,16 +333,15 @@ static json_t *describe_sample(const struct query *query, const struct scales *s
 {
     json_t *variables = json_object();
     for (size_t f = 0; f < query->n_forecasts; f++)
-        json_object_set_new(variables, query->forecasts[f].variable->name,
-                            describe_variable(query, &query->forecasts[f], &scales[f], variance,
-                                              sample));
+        json_object_set_new(
+            variables, query->forecasts[f].variable->name,
+            describe_variable(query, &query->forecasts[f], &scales[f], variance, sample));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "sigma", ntk_json_real(variance->sigma),
         "prior_variance", ntk_json_real(variance->prior), "correction",
         ntk_json_real(variance->correction), "posterior_variance",
-        ntk_json_real(variance->posterior), "residual_variance",
-        ntk_json_real(variance->residual), "novelty",
-        ntk_json_real(ntk_interval_novelty(query->lead, variance->prior)), "flags",
+        ntk_json_real(variance->posterior), "residual_variance", ntk_json_real(variance->residual),
+        "novelty", ntk_json_real(ntk_interval_novelty(query->lead, variance->prior)), "flags",
         flag_list(ntk_interval_sample_flags(query->lead, variance->prior)), "variables", variables);
 }
 
@@ -357,13 +351,12 @@ static json_t *describe_answer(const struct query *query, json_t *samples)
     for (size_t i = 0; i < query->n_levels; i++)
         json_array_append_new(levels, json_real(query->levels[i]));
     int offsets = query->n_forecasts == 0 || query->forecasts[0].values.rows == 0;
-    return json_pack("{s:s, s:i, s:s, s:o, s:s, s:I, s:o, s:b, s:o}", "calibration",
-                     query->version->name, "version", (int)query->version->number, "sha256",
-                     query->version->sha256, "lead_time_hours",
-                     ntk_json_real(query->lead->lead_hours), "method",
-                     ntk_method_name(query->lead->method), "rank",
-                     (json_int_t)query->lead->posterior.k, "levels", levels, "offsets", offsets,
-                     "samples", samples);
+    return json_pack(
+        "{s:s, s:i, s:s, s:o, s:s, s:I, s:o, s:b, s:o}", "calibration", query->version->name,
+        "version", (int)query->version->number, "sha256", query->version->sha256, "lead_time_hours",
+        ntk_json_real(query->lead->lead_hours), "method", ntk_method_name(query->lead->method),
+        "rank", (json_int_t)query->lead->posterior.k, "levels", levels, "offsets", offsets,
+        "samples", samples);
 }
 
 static void print_flags(FILE *out, unsigned flags)
@@ -402,9 +395,8 @@ static void print_csv(FILE *out, const struct query *query, const struct scales 
         unsigned flags = (scales[f].flags & ~(unsigned)NTK_FLAG_INTERVAL_UNBOUNDED) |
                          ntk_interval_sample_flags(query->lead, variance->prior);
         for (size_t p = 0; p < points; p++) {
-            double centre = forecast->values.rows
-                                ? (double)forecast->values.values[sample * points + p]
-                                : 0;
+            double centre =
+                forecast->values.rows ? (double)forecast->values.values[sample * points + p] : 0;
             for (size_t i = 0; i < query->n_levels; i++) {
                 fprintf(out, "%zu,%s,%zu,%.10g,%.10g", sample, forecast->variable->name, p,
                         query->levels[i], variance->sigma);
@@ -512,13 +504,27 @@ static enum ntk_status apply(const struct ntk_request *request, const struct ntk
     ntk_registry_path(request->server->registry, version, calibration, sizeof calibration);
     snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->job_memory_bytes);
     snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->query_timeout_s);
-    const char *const arguments[] = {config->ntkuq_program, "apply", "-o", output, "--levels",
-                                     levels ? levels : "0.9", "--missing", "mask_point", "--memory",
-                                     memory, "--deadline", deadline, "--sandbox",
-                                     config->sandbox ? "on" : "off", "--", calibration, input,
+    const char *const arguments[] = {config->ntkuq_program,
+                                     "apply",
+                                     "-o",
+                                     output,
+                                     "--levels",
+                                     levels ? levels : "0.9",
+                                     "--missing",
+                                     "mask_point",
+                                     "--memory",
+                                     memory,
+                                     "--deadline",
+                                     deadline,
+                                     "--sandbox",
+                                     config->sandbox ? "on" : "off",
+                                     "--",
+                                     calibration,
+                                     input,
                                      NULL};
     struct ntk_process process = {.arguments = arguments,
-                                  .timeout_seconds = config->query_timeout_s + 5};
+                                  .timeout_seconds = config->query_timeout_s + 5,
+                                  .cancel = &request->server->stopping};
     struct ntk_process_result result;
     enum ntk_status status = ntk_process_run(&process, &result, error);
     if (status)

@@ -13,6 +13,7 @@
 
 #include "server/log.h"
 #include "server/process.h"
+#include "server/upload.h"
 
 enum state { ACCEPTED, RUNNING, SUCCESSFUL, FAILED, DISMISSED };
 static const char *const state_names[] = {"accepted", "running", "successful", "failed",
@@ -100,9 +101,20 @@ static const char **make_arguments(const struct job *job, const char *output, co
         datasets++;
     const struct ntk_config *config = job->jobs->config;
     const char **arguments = calloc(ARGUMENTS_FIXED + options + datasets + 1, sizeof *arguments);
-    const char *fixed[] = {config->ntkuq_program, "fit", "-o", output, "--name", job->name,
-                           "--progress-fd", "3", "--memory", memory, "--deadline", deadline,
-                           "--sandbox", config->sandbox ? "on" : "off"};
+    const char *fixed[] = {config->ntkuq_program,
+                           "fit",
+                           "-o",
+                           output,
+                           "--name",
+                           job->name,
+                           "--progress-fd",
+                           "3",
+                           "--memory",
+                           memory,
+                           "--deadline",
+                           deadline,
+                           "--sandbox",
+                           config->sandbox ? "on" : "off"};
     if (!arguments)
         return NULL;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
@@ -175,9 +187,9 @@ static void run_job(struct job *job)
     if (!status && atomic_load(&job->cancel))
         status = ntk_fail(&error, NTK_TRY_AGAIN, "the job was dismissed");
     if (!status)
-        status = ntk_registry_publish(job->jobs->registry, job->name, output, &version, sha256,
-                                      &error);
-    unlink(output);
+        status =
+            ntk_registry_publish(job->jobs->registry, job->name, output, &version, sha256, &error);
+    ntk_upload_sweep(job->jobs->config->state_dir, job->id);
     pthread_mutex_lock(&job->jobs->lock);
     job->version = version;
     memcpy(job->sha256, sha256, sizeof sha256);

@@ -1,6 +1,7 @@
 /* ntkuqd: from the configuration to a listening daemon and back. */
 #include <cblas.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 #include "server/log.h"
 #include "server/registry.h"
 #include "server/tokens.h"
+#include "server/upload.h"
 #include "server/workers.h"
 
 enum { WORKERS = 4, STOP_SECONDS = 10 };
@@ -44,6 +47,23 @@ static enum ntk_status prepare_state(const struct ntk_config *config, struct ntk
     return NTK_OK;
 }
 
+/* One daemon a folder: the lock lasts as long as the process. */
+static enum ntk_status lock_state(const struct ntk_config *config, struct ntk_error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.4000s/lock", config->state_dir);
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0)
+        return ntk_fail(error, NTK_CANNOT_CREATE, "state_dir: cannot write %s: %s", path,
+                        strerror(errno));
+    if (flock(lock, LOCK_EX | LOCK_NB)) {
+        close(lock);
+        return ntk_fail(error, NTK_TRY_AGAIN, "state_dir: another ntkuqd uses %s",
+                        config->state_dir);
+    }
+    return NTK_OK;
+}
+
 /* The port for scripts that asked for any: the file is there once the daemon answers. */
 static enum ntk_status announce_port(const struct ntk_config *config, unsigned port,
                                      struct ntk_error *error)
@@ -55,11 +75,14 @@ static enum ntk_status announce_port(const struct ntk_config *config, unsigned p
     return ntk_publish_bytes(config->port_file, text, (size_t)length, 0644, 0, error);
 }
 
+/* Requests that run may end; what remains of them is killed, then the jobs, which they ask about.
+ */
 static void stop(struct ntk_server *server, struct ntk_http *http)
 {
-    atomic_store(&server->stopping, 1);
-    ntk_http_stop(http, STOP_SECONDS);
-    ntk_workers_free(server->workers);
+    if (http)
+        ntk_http_stop(http, STOP_SECONDS);
+    else
+        ntk_workers_free(server->workers);
     ntk_jobs_free(server->jobs);
     ntk_registry_free(server->registry);
     ntk_tokens_free(server->tokens);
@@ -70,6 +93,10 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
 {
     const struct ntk_config *config = server->config;
     enum ntk_status status = prepare_state(config, error);
+    if (!status)
+        status = lock_state(config, error);
+    if (!status)
+        ntk_upload_sweep(config->state_dir, "");
     if (!status)
         status = ntk_tokens_load(config->token_file, &server->tokens, error);
     if (!status)
@@ -107,7 +134,7 @@ static int serve(const struct ntk_config *config)
     stop(&server, http);
     if (!status)
         return EX_OK;
-    return status == NTK_TRY_AGAIN ? EX_TEMPFAIL
+    return status == NTK_TRY_AGAIN       ? EX_TEMPFAIL
            : status == NTK_CANNOT_CREATE ? EX_CANTCREAT
                                          : EX_CONFIG;
 }

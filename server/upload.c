@@ -1,5 +1,6 @@
 #include "server/upload.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -27,8 +28,8 @@ enum ntk_status ntk_upload_create(const char *state_dir, struct ntk_upload **out
     if (upload->descriptor < 0) {
         int reason = errno;
         free(upload);
-        return ntk_fail(error, NTK_CANNOT_CREATE, "cannot store the upload in %s/tmp: %s", state_dir,
-                        strerror(reason));
+        return ntk_fail(error, NTK_CANNOT_CREATE, "cannot store the upload in %s/tmp: %s",
+                        state_dir, strerror(reason));
     }
     crypto_hash_sha256_init(&upload->hash);
     *out = upload;
@@ -46,9 +47,8 @@ enum ntk_status ntk_upload_write(struct ntk_upload *upload, const void *bytes, s
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)
-            return ntk_fail(error, NTK_CANNOT_CREATE,
-                            "cannot store the upload: %s after %zu bytes", strerror(errno),
-                            upload->size - size);
+            return ntk_fail(error, NTK_CANNOT_CREATE, "cannot store the upload: %s after %zu bytes",
+                            strerror(errno), upload->size - size);
         next += put;
         size -= (size_t)put;
     }
@@ -74,12 +74,32 @@ size_t ntk_upload_size(const struct ntk_upload *upload)
     return upload->size;
 }
 
+static void sweep_folder(const char *path, const char *prefix)
+{
+    DIR *folder = opendir(path);
+    for (struct dirent *file; folder && (file = readdir(folder));) {
+        if (!strncmp(file->d_name, prefix, strlen(prefix)))
+            unlinkat(dirfd(folder), file->d_name, 0);
+    }
+    if (folder)
+        closedir(folder);
+}
+
 void ntk_upload_free(struct ntk_upload *upload)
 {
     if (!upload)
         return;
     if (upload->descriptor >= 0)
         close(upload->descriptor);
-    unlink(upload->path);
+    char *slash = strrchr(upload->path, '/'); /* state_dir/tmp/upload.XXXXXX */
+    *slash = 0;
+    sweep_folder(upload->path, slash + 1);
     free(upload);
+}
+
+void ntk_upload_sweep(const char *state_dir, const char *prefix)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.4000s/tmp", state_dir);
+    sweep_folder(path, prefix);
 }

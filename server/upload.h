@@ -23,7 +23,11 @@ enum ntk_status ntk_upload_finish(struct ntk_upload *upload, const char **path,
 
 size_t ntk_upload_size(const struct ntk_upload *upload);
 
-/* Removes the file unless it was renamed. */
+/* Removes what processes that were killed left below state_dir/tmp: every file whose name begins
+ * with `prefix`. */
+void ntk_upload_sweep(const char *state_dir, const char *prefix);
+
+/* Removes the file, unless it was renamed, and whatever was made from it under a longer name. */
 void ntk_upload_free(struct ntk_upload *upload);
 
 #endif
