@@ -196,9 +196,9 @@ static enum ntk_status read_fit(const struct ntk_config *config, const json_t *b
                                           "select",   "variance", "standardise", "ica_form",
                                           "features", "split",    "seed",   "missing", NULL};
     size_t used = 0;
-    enum ntk_status status = ntk_json_unknown_key(body, "the fit request", allowed, error);
-    if (status)
-        return status;
+    enum ntk_status status = NTK_OK;
+    if (ntk_json_unknown_key(body, "the fit request", allowed, error))
+        return NTK_USAGE;
     fit->name = json_string_value(json_object_get(body, "name"));
     if (!fit->name || !ntk_registry_is_name(fit->name))
         return ntk_fail(error, NTK_BAD_DATA,

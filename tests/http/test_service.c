@@ -213,10 +213,12 @@ START_TEST(csv_has_one_row_a_level)
         &served, "POST", "/v1/intervals?calibration=toy&lead_time_hours=24&levels=0.5,0.999",
         headers, sample, sizeof sample);
     ck_assert_int_eq(reply.status, 200);
-    ck_assert_int_eq(strncmp(reply.body, "sample,variable,point,level,sigma,std,lower,upper,flags",
-                             55),
+    ck_assert_int_eq(strncmp(reply.body,
+                             "sample,lead_time_hours,variable,point,level,forecast,lower,upper,std,"
+                             "sigma,novelty,flags\n",
+                             87),
                      0);
-    ck_assert_ptr_nonnull(strstr(reply.body, ",,,interval_unbounded\r\n"));
+    ck_assert_ptr_nonnull(strstr(reply.body, ",interval_unbounded\n"));
     size_t lines = 0;
     for (const char *c = reply.body; (c = strchr(c, '\n')); c++)
         lines++;
@@ -259,16 +261,16 @@ START_TEST(what_does_not_exist_is_named_with_what_does)
         const char *rest, *sentence;
         int status;
     } cases[] = {
-        {"\"lead_time_hours\": 36", "calibration toy has no lead time 36 h; it has 6, 12, 24", 422},
+        {"\"lead_time_hours\": 36", "calibration toy has no lead time of 36 hours; it has 6, 12, 24", 422},
         {"\"lead_time_hours\": 24, \"version\": 77", "calibration toy has no version 77", 404},
         {"\"lead_time_hours\": 24, \"forecast\": {\"t2m\": [1]}",
-         "calibration toy has no variable 't2m'; it has x, energy", 422},
+         "calibration toy has no variable 't2m' at 24 hours; it has x, energy", 422},
         {"\"lead_time_hours\": 24, \"forecast\": {\"x\": [1, 2, 3]}",
-         "forecast x has 3 points a sample, 1 or 36 were expected", 422},
+         "forecast of x has 3 samples, features have 1", 422},
         {"\"lead_time_hours\": 24, \"levels\": [1.5]",
-         "level is 1.5, a number between 0 and 1 was expected", 422},
-        {"\"lead_time_hours\": 24, \"levels\": [\"a\"]", "levels has something else", 422},
-        {"\"lead_time_hours\": \"24\"", "lead_time_hours is not a number", 422},
+         "level 1.5 was found, levels between 0 and 1 were expected", 422},
+        {"\"lead_time_hours\": 24, \"levels\": [\"a\"]", "level 0 is not a number", 422},
+        {"\"lead_time_hours\": \"24\"", "lead_time_hours is missing or not a number", 422},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *problem = query(cases[i].status, cases[i].rest);
@@ -359,7 +361,7 @@ START_TEST(a_fit_request_is_checked_before_it_is_queued)
         {"{\"name\": \"a\", \"datasets\": [\"%s\"], \"method\": \"pca\"}",
          "method is 'pca', it may be auto|svd|ica", 422},
         {"{\"name\": \"a\", \"datasets\": [\"%s\"], \"rank\": \"ten\"}", "rank is 'ten'", 422},
-        {"{\"name\": \"a\", \"datasets\": [\"%s\"], \"colour\": 1}", "unknown field 'colour'", 422},
+        {"{\"name\": \"a\", \"datasets\": [\"%s\"], \"colour\": 1}", "unknown field 'colour'", 400},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char body[300];

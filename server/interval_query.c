@@ -1,0 +1,346 @@
+#include "server/interval_query.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/interval.h"
+#include "io/json.h"
+#include "io/limits.h"
+
+void ntk_interval_query_clear(struct ntk_request *request, struct ntk_interval_query *query)
+{
+    for (size_t v = 0; v < query->n_variables; v++)
+        free(query->variables[v].forecast);
+    free(query->variables);
+    ntk_body_clear(&query->features);
+    ntk_registry_release(request->server->registry, query->version);
+    *query = (struct ntk_interval_query){0};
+}
+
+/* ---- what answers --------------------------------------------------------------------------- */
+
+static enum ntk_status add_level(double level, double *levels, size_t *n, struct ntk_error *error)
+{
+    if (!(level > 0 && level < 1))
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "level %g was found, levels between 0 and 1 were "
+                        "expected, such as 0.9",
+                        level);
+    if (*n == NTK_QUERY_LEVELS_MOST)
+        return ntk_fail(error, NTK_BAD_DATA, "more than %d levels were found",
+                        NTK_QUERY_LEVELS_MOST);
+    levels[(*n)++] = level;
+    return NTK_OK;
+}
+
+enum ntk_status ntk_interval_levels_parse(const char *text, double levels[NTK_QUERY_LEVELS_MOST],
+                                          size_t *n, struct ntk_error *error)
+{
+    *n = 0;
+    for (const char *next = text ? text : "0.9";;) {
+        char *end;
+        double level = strtod(next, &end);
+        if (end == next || (*end && *end != ','))
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "levels is '%.60s', numbers with commas between "
+                            "them were expected, such as 0.5,0.9",
+                            text);
+        enum ntk_status status = add_level(level, levels, n, error);
+        if (status || !*end)
+            return status;
+        next = end + 1;
+    }
+}
+
+static enum ntk_status parse_levels_json(const json_t *list, struct ntk_interval_query *query,
+                                         struct ntk_error *error)
+{
+    enum ntk_status status = NTK_OK;
+    if (!list)
+        return ntk_interval_levels_parse(NULL, query->levels, &query->n_levels, error);
+    if (!json_is_array(list) || json_array_size(list) == 0)
+        return ntk_fail(error, NTK_BAD_DATA, "levels is not an array of numbers such as [0.9]");
+    for (size_t i = 0; i < json_array_size(list) && !status; i++) {
+        const json_t *level = json_array_get(list, i);
+        status = json_is_number(level)
+                     ? add_level(json_number_value(level), query->levels, &query->n_levels, error)
+                     : ntk_fail(error, NTK_BAD_DATA, "level %zu is not a number", i);
+    }
+    return status;
+}
+
+static enum ntk_status acquire(struct ntk_request *request, const char *name, json_int_t number,
+                               const struct ntk_version **out, struct ntk_error *error)
+{
+    if (!name)
+        return ntk_fail(error, NTK_BAD_DATA, "calibration is missing, a name was expected");
+    if (number < 0 || number > 999999999)
+        return ntk_fail(error, NTK_NO_INPUT, "there is no version %lld", (long long)number);
+    return ntk_registry_acquire(request->server->registry, name, (unsigned)number, out, error);
+}
+
+enum ntk_status ntk_interval_version_parse(struct ntk_request *request,
+                                           const struct ntk_version **out, struct ntk_error *error)
+{
+    const char *version = ntk_request_parameter(request, "version");
+    char *end = NULL;
+    long long number = 0;
+    errno = 0;
+    if (version && ((number = strtoll(version, &end, 10)) < 1 || *end || errno))
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "version is '%.40s', a whole number from 1 was "
+                        "expected",
+                        version);
+    return acquire(request, ntk_request_parameter(request, "calibration"), number, out, error);
+}
+
+static enum ntk_status unknown_lead(const struct ntk_version *version, double hours,
+                                    struct ntk_error *error)
+{
+    const struct ntk_calibration *c = version->calibration;
+    char list[256] = "";
+    size_t used = 0;
+    for (size_t l = 0; l < c->n_leads && used < sizeof list; l++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%g", l ? ", " : "",
+                                 c->leads[l].lead_hours);
+    return ntk_fail(error, NTK_BAD_DATA, "calibration %s has no lead time of %g hours; it has %s",
+                    version->name, hours, list);
+}
+
+static enum ntk_status find_lead(struct ntk_interval_query *query, double hours,
+                                 struct ntk_error *error)
+{
+    if (isfinite(hours))
+        query->lead = ntk_calibration_find_lead(query->version->calibration, hours);
+    return query->lead ? NTK_OK : unknown_lead(query->version, hours, error);
+}
+
+/* ---- what is asked about -------------------------------------------------------------------- */
+
+static enum ntk_status unknown_variable(const struct ntk_interval_query *query, const char *name,
+                                        struct ntk_error *error)
+{
+    char list[256] = "";
+    size_t used = 0;
+    for (size_t v = 0; v < query->lead->n_variables && used < sizeof list; v++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", v ? ", " : "",
+                                 query->lead->variables[v].name);
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "calibration %s has no variable '%.60s' at %g hours; it "
+                    "has %s",
+                    query->version->name, name, query->lead->lead_hours, *list ? list : "none");
+}
+
+static void set_variable(const struct ntk_interval_query *query,
+                         const struct ntk_calibration_variable *variable, size_t points,
+                         struct ntk_query_variable *out)
+{
+    out->variable = variable;
+    out->points = points;
+    out->scale = ntk_interval_standard_scale(variable);
+    for (size_t l = 0; l < query->n_levels; l++)
+        out->quantiles[l] = ntk_interval_quantile(variable, query->levels[l]);
+}
+
+/* Without a forecast, every variable of the lead gets offsets. */
+static enum ntk_status take_offsets(struct ntk_interval_query *query, struct ntk_error *error)
+{
+    size_t n = query->lead->n_variables;
+    query->offsets = 1;
+    query->variables = calloc(n + 1, sizeof *query->variables);
+    if (!query->variables)
+        return ntk_fail_memory(error, "the variables", n * sizeof *query->variables);
+    for (size_t v = 0; v < n; v++)
+        set_variable(query, &query->lead->variables[v], 1, &query->variables[v]);
+    query->n_variables = n;
+    return NTK_OK;
+}
+
+/* One forecast: null means that there is none, and is answered with a flag. */
+static enum ntk_status read_forecast_value(const json_t *json, const char *name, size_t row,
+                                           double *out, struct ntk_error *error)
+{
+    if (!json_is_number(json) && !json_is_null(json))
+        return ntk_fail(error, NTK_BAD_DATA, "forecast of %.60s, sample %zu, is not a number", name,
+                        row);
+    *out = json_is_null(json) ? NAN : json_number_value(json);
+    return NTK_OK;
+}
+
+static enum ntk_status read_forecast_row(const json_t *json, const char *name, size_t row,
+                                         size_t points, double *out, struct ntk_error *error)
+{
+    enum ntk_status status = NTK_OK;
+    if (!json_is_array(json) && points == 1)
+        return read_forecast_value(json, name, row, out, error);
+    if (json_array_size(json) != points)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "forecast of %.60s, sample %zu, has %zu values, %zu "
+                        "were expected",
+                        name, row, json_is_array(json) ? json_array_size(json) : 1, points);
+    for (size_t p = 0; p < points && !status; p++)
+        status = read_forecast_value(json_array_get(json, p), name, row, out + p, error);
+    return status;
+}
+
+/* An array of numbers, one a sample, or of arrays with all points of the calibrated field. */
+static enum ntk_status read_forecast(struct ntk_interval_query *query, const char *name,
+                                     const json_t *json, struct ntk_query_variable *out,
+                                     struct ntk_error *error)
+{
+    const struct ntk_calibration_variable *variable =
+        ntk_calibration_find_variable(query->lead, name);
+    size_t rows = query->features.rows, bytes;
+    if (!variable)
+        return unknown_variable(query, name, error);
+    if (!json_is_array(json) || json_array_size(json) != rows)
+        return ntk_fail(error, NTK_BAD_DATA, "forecast of %.60s has %zu samples, features have %zu",
+                        name, json_array_size(json), rows);
+    size_t points = json_is_array(json_array_get(json, 0)) ? variable->points : 1;
+    if (!ntk_size_multiply(rows, points * sizeof(double), &bytes) ||
+        !(out->forecast = malloc(bytes)))
+        return ntk_fail_memory(error, "the forecast", rows);
+    set_variable(query, variable, points, out);
+    enum ntk_status status = NTK_OK;
+    for (size_t i = 0; i < rows && !status; i++)
+        status = read_forecast_row(json_array_get(json, i), name, i, points,
+                                   out->forecast + i * points, error);
+    return status;
+}
+
+static enum ntk_status read_forecasts(const json_t *forecast, struct ntk_interval_query *query,
+                                      struct ntk_error *error)
+{
+    const char *name;
+    json_t *values;
+    if (!json_is_object(forecast) || json_object_size(forecast) == 0)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "forecast is not an object of variables such as "
+                        "{\"t2m\": [281.2]}");
+    query->variables = calloc(json_object_size(forecast), sizeof *query->variables);
+    if (!query->variables)
+        return ntk_fail_memory(error, "the forecast", json_object_size(forecast));
+    json_object_foreach((json_t *)forecast, name, values)
+    {
+        enum ntk_status status =
+            read_forecast(query, name, values, &query->variables[query->n_variables++], error);
+        if (status)
+            return status;
+    }
+    return NTK_OK;
+}
+
+static enum ntk_status check_features(const struct ntk_interval_query *query,
+                                      struct ntk_error *error)
+{
+    const struct ntk_body_matrix *features = &query->features;
+    if (features->columns != query->version->calibration->d)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "features have %zu columns, calibration %s expects %zu", features->columns,
+                        query->version->name, query->version->calibration->d);
+    if (features->rows > ntk_limits.query_samples)
+        return ntk_fail(error, NTK_BAD_DATA, "features have %zu rows, at most %zu are taken",
+                        features->rows, ntk_limits.query_samples);
+    return ntk_body_check_finite(features, "features", error);
+}
+
+/* ---- bodies --------------------------------------------------------------------------------- */
+
+static enum ntk_status read_json(struct ntk_request *request, const json_t *body,
+                                 struct ntk_interval_query *query, struct ntk_error *error)
+{
+    static const char *const allowed[] = {
+        "calibration", "version", "lead_time_hours", "features", "forecast", "levels", NULL};
+    if (ntk_json_unknown_key(body, "the query", allowed, error))
+        return NTK_USAGE;
+    const json_t *version = json_object_get(body, "version");
+    const json_t *hours = json_object_get(body, "lead_time_hours");
+    const json_t *features = json_object_get(body, "features");
+    const json_t *forecast = json_object_get(body, "forecast");
+    if (version && (!json_is_integer(version) || json_integer_value(version) < 1))
+        return ntk_fail(error, NTK_BAD_DATA, "version is not a whole number from 1");
+    enum ntk_status status =
+        acquire(request, json_string_value(json_object_get(body, "calibration")),
+                json_integer_value(version), &query->version, error);
+    if (status)
+        return status;
+    if (!json_is_number(hours))
+        return ntk_fail(error, NTK_BAD_DATA, "lead_time_hours is missing or not a number");
+    if (!json_is_array(features))
+        return ntk_fail(error, NTK_BAD_DATA, "features is missing or not an array of rows");
+    if ((status = find_lead(query, json_number_value(hours), error)) ||
+        (status = parse_levels_json(json_object_get(body, "levels"), query, error)) ||
+        (status = ntk_body_json(features, "features", &query->features, error)) ||
+        (status = check_features(query, error)))
+        return status;
+    return forecast ? read_forecasts(forecast, query, error) : take_offsets(query, error);
+}
+
+/* A row too short or too long is told in columns: the body of one row has no other shape. */
+static enum ntk_status read_raw(struct ntk_request *request, struct ntk_interval_query *query,
+                                struct ntk_error *error)
+{
+    size_t d = query->version->calibration->d, size = request->body_size;
+    if (size > 0 && size % sizeof(float) == 0 && size < 2 * d * sizeof(float) &&
+        size != d * sizeof(float))
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "features have %zu columns, calibration %s expects %zu",
+                        size / sizeof(float), query->version->name, d);
+    return ntk_body_raw(request->body, size, d, &query->features, error);
+}
+
+static int is_npy(const struct ntk_request *request)
+{
+    return ntk_request_has_type(request, "application/x-npy") ||
+           (request->body_size >= 6 && !memcmp(request->body, "\223NUMPY", 6));
+}
+
+static enum ntk_status read_binary(struct ntk_request *request, struct ntk_interval_query *query,
+                                   struct ntk_error *error)
+{
+    const char *hours = ntk_request_parameter(request, "lead_time_hours");
+    char *end = NULL;
+    double lead = hours ? strtod(hours, &end) : NAN;
+    enum ntk_status status = ntk_interval_version_parse(request, &query->version, error);
+    if (status)
+        return status;
+    if (!hours || end == hours || *end)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "lead_time_hours is %s, a number was expected in the "
+                        "query string",
+                        hours ? hours : "missing");
+    if ((status = find_lead(query, lead, error)) ||
+        (status = ntk_interval_levels_parse(ntk_request_parameter(request, "levels"), query->levels,
+                                            &query->n_levels, error)))
+        return status;
+    status = is_npy(request)
+                 ? ntk_body_npy(request->body, request->body_size, &query->features, error)
+                 : read_raw(request, query, error);
+    if (status || (status = check_features(query, error)))
+        return status;
+    return take_offsets(query, error);
+}
+
+enum ntk_status ntk_interval_query_read(struct ntk_request *request, struct ntk_interval_query *out,
+                                        int *replied, struct ntk_error *error)
+{
+    struct ntk_interval_query query = {0};
+    enum ntk_status status = NTK_USAGE;
+    *replied = 0;
+    if (ntk_request_has_type(request, "application/json")) {
+        json_t *body = ntk_request_json(request);
+        *replied = body == NULL;
+        if (body)
+            status = read_json(request, body, &query, error);
+        json_decref(body);
+    } else {
+        status = read_binary(request, &query, error);
+    }
+    if (status)
+        ntk_interval_query_clear(request, &query);
+    else
+        *out = query;
+    return status;
+}

@@ -1,0 +1,27 @@
+/* Text that grows: replies too long to be built from JSON objects. One thread at a time.
+ *
+ * Once memory is missing, `failed` is set and everything further is ignored, so that only the end
+ * must be checked. */
+#ifndef NTK_SERVER_TEXT_H
+#define NTK_SERVER_TEXT_H
+
+#include <stddef.h>
+
+struct ntk_text {
+    char *bytes; /* owned; not zero-terminated */
+    size_t size, capacity;
+    int failed;
+};
+
+void ntk_text_append(struct ntk_text *text, const char *string);
+
+/* The shortest of 15 or 17 digits that reads back as the same double; `missing` when not finite. */
+void ntk_text_append_real(struct ntk_text *text, double value, const char *missing);
+void ntk_text_append_size(struct ntk_text *text, size_t value);
+
+/* As a JSON string with its quotes. */
+void ntk_text_append_quoted(struct ntk_text *text, const char *string);
+
+void ntk_text_clear(struct ntk_text *text);
+
+#endif
