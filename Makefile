@@ -29,6 +29,9 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
             -Wformat=2 -Wvla
 # Outputs are written on success alone, which -O3 cannot follow; texts are cut on purpose.
 WARNINGS += -Wno-maybe-uninitialized -Wno-format-truncation
+ifeq ($(CC),clang)
+WARNINGS += -Wno-unknown-warning-option
+endif
 CFLAGS   := -std=c17 -g $(FLAGS_$(MODE)) $(WARNINGS)
 CPPFLAGS := -I. -D_GNU_SOURCE -DNTK_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  := $(filter -fsanitize% --coverage,$(FLAGS_$(MODE))) -Wl,-z,relro,-z,now
@@ -125,7 +128,7 @@ bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in o
 	$(B)/bench $(B)
 
 $(B)/bench: $(call objects,tests/bench) $(SUPPORT) $(IO) $(CORE)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_server) $(LIBS_io) $(LIBS_core)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_server) $(LIBS_io) $(LIBS_core)
 
 # ---- housekeeping -----------------------------------------------------------------------------
 

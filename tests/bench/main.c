@@ -1,0 +1,207 @@
+/* make bench: each figure beside its limit, measured in the same run, interleaved, as a ratio.
+ *
+ *   query     sigma of one sample        limit: cblas_sgemv of the same shape (the float32 product)
+ *             the same                   limit: cblas_dgemv of the same shape (what is computed)
+ *   fit       standardise + decompose    limit: dsyrk + dsyevd of the smaller Gram matrix alone
+ *   http      POST /v1/intervals, raw    limit: an empty libmicrohttpd handler that drops the body
+ *
+ * Prints a table, and one JSON line a figure to standard output with --json. Absolute times say where
+ * things stand on this machine; only ratios are comparable.
+ */
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/decompose.h"
+#include "core/posterior.h"
+#include "core/random.h"
+#include "core/standardise.h"
+#include "tests/bench/http.h"
+
+static int as_json;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median and quartiles of repeated measurements. */
+struct timing {
+    double low, median, high;
+};
+
+static struct timing summarise(double *seconds, size_t n)
+{
+    qsort(seconds, n, sizeof *seconds, ascending);
+    return (struct timing){seconds[n / 4], seconds[n / 2], seconds[3 * n / 4]};
+}
+
+static void print_row(const char *what, const char *limit, struct timing ours, struct timing best)
+{
+    double ratio = ours.median / best.median;
+    if (as_json)
+        printf("{\"figure\": \"%s\", \"limit\": \"%s\", \"median_us\": %.4f, \"quartiles_us\": "
+               "[%.4f, %.4f], \"limit_us\": %.4f, \"ratio\": %.3f}\n",
+               what, limit, 1e6 * ours.median, 1e6 * ours.low, 1e6 * ours.high, 1e6 * best.median,
+               ratio);
+    else
+        printf("%-34s %10.3f us  [%.3f, %.3f]   %-28s %10.3f us   ratio %6.2f\n", what,
+               1e6 * ours.median, 1e6 * ours.low, 1e6 * ours.high, limit, 1e6 * best.median, ratio);
+    fflush(stdout);
+}
+
+static double *random_matrix(size_t n, size_t d, uint64_t seed)
+{
+    struct ntk_random random;
+    double *x = ntk_matrix_create(n, d);
+    ntk_random_init(&random, seed);
+    for (size_t i = 0; i < n * d; i++)
+        x[i] = ntk_random_normal(&random) + 3;
+    return x;
+}
+
+/* ---- query ---------------------------------------------------------------------------------- */
+
+enum { ROUNDS = 41 };
+
+static struct ntk_posterior fit_posterior(size_t d, size_t k)
+{
+    struct ntk_standardise standardise;
+    struct ntk_spectrum *spectrum = NULL;
+    struct ntk_posterior posterior;
+    size_t n = 2 * k + 50;
+    double *x = random_matrix(n, d, 1);
+    if (ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL) ||
+        ntk_decompose(x, n, d, NTK_ROUTE_AUTO, 0, &spectrum, NULL) ||
+        ntk_posterior_init(&posterior, &standardise, spectrum->directions, spectrum->eigenvalues, k,
+                           0.1, NTK_VARIANCE_PUBLISHED, NULL))
+        abort();
+    ntk_standardise_clear(&standardise);
+    ntk_spectrum_free(spectrum);
+    free(x);
+    return posterior;
+}
+
+static void bench_query(size_t d, size_t k)
+{
+    struct ntk_posterior posterior = fit_posterior(d, k);
+    struct ntk_variance variance;
+    size_t calls = 20000000 / (d * k + 2000) + 1;
+    double *work = ntk_matrix_create(1, ntk_posterior_work_size(&posterior));
+    double *c = ntk_matrix_create(1, k), *x = random_matrix(1, d, 2);
+    float *sample = calloc(d, sizeof *sample), *basis = calloc(d * k, sizeof *basis);
+    float *narrow_c = calloc(k, sizeof *narrow_c);
+    double ours[ROUNDS], single[ROUNDS], twice[ROUNDS];
+    for (size_t j = 0; j < d; j++)
+        sample[j] = (float)x[j];
+    for (size_t j = 0; j < d * k; j++)
+        basis[j] = (float)posterior.basis[j];
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = now();
+        for (size_t i = 0; i < calls; i++)
+            ntk_posterior_eval_f32(&posterior, sample, work, &variance);
+        double middle = now();
+        for (size_t i = 0; i < calls; i++)
+            cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)k, (int)d, 1, basis, (int)d, sample, 1, 0,
+                        narrow_c, 1);
+        double later = now();
+        for (size_t i = 0; i < calls; i++)
+            cblas_dgemv(CblasRowMajor, CblasNoTrans, (int)k, (int)d, 1, posterior.basis, (int)d, x,
+                        1, 0, c, 1);
+        ours[round] = (middle - start) / (double)calls;
+        single[round] = (later - middle) / (double)calls;
+        twice[round] = (now() - later) / (double)calls;
+    }
+    char what[64];
+    snprintf(what, sizeof what, "sigma of a sample, d %zu, k %zu", d, k);
+    struct timing timing = summarise(ours, ROUNDS);
+    print_row(what, "cblas_sgemv, same shape", timing, summarise(single, ROUNDS));
+    print_row(what, "cblas_dgemv, same shape", timing, summarise(twice, ROUNDS));
+    ntk_posterior_clear(&posterior);
+    free(work), free(c), free(x), free(sample), free(basis), free(narrow_c);
+}
+
+/* ---- fit ------------------------------------------------------------------------------------ */
+
+static void bench_fit(size_t n, size_t d, size_t rounds)
+{
+    size_t smaller = n < d ? n : d;
+    double *features = random_matrix(n, d, 3), *x = ntk_matrix_create(n, d);
+    double *gram = ntk_matrix_create(smaller, smaller), *values = ntk_matrix_create(1, smaller);
+    double ours[ROUNDS], limit[ROUNDS];
+    for (size_t round = 0; round < rounds; round++) {
+        struct ntk_standardise standardise;
+        struct ntk_spectrum *spectrum = NULL;
+        memcpy(x, features, n * d * sizeof *x);
+        double start = now();
+        if (ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL) ||
+            ntk_decompose(x, n, d, NTK_ROUTE_AUTO, 0, &spectrum, NULL))
+            abort();
+        double middle = now();
+        cblas_dsyrk(CblasRowMajor, CblasUpper, n < d ? CblasNoTrans : CblasTrans, (int)smaller,
+                    (int)(n < d ? d : n), 1, x, (int)d, 0, gram, (int)smaller);
+        LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', (int)smaller, gram, (int)smaller, values);
+        ours[round] = middle - start;
+        limit[round] = now() - middle;
+        ntk_standardise_clear(&standardise);
+        ntk_spectrum_free(spectrum);
+    }
+    char what[64];
+    snprintf(what, sizeof what, "standardise + spectrum, %zu x %zu", n, d);
+    print_row(what, "dsyrk + dsyevd, smaller Gram", summarise(ours, rounds),
+              summarise(limit, rounds));
+    free(features), free(x), free(gram), free(values);
+}
+
+/* ---- HTTP ----------------------------------------------------------------------------------- */
+
+static void bench_http(const char *build)
+{
+    enum { REQUESTS = 3000 };
+    struct ntk_bench_http bench;
+    static double ours[REQUESTS], limit[REQUESTS];
+    if (ntk_bench_http_start(&bench, build)) {
+        fprintf(stderr, "the daemon could not be benchmarked\n");
+        return;
+    }
+    for (size_t i = 0; i < REQUESTS; i++) { /* interleaved: what disturbs one disturbs the other */
+        double start = now();
+        ntk_bench_http_query(&bench);
+        double middle = now();
+        ntk_bench_http_empty(&bench);
+        ours[i] = middle - start;
+        limit[i] = now() - middle;
+    }
+    print_row("POST /v1/intervals, raw, d 256", "empty libmicrohttpd handler",
+              summarise(ours, REQUESTS), summarise(limit, REQUESTS));
+    ntk_bench_http_stop(&bench);
+}
+
+int main(int argc, char **argv)
+{
+    const char *build = argc > 1 ? argv[1] : "build/release";
+    as_json = argc > 2 && !strcmp(argv[2], "--json");
+    openblas_set_num_threads(1);
+    static const size_t queries[][2] = {{256, 10},   {256, 100},  {1536, 10},
+                                        {1536, 100}, {6144, 10}, {6144, 100}};
+    static const size_t fits[][3] = {{100, 256, 41},  {100, 1536, 21}, {100, 6144, 21},
+                                     {1000, 1024, 5}, {10000, 256, 5}};
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
+        bench_query(queries[i][0], queries[i][1]);
+    for (size_t i = 0; i < sizeof fits / sizeof *fits; i++)
+        bench_fit(fits[i][0], fits[i][1], fits[i][2]);
+    bench_http(build);
+    return 0;
+}
