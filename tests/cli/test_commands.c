@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "core/random.h"
 #include "io/artifact.h"
 #include "tests/cli/suites.h"
 #include "tests/support/daemon.h"
@@ -69,15 +70,37 @@ static size_t count_files(void)
     return n;
 }
 
+/* The archive is simulated once and copied for every test, which may spoil it. */
+static char original[] = "/tmp/ntk-cli-original-XXXXXX";
+
+static void make_original(void)
+{
+    char program[600];
+    int file = mkstemp(original);
+    ck_assert_int_ge(file, 0);
+    close(file);
+    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    const char *arguments[] = {program, "simulate",   "-o", original, "--samples",
+                               "60",    "--features", "24", NULL};
+    ck_assert_int_eq(ntk_test_run(NULL, arguments), 0);
+}
+
+static void remove_original(void)
+{
+    unlink(original);
+}
+
 static void make_folder(void)
 {
+    char command[200];
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(archive, sizeof archive, "%s/archive.nc", folder);
     snprintf(calibration, sizeof calibration, "%s/cal.safetensors", folder);
     snprintf(output, sizeof output, "%s/out.nc", folder);
     snprintf(printed, sizeof printed, "%s/printed", folder);
-    ck_assert_int_eq(NTKUQ("simulate", "-o", archive, "--samples", "60", "--features", "24"), 0);
+    snprintf(command, sizeof command, "cp %s %s && touch %s", original, archive, printed);
+    ck_assert_int_eq(system(command), 0);
 }
 
 static void remove_folder(void)
@@ -318,21 +341,21 @@ START_TEST(a_level_beyond_the_sample_is_unbounded)
 }
 END_TEST
 
-START_TEST(an_archive_of_features_alone_is_uncalibrated)
+/* An archive of nothing but normally distributed features, n x d, at 24 h. */
+static void write_bare(const char *path, int n, int d)
 {
     int file, sample, feature, features, time, period;
-    char bare[64];
-    float values[30 * 4];
-    int times[30];
-    snprintf(bare, sizeof bare, "%s/bare.nc", folder);
-    for (int i = 0; i < 30 * 4; i++)
-        values[i] = (float)sin(i * i);
-    for (int i = 0; i < 30; i++)
+    float *values = calloc((size_t)(n * d), sizeof *values), hours = 24;
+    int *times = calloc((size_t)n, sizeof *times);
+    struct ntk_random random;
+    ntk_random_init(&random, 12);
+    for (int i = 0; i < n * d; i++)
+        values[i] = (float)ntk_random_normal(&random);
+    for (int i = 0; i < n; i++)
         times[i] = 24 * i;
-    float hours = 24;
-    nc_create(bare, NC_CLOBBER, &file);
-    nc_def_dim(file, "sample", 30, &sample);
-    nc_def_dim(file, "feature", 4, &feature);
+    nc_create(path, NC_CLOBBER, &file);
+    nc_def_dim(file, "sample", (size_t)n, &sample);
+    nc_def_dim(file, "feature", (size_t)d, &feature);
     nc_def_var(file, "features", NC_FLOAT, 2, (int[]){sample, feature}, &features);
     nc_put_att_text(file, features, "units", 1, "1");
     nc_def_var(file, "forecast_reference_time", NC_INT, 1, &sample, &time);
@@ -344,6 +367,14 @@ START_TEST(an_archive_of_features_alone_is_uncalibrated)
     nc_put_var_int(file, time, times);
     nc_put_var_float(file, period, &hours);
     ck_assert_int_eq(nc_close(file), NC_NOERR);
+    free(values), free(times);
+}
+
+START_TEST(an_archive_of_features_alone_is_uncalibrated)
+{
+    char bare[64];
+    snprintf(bare, sizeof bare, "%s/bare.nc", folder);
+    write_bare(bare, 30, 4);
     ck_assert_int_eq(NTKUQ("fit", "-o", calibration, bare), 0);
     ck_assert(printed_has("uncalibrated: no truths to score, sigma only"));
     ck_assert_int_eq(NTKUQ("apply", "-o", output, calibration, bare), 0);
@@ -365,11 +396,13 @@ END_TEST
 
 START_TEST(a_demanded_ica_that_misses_its_tolerance_is_an_error)
 {
-    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--method", "ica", "--rank", "20", archive),
+    char bare[64];
+    snprintf(bare, sizeof bare, "%s/bare.nc", folder);
+    write_bare(bare, 250, 20);
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--method", "ica", "--rank", "5", bare),
                      EX_DATAERR);
     ck_assert(printed_has("iterations came no closer than"));
-    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--method", "auto", "--rank", "20", archive),
-                     0);
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--method", "auto", "--rank", "5", bare), 0);
     ck_assert(printed_has("but SVD is taken: FastICA"));
 }
 END_TEST
@@ -410,6 +443,7 @@ Suite *ntk_suite_commands(void)
 {
     Suite *suite = suite_create("commands");
     TCase *tests = tcase_create("commands");
+    tcase_add_unchecked_fixture(tests, make_original, remove_original);
     tcase_add_checked_fixture(tests, make_folder, remove_folder);
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, the_main_job_runs);

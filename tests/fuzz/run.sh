@@ -10,6 +10,10 @@ for fuzzer in "$build"/fuzz_*; do
     corpus=$build/corpus/$name
     mkdir -p "$corpus"
     echo "== $name"
-    "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0 \
-        -artifact_prefix="$build/found-$name-" "$corpus" 2>&1 | tail -n 12
+    if ! "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0 \
+        -artifact_prefix="$build/found-$name-" "$corpus" >"$build/$name.log" 2>&1; then
+        tail -n 40 "$build/$name.log"
+        exit 1
+    fi
+    grep '^stat::number_of_executed_units' "$build/$name.log"
 done

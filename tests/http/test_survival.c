@@ -15,23 +15,29 @@
 #include "tests/support/golden.h"
 
 static struct ntk_test_daemon served;
-static char archive[128];
+static char archive[] = "/tmp/ntk-survival-XXXXXX"; /* made once */
 static const char netcdf[] = "Content-Type: application/x-netcdf\r\n";
 
 static void make_archive(void)
 {
     char program[600];
-    ntk_test_daemon_create(&served);
-    snprintf(archive, sizeof archive, "%s/archive.nc", served.folder);
+    int file = mkstemp(archive);
+    ck_assert_int_ge(file, 0);
+    close(file);
     snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
     const char *simulate[] = {program, "simulate", "-o",         archive, "--samples",
                               "40",    "--features", "8", NULL};
     ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
 }
 
+static void remove_archive(void)
+{
+    unlink(archive);
+}
+
 static void start(void)
 {
-    make_archive();
+    ntk_test_daemon_create(&served);
     ntk_test_daemon_start(&served, NULL);
 }
 
@@ -314,6 +320,7 @@ Suite *ntk_suite_survival(void)
 {
     Suite *suite = suite_create("survival");
     TCase *tests = tcase_create("survival");
+    tcase_add_unchecked_fixture(tests, make_archive, remove_archive);
     tcase_add_checked_fixture(tests, start, stop);
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, truncated_and_random_archives_are_refused);
