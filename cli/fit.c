@@ -130,6 +130,7 @@ static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
                                 .calibration_errors = scored ? errors + scored : NULL,
                                 .n_variables = scored};
     struct ntk_error reason = {""};
+    fitted.features = NULL; /* taken */
     if ((status = ntk_fit_lead(&data, &arguments->fit, out, &reason))) {
         ntk_fail(error, status, "lead %g h: %s", archive->leads[l].hours, reason.text);
         goto done;

@@ -10,11 +10,12 @@
 struct fold {
     size_t n, r; /* of the whole set */
     size_t first, held, fitted;
+    size_t keep;    /* directions that any rank or ICA looks at */
     double scale;   /* mean norm of all samples over that of the fitted ones */
     double *train;  /* fitted x r, centred and scaled */
     double *test;   /* held x r, likewise */
     double *prior;  /* held: |x|^2 */
-    double *c;      /* held x rank: coordinates along the fold's own singular directions */
+    double *c;      /* held x spectrum->kept: coordinates along the fold's own directions */
     struct ntk_spectrum *spectrum;
 };
 
@@ -78,18 +79,18 @@ static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, co
         goto done;
     }
     fold_standardise(fold, coordinates, norms, mean);
-    status = ntk_decompose(fold->train, fold->fitted, fold->r, NTK_ROUTE_AUTO, want_coordinates,
-                           &fold->spectrum, error);
+    status = ntk_decompose(fold->train, fold->fitted, fold->r, NTK_ROUTE_AUTO, fold->keep,
+                           want_coordinates, &fold->spectrum, error);
     if (status)
         goto done;
-    size_t rank = fold->spectrum->rank;
-    if (!(fold->c = ntk_matrix_create(fold->held, rank))) {
-        status = ntk_fail_memory(error, "a cross-fitting fold", fold->held * rank * sizeof(double));
+    size_t kept = fold->spectrum->kept;
+    if (!(fold->c = ntk_matrix_create(fold->held, kept))) {
+        status = ntk_fail_memory(error, "a cross-fitting fold", fold->held * kept * sizeof(double));
         goto done;
     }
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)fold->held, (int)rank, (int)fold->r,
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)fold->held, (int)kept, (int)fold->r,
                 1, fold->test, (int)fold->r, fold->spectrum->directions, (int)fold->r, 0, fold->c,
-                (int)rank);
+                (int)kept);
     for (size_t i = 0; i < fold->held; i++) {
         const double *x = fold->test + i * fold->r;
         fold->prior[i] = cblas_ddot((int)fold->r, x, 1, x, 1);
@@ -117,7 +118,7 @@ static void score_svd(const struct fold *fold, const struct ntk_crossfit_options
         double s2 = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues,
                                        spectrum->count, spectrum->rank, k);
         for (size_t i = 0; i < fold->held; i++) {
-            const double *c = fold->c + i * spectrum->rank;
+            const double *c = fold->c + i * spectrum->kept;
             double shrunk = 0, kept = 0;
             for (size_t j = 0; j < k; j++) {
                 double square = c[j] * c[j];
@@ -139,7 +140,7 @@ static void score_ica_rank(const struct fold *fold, const struct ntk_crossfit_op
     double s2 = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues, spectrum->count,
                                    spectrum->rank, k);
     for (size_t i = 0; i < fold->held; i++) {
-        const double *c = fold->c + i * spectrum->rank;
+        const double *c = fold->c + i * spectrum->kept;
         double shrunk = 0, kept = 0;
         for (size_t j = 0; j < k; j++) {
             double along = cblas_ddot((int)m, basis + j * m, 1, c, 1);
@@ -191,13 +192,17 @@ enum ntk_status ntk_crossfit(const double *coordinates, const double *norms, siz
                              double *prior, size_t *unconverged, struct ntk_error *error)
 {
     size_t folds = ntk_crossfit_folds(n), missed = 0, first = 0;
-    assert(folds > 0);
+    assert(folds > 0 && options->n_ranks > 0);
+    size_t keep = options->ranks[options->n_ranks - 1];
+    if (options->method == NTK_METHOD_ICA && options->ica_dimension > keep)
+        keep = options->ica_dimension;
     for (size_t f = 0; f < folds; f++) {
         size_t last = first;
         while (last < n && ntk_crossfit_fold(last, n, folds) == f)
             last++;
         struct fold fold = {
-            .n = n, .r = r, .first = first, .held = last - first, .fitted = n - (last - first)};
+            .n = n, .r = r, .first = first, .held = last - first, .fitted = n - (last - first),
+            .keep = keep};
         enum ntk_status status =
             fold_fit(&fold, coordinates, norms, options->method == NTK_METHOD_ICA, error);
         if (!status && options->method == NTK_METHOD_SVD)

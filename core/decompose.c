@@ -63,7 +63,7 @@ static size_t numerical_rank(const struct ntk_spectrum *spectrum)
 static void fix_signs(struct ntk_spectrum *spectrum)
 {
     size_t d = spectrum->d;
-    for (size_t j = 0; j < spectrum->rank; j++) {
+    for (size_t j = 0; j < spectrum->kept; j++) {
         double *direction = spectrum->directions + j * d;
         if (direction[cblas_idamax((int)d, direction, 1)] >= 0)
             continue;
@@ -96,19 +96,23 @@ static void take_eigenvalues(struct ntk_spectrum *spectrum, const double *ascend
         spectrum->eigenvalues[j] = fmax(ascending[spectrum->count - 1 - j], 0);
 }
 
+/* Room for the directions, at most spectrum->kept of them, and for the coordinates. */
 static enum ntk_status create_vectors(struct ntk_spectrum *spectrum, int coordinates,
                                       struct ntk_error *error)
 {
     spectrum->rank = numerical_rank(spectrum);
+    if (spectrum->kept > spectrum->rank)
+        spectrum->kept = spectrum->rank;
     if (spectrum->rank == 0)
         return ntk_fail(error, NTK_BAD_DATA, "the %zu x %zu matrix to decompose is zero",
                         spectrum->n, spectrum->d);
-    spectrum->directions = ntk_matrix_create(spectrum->rank, spectrum->d);
+    spectrum->directions = ntk_matrix_create(spectrum->kept, spectrum->d);
     if (coordinates)
         spectrum->coordinates = ntk_matrix_create(spectrum->n, spectrum->rank);
     if (!spectrum->directions || (coordinates && !spectrum->coordinates))
         return ntk_fail_memory(error, "the directions",
-                               (spectrum->d + (coordinates ? spectrum->n : 0)) * spectrum->rank *
+                               (spectrum->d * spectrum->kept +
+                                (coordinates ? spectrum->n * spectrum->rank : 0)) *
                                    sizeof(double));
     return NTK_OK;
 }
@@ -133,7 +137,7 @@ static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spe
     if ((status = create_vectors(spectrum, coordinates, error)))
         goto done;
 
-    size_t rank = spectrum->rank;
+    size_t rank = spectrum->rank, kept = spectrum->kept;
     for (size_t j = 0; j < rank; j++) {
         double *u = gram + (spectrum->n - 1 - j) * spectrum->n;
         double s = sqrt(spectrum->eigenvalues[j]);
@@ -143,13 +147,13 @@ static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spe
         }
         cblas_dscal(n, 1 / s, u, 1);
     }
-    /* The last `rank` rows of `gram` are u_rank .. u_1: one product, then the rows turned over. */
-    double *top = gram + (spectrum->n - rank) * spectrum->n;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rank, d, n, 1, top, n, x, d, 0,
+    /* The last rows of `gram` are u_kept .. u_1: one product, then the rows turned over. */
+    double *top = gram + (spectrum->n - kept) * spectrum->n;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)kept, d, n, 1, top, n, x, d, 0,
                 spectrum->directions, d);
-    for (size_t j = 0; j < rank / 2; j++)
+    for (size_t j = 0; j < kept / 2; j++)
         cblas_dswap(d, spectrum->directions + j * spectrum->d, 1,
-                    spectrum->directions + (rank - 1 - j) * spectrum->d, 1);
+                    spectrum->directions + (kept - 1 - j) * spectrum->d, 1);
 done:
     free(gram);
     free(values);
@@ -175,12 +179,12 @@ static enum ntk_status by_gram_features(const double *x, struct ntk_spectrum *sp
     take_eigenvalues(spectrum, values + (spectrum->d - spectrum->count));
     if ((status = create_vectors(spectrum, coordinates, error)))
         goto done;
-    for (size_t j = 0; j < spectrum->rank; j++)
-        memcpy(spectrum->directions + j * spectrum->d, gram + (spectrum->d - 1 - j) * spectrum->d,
-               spectrum->d * sizeof(double));
+    for (size_t j = 0; j < spectrum->d / 2; j++) /* descending */
+        cblas_dswap(d, gram + j * spectrum->d, 1, gram + (spectrum->d - 1 - j) * spectrum->d, 1);
+    memcpy(spectrum->directions, gram, spectrum->kept * spectrum->d * sizeof(double));
     if (coordinates)
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, (int)spectrum->rank, d, 1, x, d,
-                    spectrum->directions, d, 0, spectrum->coordinates, (int)spectrum->rank);
+                    gram, d, 0, spectrum->coordinates, (int)spectrum->rank);
 done:
     free(gram);
     free(values);
@@ -222,7 +226,7 @@ static enum ntk_status by_svd(double *x, struct ntk_spectrum *spectrum, int coor
 
     /* Column j of the left factor is direction j; row j of the right one belongs to the samples. */
     const double *left = tall ? x : factor, *right = tall ? factor : x;
-    memcpy(spectrum->directions, left, spectrum->rank * d * sizeof(double));
+    memcpy(spectrum->directions, left, spectrum->kept * d * sizeof(double));
     for (size_t i = 0; coordinates && i < n; i++) {
         for (size_t j = 0; j < spectrum->rank; j++)
             spectrum->coordinates[i * spectrum->rank + j] = s[j] * right[i * p + j];
@@ -240,8 +244,9 @@ static int reaches_gram_floor(const struct ntk_spectrum *spectrum)
     return spectrum->eigenvalues[bound - 1] < gram_floor * spectrum->eigenvalues[0];
 }
 
-enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_route route, int coordinates,
-                              struct ntk_spectrum **out, struct ntk_error *error)
+enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_route route,
+                              size_t keep, int coordinates, struct ntk_spectrum **out,
+                              struct ntk_error *error)
 {
     assert(n >= 2 && d >= 1 && n <= INT_MAX && d <= INT_MAX);
     enum ntk_decompose_route taken = route;
@@ -252,6 +257,7 @@ enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_
         return ntk_fail_memory(error, "the spectrum", (n < d ? n : d) * sizeof(double));
 
     enum ntk_status status;
+    spectrum->kept = keep;
     if (taken == NTK_ROUTE_GRAM_SAMPLES)
         status = by_gram_samples(x, spectrum, coordinates, error);
     else if (taken == NTK_ROUTE_GRAM_FEATURES)
@@ -264,7 +270,7 @@ enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_
     }
     if (route == NTK_ROUTE_AUTO && reaches_gram_floor(spectrum)) {
         ntk_spectrum_free(spectrum);
-        return ntk_decompose(x, n, d, NTK_ROUTE_SVD, coordinates, out, error);
+        return ntk_decompose(x, n, d, NTK_ROUTE_SVD, keep, coordinates, out, error);
     }
     fix_signs(spectrum);
     *out = spectrum;

@@ -113,6 +113,14 @@ static int is_crossfitted(const struct fitting *f)
     return needed && ntk_crossfit_folds(f->data->n) > 0;
 }
 
+/* Directions that any candidate can want: the largest rank, and what ICA starts from. */
+static size_t directions_wanted(const struct fitting *f)
+{
+    size_t largest = f->options->rank ? f->options->rank : ntk_sweep_grid[ntk_sweep_grid_size - 1];
+    size_t ica = ntk_ica_dimension(f->data->n, f->data->d, f->options->rank);
+    return largest > ica ? largest : ica;
+}
+
 static enum ntk_status decompose(struct fitting *f, struct ntk_error *error)
 {
     const struct ntk_fit_data *data = f->data;
@@ -122,8 +130,8 @@ static enum ntk_status decompose(struct fitting *f, struct ntk_error *error)
         status = ntk_standardise_fit(data->features, data->n, data->d, f->options->standardise,
                                      floor, &f->lead->standardise, error);
     if (!status)
-        status = ntk_decompose(data->features, data->n, data->d, NTK_ROUTE_AUTO, 1, &f->spectrum,
-                               error);
+        status = ntk_decompose(data->features, data->n, data->d, NTK_ROUTE_AUTO,
+                               directions_wanted(f), 1, &f->spectrum, error);
     return status ? status : describe_spectrum(f, error);
 }
 
@@ -556,12 +564,14 @@ static void keep_components(struct fitting *f)
     f->ica->unmixing = f->ica->negentropy = f->ica->excess_kurtosis = NULL;
 }
 
-enum ntk_status ntk_fit_lead(const struct ntk_fit_data *data, const struct ntk_fit_options *options,
+enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_options *options,
                              struct ntk_calibration_lead *out, struct ntk_error *error)
 {
     struct ntk_calibration_lead lead = {0};
     struct fitting f = {.data = data, .options = options, .lead = &lead};
     enum ntk_status status = decompose(&f, error);
+    free(data->features);
+    data->features = NULL;
     if (!status)
         status = choose(&f, error);
     if (!status)

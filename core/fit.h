@@ -36,7 +36,7 @@ extern const struct ntk_fit_options ntk_fit_defaults;
 /* Samples of one lead time, all in time order. */
 struct ntk_fit_data {
     size_t n, d;
-    double *features; /* n x d to fit on; used as work space */
+    double *features; /* n x d to fit on, from ntk_matrix_create: taken, freed once decomposed */
     const struct ntk_errors *errors; /* n_variables, each n x points; or NULL */
     size_t n_calibration; /* samples for scores only: then the fitted ones are not scored */
     const double *calibration_features;           /* n_calibration x d */
@@ -44,11 +44,12 @@ struct ntk_fit_data {
     size_t n_variables;
 };
 
-/* Fills *out except its lead_hours and the variables' names and units. NTK_BAD_DATA: the features
+/* Fills *out except its lead_hours and the variables' names and units, and takes data->features,
+ * whatever happens: the largest array of a fit is not kept through its longest part. NTK_BAD_DATA: the features
  * are constant, not finite or fewer than two samples; NTK_NOT_CONVERGED: ICA was demanded and missed
  * its tolerance. With fewer than 4 samples and no calibration samples there are no scores: every
  * variable is uncalibrated. Cleared with ntk_calibration_lead_clear. */
-enum ntk_status ntk_fit_lead(const struct ntk_fit_data *data, const struct ntk_fit_options *options,
+enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_options *options,
                              struct ntk_calibration_lead *out, struct ntk_error *error);
 
 #endif

@@ -84,7 +84,7 @@ static struct ntk_posterior fit_posterior(size_t d, size_t k)
     size_t n = 2 * k + 50;
     double *x = random_matrix(n, d, 1);
     if (ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL) ||
-        ntk_decompose(x, n, d, NTK_ROUTE_AUTO, 0, &spectrum, NULL) ||
+        ntk_decompose(x, n, d, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, NULL) ||
         ntk_posterior_init(&posterior, &standardise, spectrum->directions, spectrum->eigenvalues, k,
                            0.1, NTK_VARIANCE_PUBLISHED, NULL))
         abort();
@@ -147,7 +147,7 @@ static void bench_fit(size_t n, size_t d, size_t rounds)
         memcpy(x, features, n * d * sizeof *x);
         double start = now();
         if (ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL) ||
-            ntk_decompose(x, n, d, NTK_ROUTE_AUTO, 0, &spectrum, NULL))
+            ntk_decompose(x, n, d, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, NULL))
             abort();
         double middle = now();
         cblas_dsyrk(CblasRowMajor, CblasUpper, n < d ? CblasNoTrans : CblasTrans, (int)smaller,

@@ -26,7 +26,7 @@ static struct ntk_spectrum *decompose(const double *x, size_t n, size_t d, enum 
     struct ntk_error error = {""};
     double *copy = ntk_matrix_create(n, d);
     memcpy(copy, x, n * d * sizeof *x);
-    ck_assert_msg(ntk_decompose(copy, n, d, route, 1, &spectrum, &error) == NTK_OK, "%s",
+    ck_assert_msg(ntk_decompose(copy, n, d, route, SIZE_MAX, 1, &spectrum, &error) == NTK_OK, "%s",
                   error.text);
     free(copy);
     return spectrum;
@@ -123,7 +123,7 @@ START_TEST(a_zero_matrix_is_refused)
     double x[6] = {0};
     struct ntk_spectrum *spectrum = NULL;
     struct ntk_error error = {""};
-    ck_assert_int_eq(ntk_decompose(x, 3, 2, NTK_ROUTE_AUTO, 0, &spectrum, &error), NTK_BAD_DATA);
+    ck_assert_int_eq(ntk_decompose(x, 3, 2, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, &error), NTK_BAD_DATA);
     ck_assert_ptr_null(spectrum);
     ck_assert_str_eq(error.text, "the 3 x 2 matrix to decompose is zero");
 }

@@ -65,7 +65,7 @@ static struct ntk_calibration_lead fit(const struct example *example,
                                 .errors = &example->errors,
                                 .n_variables = 1};
     ck_assert_msg(ntk_fit_lead(&data, options, &lead, &error) == NTK_OK, "%s", error.text);
-    free(copy);
+    ck_assert_ptr_null(data.features);
     return lead;
 }
 
@@ -231,6 +231,7 @@ START_TEST(sigma_alone_is_uncalibrated)
     struct example example = make_example(30, 8, 3, 26);
     struct ntk_calibration_lead lead;
     struct ntk_fit_data data = {.n = 30, .d = 8, .features = example.features};
+    example.features = NULL;
     ck_assert_int_eq(ntk_fit_lead(&data, &ntk_fit_defaults, &lead, NULL), NTK_OK);
     ck_assert_uint_eq(lead.n_variables, 0);
     ck_assert_uint_eq(lead.n_prior, 30);
@@ -267,6 +268,7 @@ START_TEST(calibration_samples_are_scored_instead_of_the_fitted_ones)
                                 .calibration_features = example.features + 600,
                                 .calibration_errors = &later,
                                 .n_variables = 1};
+    copy.features = NULL;
     ck_assert_int_eq(ntk_fit_lead(&data, &ntk_fit_defaults, &lead, NULL), NTK_OK);
     ck_assert_uint_eq(lead.folds, 0);
     ck_assert_uint_eq(lead.variables[0].n_samples, 40);

@@ -86,9 +86,7 @@ static enum ntk_status fit(const struct golden *g, size_t k, enum ntk_variance_m
                                 .features = copy,
                                 .n_calibration = 1,
                                 .calibration_features = g->test};
-    enum ntk_status status = ntk_fit_lead(&data, &options, lead, error);
-    free(copy);
-    return status;
+    return ntk_fit_lead(&data, &options, lead, error);
 }
 
 /* Compares the rows with finite expectations, in double and through float32 features. */
@@ -268,7 +266,7 @@ START_TEST(the_packages_feature_space_fallback_is_made_of_the_same_parts)
                                                  1e-8, &standardise, NULL),
                              NTK_OK);
             ck_assert_int_eq(
-                ntk_decompose(g.features, g.n, g.d, NTK_ROUTE_AUTO, 0, &spectrum, NULL), NTK_OK);
+                ntk_decompose(g.features, g.n, g.d, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, NULL), NTK_OK);
             for (size_t j = 0; j < spectrum->count; j++)
                 total += values[j] = spectrum->eigenvalues[j];
             for (size_t j = 0; j < g.d; j++)

@@ -42,7 +42,7 @@ static double *whiten(double *x, size_t n, size_t d, size_t s, double *whitening
         for (size_t i = 0; i < n; i++)
             x[i * d + j] -= mean;
     }
-    ck_assert_int_eq(ntk_decompose(x, n, d, NTK_ROUTE_SVD, 1, &spectrum, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_decompose(x, n, d, NTK_ROUTE_SVD, SIZE_MAX, 1, &spectrum, NULL), NTK_OK);
     ntk_whiten(spectrum->coordinates, n, spectrum->rank, spectrum->eigenvalues, s, z);
     for (size_t i = 0; i < s; i++) {
         for (size_t j = 0; j < d; j++)

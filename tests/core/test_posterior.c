@@ -24,7 +24,7 @@ static struct ntk_posterior fit(uint64_t seed, size_t k, double offset, enum ntk
         x[i] = offset + ntk_random_normal(&random) * (double)(1 + i % d);
     ck_assert_int_eq(
         ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL), NTK_OK);
-    ck_assert_int_eq(ntk_decompose(x, n, d, NTK_ROUTE_AUTO, 0, &spectrum, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_decompose(x, n, d, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, NULL), NTK_OK);
     double s2 = ntk_noise_variance(mode, spectrum->eigenvalues, spectrum->count, spectrum->rank, k);
     ck_assert_int_eq(ntk_posterior_init(&posterior, &standardise, spectrum->directions,
                                         spectrum->eigenvalues, k, s2, mode, NULL),

@@ -33,7 +33,7 @@ static struct ntk_calibration *make_calibration(enum ntk_method_choice method,
     memset(c->input_sha256[0], 'a', 64);
     c->leads = calloc(LEADS, sizeof *c->leads);
     for (size_t l = 0; l < LEADS; l++) {
-        double features[N * D];
+        double *features = ntk_matrix_create(N, D);
         float errors[N];
         for (size_t i = 0; i < N * D; i++)
             features[i] = pow(ntk_random_normal(&random), 3) * (double)(1 + i % D);
