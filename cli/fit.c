@@ -119,6 +119,13 @@ static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
         goto done;
     note_times(&fitted, totals);
     note_times(&calibration, totals);
+    if (fitted.n < 2) {
+        status = ntk_fail(error, NTK_BAD_DATA,
+                          "lead %g h has %zu samples to fit on (%s), at least 2 are needed",
+                          archive->leads[l].hours, fitted.n,
+                          archive->leads[l].split ? "split = 0" : "the earliest 80 %");
+        goto done;
+    }
     size_t scored = select_scored(archive, &fitted, errors);
     select_scored(archive, &calibration, errors + scored);
     struct ntk_fit_data data = {.n = fitted.n,

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <cblas.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,17 @@ static void fold_standardise(struct fold *fold, const double *coordinates, const
     }
 }
 
+/* Whether the fitted samples differ by no more than the rounding of their common mean. */
+static int fold_is_constant(const struct fold *fold, const double *mean)
+{
+    double energy = 0, offset = cblas_dnrm2((int)fold->r, mean, 1) * fold->scale;
+    for (size_t i = 0; i < fold->fitted; i++) {
+        const double *x = fold->train + i * fold->r;
+        energy += cblas_ddot((int)fold->r, x, 1, x, 1);
+    }
+    return sqrt(energy / (double)fold->fitted) <= 8 * DBL_EPSILON * offset;
+}
+
 static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, const double *norms,
                                 int want_coordinates, struct ntk_error *error)
 {
@@ -79,6 +91,10 @@ static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, co
         goto done;
     }
     fold_standardise(fold, coordinates, norms, mean);
+    if (fold_is_constant(fold, mean)) {
+        status = NTK_BAD_DATA; /* ntk_crossfit says which samples */
+        goto done;
+    }
     status = ntk_decompose(fold->train, fold->fitted, fold->r, NTK_ROUTE_AUTO, fold->keep,
                            want_coordinates, &fold->spectrum, error);
     if (status)
@@ -212,6 +228,11 @@ enum ntk_status ntk_crossfit(const double *coordinates, const double *norms, siz
         if (!status)
             memcpy(prior + first, fold.prior, fold.held * sizeof *prior);
         fold_clear(&fold);
+        if (status == NTK_BAD_DATA)
+            return ntk_fail(error, status,
+                            "without samples %zu to %zu the features are constant: they cannot be "
+                            "cross-fitted",
+                            first, last - 1);
         if (status)
             return status;
         first = last;

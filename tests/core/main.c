@@ -12,6 +12,8 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_golden());
     srunner_add_suite(runner, ntk_suite_ica());
     srunner_add_suite(runner, ntk_suite_scores());
+    srunner_add_suite(runner, ntk_suite_conformal());
+    srunner_add_suite(runner, ntk_suite_random());
     srunner_add_suite(runner, ntk_suite_symbols());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

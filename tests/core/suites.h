@@ -4,11 +4,13 @@
 
 #include <check.h>
 
+Suite *ntk_suite_conformal(void);
 Suite *ntk_suite_decompose(void);
 Suite *ntk_suite_posterior(void);
 Suite *ntk_suite_fit(void);
 Suite *ntk_suite_golden(void);
 Suite *ntk_suite_ica(void);
+Suite *ntk_suite_random(void);
 Suite *ntk_suite_scores(void);
 Suite *ntk_suite_symbols(void);
 

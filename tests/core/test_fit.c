@@ -364,6 +364,37 @@ START_TEST(thinned_scores_never_give_a_smaller_quantile)
 }
 END_TEST
 
+START_TEST(a_block_without_which_nothing_varies_is_named)
+{
+    struct example example = make_example(30, 4, 2, 33);
+    struct ntk_calibration_lead lead;
+    struct ntk_error error = {""};
+    for (size_t i = 0; i < 29 * 4; i++)
+        example.features[i] = 3;
+    struct ntk_fit_data data = {.n = 30, .d = 4, .features = example.features};
+    example.features = NULL;
+    ck_assert_int_eq(ntk_fit_lead(&data, &ntk_fit_defaults, &lead, &error), NTK_BAD_DATA);
+    ck_assert_str_eq(error.text, "without samples 27 to 29 the features are constant: they cannot be "
+                                 "cross-fitted");
+    example_clear(&example);
+}
+END_TEST
+
+/* From two samples on there is a posterior; from four on there are scores. */
+START_TEST(the_smallest_samples_are_fitted_or_uncalibrated)
+{
+    for (size_t n = 2; n <= 12; n++) {
+        struct example example = make_example(n, 3, 2, 40 + n);
+        struct ntk_calibration_lead lead = fit(&example, &ntk_fit_defaults);
+        ck_assert(lead.posterior.noise_variance > 0 && lead.rank >= 1 && lead.rank < n);
+        ck_assert_uint_eq(lead.variables[0].n_samples, n < 4 ? 0 : n);
+        ck_assert(isfinite(sigma_of(&lead, example.features)));
+        ntk_calibration_lead_clear(&lead);
+        example_clear(&example);
+    }
+}
+END_TEST
+
 START_TEST(novelty_is_a_percentile)
 {
     double reference[4] = {1, 2, 3, 4};
@@ -395,6 +426,8 @@ Suite *ntk_suite_fit(void)
     tcase_add_test(tests, the_rule_follows_the_concentration_ratio);
     tcase_add_test(tests, the_sweep_keeps_to_its_bounds);
     tcase_add_test(tests, thinned_scores_never_give_a_smaller_quantile);
+    tcase_add_test(tests, a_block_without_which_nothing_varies_is_named);
+    tcase_add_test(tests, the_smallest_samples_are_fitted_or_uncalibrated);
     tcase_add_test(tests, novelty_is_a_percentile);
     suite_add_tcase(suite, tests);
     return suite;

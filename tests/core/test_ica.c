@@ -46,8 +46,8 @@ static double *whiten(double *x, size_t n, size_t d, size_t s, double *whitening
     ntk_whiten(spectrum->coordinates, n, spectrum->rank, spectrum->eigenvalues, s, z);
     for (size_t i = 0; i < s; i++) {
         for (size_t j = 0; j < d; j++)
-            whitening[i * d + j] = spectrum->directions[i * d + j] *
-                                   sqrt((double)n / spectrum->eigenvalues[i]);
+            whitening[i * d + j] =
+                spectrum->directions[i * d + j] * sqrt((double)n / spectrum->eigenvalues[i]);
     }
     ntk_spectrum_free(spectrum);
     return z;
@@ -169,7 +169,8 @@ START_TEST(rotated_data_have_the_same_components)
     size_t n = 3000, m = 4;
     double whitening[16], rotation[16] = {0}, *z = laplace_mixtures(n, m, 6, whitening);
     double *turned = ntk_matrix_create(n, m), c = cos(0.6), s = sin(0.6);
-    rotation[0] = rotation[5] = c, rotation[1] = -s, rotation[4] = s, rotation[10] = rotation[15] = 1;
+    rotation[0] = rotation[5] = c, rotation[1] = -s, rotation[4] = s,
+    rotation[10] = rotation[15] = 1;
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, 4, 4, 1, z, 4, rotation, 4, 0,
                 turned, 4);
     struct ntk_ica_options options = ntk_ica_defaults;
@@ -206,24 +207,77 @@ START_TEST(not_converging_is_an_error_with_the_count)
 }
 END_TEST
 
-START_TEST(random_numbers_have_their_moments)
+START_TEST(third_moments_are_positive)
 {
-    struct ntk_random random;
-    double sums[4] = {0}, uniform = 0;
-    size_t n = 200000;
-    ntk_random_init(&random, 42);
-    for (size_t i = 0; i < n; i++) {
-        double x = ntk_random_normal(&random), power = 1, u = ntk_random_uniform(&random);
-        ck_assert(u >= 0 && u < 1);
-        uniform += u;
-        for (int p = 0; p < 4; p++)
-            sums[p] += power *= x;
+    size_t n = 1500, m = 4;
+    double whitening[16], *z = laplace_mixtures(n, m, 12, whitening);
+    struct ntk_ica *ica = NULL;
+    ck_assert_int_eq(ntk_ica_fit(z, n, m, &ntk_ica_defaults, &ica, NULL), NTK_OK);
+    for (size_t j = 0; j < m; j++) {
+        double third = 0;
+        for (size_t i = 0; i < n; i++)
+            third += pow(cblas_ddot((int)m, z + i * m, 1, ica->unmixing + j * m, 1), 3);
+        ck_assert_double_gt(third, 0);
     }
-    ck_assert_double_eq_tol(sums[0] / (double)n, 0, 0.01);
-    ck_assert_double_eq_tol(sums[1] / (double)n, 1, 0.02);
-    ck_assert_double_eq_tol(sums[2] / (double)n, 0, 0.04);
-    ck_assert_double_eq_tol(sums[3] / (double)n, 3, 0.1);
-    ck_assert_double_eq_tol(uniform / (double)n, 0.5, 0.004);
+    ntk_ica_free(ica);
+    free(z);
+}
+END_TEST
+
+/* At the answer one step changes nothing, so a search that starts there ends there. */
+START_TEST(the_answer_is_a_fixed_point)
+{
+    size_t n = 2000, m = 5;
+    double whitening[25], *z = laplace_mixtures(n, m, 14, whitening);
+    struct ntk_ica_options options = ntk_ica_defaults;
+    struct ntk_ica *first = NULL, *again = NULL;
+    options.tolerance = 1e-12;
+    ck_assert_int_eq(ntk_ica_fit(z, n, m, &options, &first, NULL), NTK_OK);
+    options.initial = first->unmixing;
+    options.starts = 1;
+    ck_assert_int_eq(ntk_ica_fit(z, n, m, &options, &again, NULL), NTK_OK);
+    ck_assert_uint_le(again->iterations, 2);
+    for (size_t i = 0; i < m * m; i++)
+        ck_assert_double_eq_tol(again->unmixing[i], first->unmixing[i], 1e-6);
+    ntk_ica_free(first);
+    ntk_ica_free(again);
+    free(z);
+}
+END_TEST
+
+START_TEST(one_dimension_is_its_own_component)
+{
+    double whitening[1], *z = laplace_mixtures(300, 1, 15, whitening);
+    struct ntk_ica *ica = NULL;
+    ck_assert_int_eq(ntk_ica_fit(z, 300, 1, &ntk_ica_defaults, &ica, NULL), NTK_OK);
+    ck_assert_double_eq_tol(fabs(ica->unmixing[0]), 1, 1e-15);
+    ntk_ica_free(ica);
+    free(z);
+}
+END_TEST
+
+/* Where no start converges the closest one is still a rotation. */
+START_TEST(an_answer_that_did_not_converge_is_a_rotation)
+{
+    size_t n = 60, m = 10;
+    struct ntk_random random;
+    double whitening[100], *x = ntk_matrix_create(n, m);
+    ntk_random_init(&random, 21);
+    for (size_t i = 0; i < n * m; i++)
+        x[i] = ntk_random_normal(&random);
+    double *z = whiten(x, n, m, m, whitening);
+    struct ntk_ica_options options = ntk_ica_defaults;
+    struct ntk_ica *ica = NULL;
+    options.max_iterations = 3;
+    ck_assert_int_eq(ntk_ica_fit(z, n, m, &options, &ica, NULL), NTK_NOT_CONVERGED);
+    for (size_t a = 0; a < m; a++)
+        for (size_t b = 0; b < m; b++)
+            ck_assert_double_eq_tol(
+                cblas_ddot((int)m, ica->unmixing + a * m, 1, ica->unmixing + b * m, 1), a == b,
+                1e-12);
+    ntk_ica_free(ica);
+    free(x);
+    free(z);
 }
 END_TEST
 
@@ -237,7 +291,10 @@ Suite *ntk_suite_ica(void)
     tcase_add_test(tests, a_seed_decides_everything);
     tcase_add_test(tests, rotated_data_have_the_same_components);
     tcase_add_test(tests, not_converging_is_an_error_with_the_count);
-    tcase_add_test(tests, random_numbers_have_their_moments);
+    tcase_add_test(tests, third_moments_are_positive);
+    tcase_add_test(tests, the_answer_is_a_fixed_point);
+    tcase_add_test(tests, one_dimension_is_its_own_component);
+    tcase_add_test(tests, an_answer_that_did_not_converge_is_a_rotation);
     suite_add_tcase(suite, tests);
     return suite;
 }

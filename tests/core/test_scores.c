@@ -1,70 +1,43 @@
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conformal.h"
 #include "core/random.h"
 #include "core/scores.h"
 #include "tests/core/suites.h"
-#include "tests/support/support.h"
-
-/* A file of reference numbers, or NULL with a word that the test was skipped. */
-static json_t *load(const char *name, const char *test)
-{
-    const char *path = ntk_test_shared(name);
-    if (!path) {
-        printf("SKIPPED: %s needs shared data\n", test);
-        return NULL;
-    }
-    json_t *json = json_load_file(path, JSON_ALLOW_NUL, NULL);
-    ck_assert_ptr_nonnull(json);
-    return json;
-}
-
-static double number(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    if (json_is_string(value))
-        return strtod(json_string_value(value), NULL);
-    return json_number_value(value);
-}
-
-static double element(const json_t *object, const char *key, size_t i)
-{
-    const json_t *value = json_array_get(json_object_get(object, key), i);
-    return json_is_string(value) ? strtod(json_string_value(value), NULL) : json_number_value(value);
-}
+#include "tests/support/golden_json.h"
 
 #define ASSERT_CLOSE(found, expected)                                                              \
-    ck_assert_msg(fabs((found) - (expected)) <= 1e-12 * fmax(1e-3, fabs(expected)),                \
-                  "%.17g, expected %.17g", (found), (expected))
+    ck_assert_msg(fabs((found) - (expected)) <= 1e-12 * fabs(expected), "%.17g, expected %.17g",   \
+                  (found), (expected))
 
 START_TEST(crps_and_normal_quantiles_have_their_reference_values)
 {
     size_t i;
-    json_t *row, *json = load("golden/scoring.json",
-                              "crps_and_normal_quantiles_have_their_reference_values");
+    json_t *row,
+        *json = ntk_test_load_json("golden/scoring.json",
+                                   "crps_and_normal_quantiles_have_their_reference_values");
     if (!json)
         return;
     json_array_foreach(json_object_get(json, "crps"), i, row)
     {
         if (strcmp(json_string_value(json_object_get(row, "dist")), "normal"))
             continue;
-        double y = number(row, "y"), mu = number(row, "mu"), sigma = number(row, "sigma");
-        ASSERT_CLOSE(ntk_crps_gaussian(y, mu, sigma), number(row, "crps"));
+        double y = ntk_test_member(row, "y"), mu = ntk_test_member(row, "mu"),
+               sigma = ntk_test_member(row, "sigma");
+        ASSERT_CLOSE(ntk_crps_gaussian(y, mu, sigma), ntk_test_member(row, "crps"));
         if (sigma > 0)
-            ASSERT_CLOSE(ntk_normal_cdf((y - mu) / sigma), number(row, "pit"));
+            ASSERT_CLOSE(ntk_normal_cdf((y - mu) / sigma), ntk_test_member(row, "pit"));
     }
     json_array_foreach(json_object_get(json, "normal_quantile"), i, row)
     {
-        double p = number(row, "p"), z = number(row, "z");
-        /* The file has -inf for 1e-300, where its own generator ran out of range. */
-        /* The file reads p as a decimal: a double near 1 stands for it only within 1.1e-16. */
+        double p = ntk_test_member(row, "p"), z = ntk_test_member(row, "z");
+        /* A double near 1 stands for the decimal only within 1.1e-16. */
         double reading = p > 0.5 ? 1.2e-16 * 2.5066 * exp(z * z / 2) : 0;
+        /* Of 1e-300 the file says -inf, which is not so: the next test has its value. */
         if (p > 1e-299)
-            ck_assert_msg(fabs(ntk_normal_quantile(p) - z) <= 1e-12 * fmax(1, fabs(z)) + reading,
+            ck_assert_msg(fabs(ntk_normal_quantile(p) - z) <= 1e-12 * fabs(z) + reading,
                           "p = %g: %.17g, expected %.17g", p, ntk_normal_quantile(p), z);
     }
     json_decref(json);
@@ -74,74 +47,20 @@ END_TEST
 START_TEST(interval_scores_have_their_reference_values)
 {
     size_t i;
-    json_t *row, *json =
-        load("golden/scoring.json", "interval_scores_have_their_reference_values");
+    json_t *row, *json = ntk_test_load_json("golden/scoring.json",
+                                            "interval_scores_have_their_reference_values");
     if (!json)
         return;
     json_t *cases = json_object_get(json, "interval_score");
     json_array_foreach(json_object_get(cases, "scores"), i, row)
     {
-        double alpha = number(row, "alpha");
+        double alpha = ntk_test_member(row, "alpha");
         json_t *scores = json_object_get(row, "score");
         for (size_t j = 0; j < json_array_size(scores); j++)
-            ASSERT_CLOSE(ntk_interval_score(element(cases, "y", j), element(cases, "lower", j),
-                                            element(cases, "upper", j), 1 - alpha),
+            ASSERT_CLOSE(ntk_interval_score(ntk_test_element(cases, "y", j),
+                                            ntk_test_element(cases, "lower", j),
+                                            ntk_test_element(cases, "upper", j), 1 - alpha),
                          json_number_value(json_array_get(scores, j)));
-    }
-    json_decref(json);
-}
-END_TEST
-
-START_TEST(conformal_ranks_read_levels_as_decimals)
-{
-    size_t i;
-    json_t *row, *json =
-        load("golden/conformal.json", "conformal_ranks_read_levels_as_decimals");
-    if (!json)
-        return;
-    json_array_foreach(json_object_get(json, "ranks"), i, row)
-    {
-        size_t n = (size_t)number(row, "n"), k = (size_t)number(row, "k");
-        ck_assert_uint_eq(ntk_conformal_rank(n, 1 - number(row, "alpha")), k);
-    }
-    json_array_foreach(json_object_get(json, "ranks_where_double_arithmetic_disagrees"), i, row)
-    {
-        size_t n = (size_t)number(row, "n"), k = (size_t)number(row, "k_exact_decimal");
-        ck_assert_uint_eq(ntk_conformal_rank(n, 1 - number(row, "alpha")), k);
-    }
-    json_decref(json);
-}
-END_TEST
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-START_TEST(conformal_quantiles_have_their_reference_values)
-{
-    size_t i, e;
-    json_t *row, *expected, *json =
-        load("golden/conformal.json", "conformal_quantiles_have_their_reference_values");
-    if (!json)
-        return;
-    json_array_foreach(json_object_get(json, "quantiles"), i, row)
-    {
-        size_t n = json_array_size(json_object_get(row, "scores"));
-        double *scores = calloc(n + 1, sizeof *scores);
-        for (size_t s = 0; s < n; s++)
-            scores[s] = element(row, "scores", s);
-        qsort(scores, n, sizeof *scores, ascending);
-        json_array_foreach(json_object_get(row, "expect"), e, expected)
-        {
-            double q = ntk_conformal_quantile(scores, n, n, 1 - number(expected, "alpha"));
-            if (json_is_true(json_object_get(expected, "infinite")))
-                ck_assert(isinf(q));
-            else
-                ck_assert_double_eq(q, number(expected, "q"));
-        }
-        free(scores);
     }
     json_decref(json);
 }
@@ -182,74 +101,6 @@ START_TEST(crps_is_the_integral_it_stands_for)
     for (double y = -3; y <= 3; y += 0.5)
         ck_assert_double_eq_tol(ntk_crps_gaussian(y, 0, 1), crps_by_integration(y), 1e-9);
     ck_assert_double_eq(ntk_crps_gaussian(3, 5, 0), 2);
-}
-END_TEST
-
-/* Exchangeable scores: coverage lies in [level, level + 1/(n + 1)], up to 3 binomial deviations. */
-START_TEST(split_conformal_covers_as_the_theorem_says)
-{
-    static const size_t sizes[] = {19, 50, 99};
-    struct ntk_random random;
-    ntk_random_init(&random, 2024);
-    for (size_t s = 0; s < 3; s++) {
-        size_t n = sizes[s], repeats = 2000, covered = 0;
-        double level = 0.9, scores[99];
-        for (size_t r = 0; r < repeats; r++) {
-            for (size_t i = 0; i < n; i++)
-                scores[i] = fabs(ntk_random_normal(&random));
-            qsort(scores, n, sizeof *scores, ascending);
-            covered += fabs(ntk_random_normal(&random)) <=
-                       ntk_conformal_quantile(scores, n, n, level);
-        }
-        double share = (double)covered / (double)repeats;
-        double deviation = 3 * sqrt(level * (1 - level) / (double)repeats);
-        ck_assert_msg(share >= level - deviation &&
-                          share <= level + 1 / (double)(n + 1) + deviation,
-                      "n = %zu: coverage %.4f", n, share);
-    }
-}
-END_TEST
-
-/* Fields: samples are exchangeable, their points are not. Coverage of a new sample's points. */
-START_TEST(fields_are_covered_on_average)
-{
-    enum { N = 40, POINTS = 25 };
-    struct ntk_random random;
-    double covered = 0, scores[N * POINTS];
-    size_t repeats = 1500;
-    ntk_random_init(&random, 7);
-    for (size_t r = 0; r < repeats; r++) {
-        for (size_t i = 0; i < N; i++) {
-            double size = exp(ntk_random_normal(&random)); /* common to a field */
-            for (size_t p = 0; p < POINTS; p++)
-                scores[i * POINTS + p] = size * fabs(ntk_random_normal(&random));
-        }
-        qsort(scores, N * POINTS, sizeof *scores, ascending);
-        double q = ntk_conformal_quantile(scores, N * POINTS, N, 0.8);
-        double size = exp(ntk_random_normal(&random));
-        for (size_t p = 0; p < POINTS; p++)
-            covered += size * fabs(ntk_random_normal(&random)) <= q;
-    }
-    double share = covered / (double)(repeats * POINTS);
-    ck_assert_msg(share > 0.8 - 0.02 && share < 0.8 + 1.0 / (N + 1) + 0.02, "coverage %.4f", share);
-}
-END_TEST
-
-START_TEST(one_point_a_sample_is_the_plain_rule)
-{
-    double scores[30];
-    for (size_t i = 0; i < 30; i++)
-        scores[i] = (double)(i * i);
-    for (size_t n = 1; n <= 30; n++) {
-        for (double level = 0.05; level < 1; level += 0.05) {
-            size_t rank = ntk_conformal_rank(n, level);
-            double q = ntk_conformal_quantile(scores, n, n, level);
-            if (rank > n)
-                ck_assert(isinf(q));
-            else
-                ck_assert_double_eq(q, scores[rank - 1]);
-        }
-    }
 }
 END_TEST
 
@@ -316,6 +167,135 @@ START_TEST(variation_of_equal_widths_is_zero)
 }
 END_TEST
 
+/* Phi(-z) < phi(z)/z and Phi(-z) > phi(z) z/(z^2 + 1) for z > 0. */
+START_TEST(tails_keep_their_relative_accuracy)
+{
+    for (double z = 0.5; z < 37.4; z += 0.1) {
+        double density = exp(-0.5 * z * z) / sqrt(2 * M_PI), tail = ntk_normal_cdf(-z);
+        ck_assert(tail < density / z && tail > density * z / (z * z + 1));
+    }
+    /* From quadruple precision. */
+    ASSERT_CLOSE(ntk_normal_cdf(-8), 6.220960574271784124e-16);
+    ASSERT_CLOSE(ntk_normal_cdf(-20), 2.753624118606233695e-89);
+    ASSERT_CLOSE(ntk_normal_cdf(-37), 5.725571222524576822e-300);
+    ASSERT_CLOSE(ntk_normal_quantile(1e-300), -37.047096299361199);
+    ASSERT_CLOSE(ntk_normal_cdf(ntk_normal_quantile(1e-300)), 1e-300);
+}
+END_TEST
+
+START_TEST(the_normal_quantile_is_odd_and_increasing)
+{
+    double before = -INFINITY;
+    for (int i = 1; i < 1024; i++) {
+        double p = i / 1024.0, z = ntk_normal_quantile(p); /* 1 - p is exact */
+        ck_assert_double_eq(z, -ntk_normal_quantile(1 - p));
+        ck_assert_double_gt(z, before);
+        before = z;
+    }
+}
+END_TEST
+
+START_TEST(the_scores_of_a_series_have_their_reference_values)
+{
+    json_t *json = ntk_test_load_json("golden/scoring.json",
+                                      "the_scores_of_a_series_have_their_reference_values");
+    if (!json)
+        return;
+    json_t *series = json_object_get(json, "gaussian_vector");
+    size_t n = json_array_size(json_object_get(series, "y"));
+    double sum = 0;
+    ck_assert_uint_eq(n, 200);
+    for (size_t i = 0; i < n; i++) {
+        double y = ntk_test_element(series, "y", i), mu = ntk_test_element(series, "mu", i);
+        double sigma = ntk_test_element(series, "sigma", i);
+        double crps = ntk_crps_gaussian(y, mu, sigma);
+        ASSERT_CLOSE(crps, ntk_test_element(series, "crps", i));
+        ASSERT_CLOSE(ntk_normal_cdf((y - mu) / sigma), ntk_test_element(series, "pit", i));
+        sum += crps;
+    }
+    ASSERT_CLOSE(sum / (double)n, ntk_test_member(series, "crps_mean"));
+    json_decref(json);
+}
+END_TEST
+
+/* Chi-squared with 19 degrees of freedom: beyond 50 once in 7000 seeds. */
+START_TEST(the_pit_of_a_true_forecast_is_uniform)
+{
+    enum { N = 40000, BINS = 20 };
+    struct ntk_random random;
+    size_t counts[BINS] = {0};
+    double squares = 0;
+    ntk_random_init(&random, 17);
+    for (size_t i = 0; i < N; i++)
+        counts[(size_t)(ntk_normal_cdf(ntk_random_normal(&random)) * BINS)]++;
+    for (size_t b = 0; b < BINS; b++) {
+        double excess = (double)counts[b] - N / BINS;
+        squares += excess * excess / (N / BINS);
+    }
+    ck_assert_msg(squares < 50, "chi-squared %.1f", squares);
+}
+END_TEST
+
+/* Proper: on average the true distribution scores better than any other. */
+START_TEST(the_true_spread_has_the_best_mean_crps)
+{
+    struct ntk_random random;
+    double narrow = 0, true_spread = 0, wide = 0;
+    ntk_random_init(&random, 23);
+    for (size_t i = 0; i < 50000; i++) {
+        double y = 280 + 2 * ntk_random_normal(&random);
+        narrow += ntk_crps_gaussian(y, 280, 1.6);
+        true_spread += ntk_crps_gaussian(y, 280, 2);
+        wide += ntk_crps_gaussian(y, 280, 2.4);
+    }
+    ck_assert_double_lt(true_spread, narrow);
+    ck_assert_double_lt(true_spread, wide);
+    /* E CRPS of N(0, sd) under itself is sd / sqrt(pi). */
+    ck_assert_double_eq_tol(true_spread / 50000, 2 / sqrt(M_PI), 0.02);
+}
+END_TEST
+
+/* Wilson for p = 1: low = n / (n + z^2), high = 1. */
+START_TEST(a_coverage_without_spread_counts_each_sample_once)
+{
+    double all[25], none[25] = {0}, z2 = pow(ntk_normal_quantile(0.975), 2);
+    struct ntk_coverage c;
+    for (size_t i = 0; i < 25; i++)
+        all[i] = 1;
+    ntk_coverage_estimate(all, 25, 400, &c);
+    ck_assert_double_eq(c.coverage, 1);
+    ck_assert_double_eq(c.n_effective, 25);
+    ck_assert_double_eq_tol(c.low, 25 / (25 + z2), 1e-14);
+    ck_assert_double_eq_tol(c.high, 1, 1e-15);
+    ntk_coverage_estimate(none, 25, 400, &c);
+    ck_assert_double_eq(c.coverage, 0);
+    ck_assert_double_eq(c.n_effective, 25);
+    ck_assert_double_eq_tol(c.high, z2 / (25 + z2), 1e-14);
+}
+END_TEST
+
+/* Points that fail together are worth one sample; points that fail alone are worth many. */
+START_TEST(points_that_fail_together_are_worth_one_sample)
+{
+    enum { N = 400, POINTS = 100 };
+    static double together[N], alone[N];
+    struct ntk_random random;
+    struct ntk_coverage a, b;
+    ntk_random_init(&random, 29);
+    for (size_t i = 0; i < N; i++) {
+        together[i] = ntk_random_uniform(&random) < 0.9;
+        for (size_t p = 0; p < POINTS; p++)
+            alone[i] += (ntk_random_uniform(&random) < 0.9) / (double)POINTS;
+    }
+    ntk_coverage_estimate(together, N, POINTS, &a);
+    ntk_coverage_estimate(alone, N, POINTS, &b);
+    ck_assert_msg(a.n_effective > 0.6 * N && a.n_effective < 1.1 * N, "%.0f", a.n_effective);
+    ck_assert_msg(b.n_effective > 0.6 * N * POINTS && b.n_effective <= (double)N * POINTS, "%.0f",
+                  b.n_effective);
+    ck_assert_double_lt(b.high - b.low, 0.2 * (a.high - a.low));
+}
+END_TEST
+
 Suite *ntk_suite_scores(void)
 {
     Suite *suite = suite_create("scores");
@@ -323,17 +303,19 @@ Suite *ntk_suite_scores(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, crps_and_normal_quantiles_have_their_reference_values);
     tcase_add_test(tests, interval_scores_have_their_reference_values);
-    tcase_add_test(tests, conformal_ranks_read_levels_as_decimals);
-    tcase_add_test(tests, conformal_quantiles_have_their_reference_values);
     tcase_add_test(tests, the_normal_quantile_inverts_the_distribution);
     tcase_add_test(tests, crps_is_the_integral_it_stands_for);
-    tcase_add_test(tests, split_conformal_covers_as_the_theorem_says);
-    tcase_add_test(tests, fields_are_covered_on_average);
-    tcase_add_test(tests, one_point_a_sample_is_the_plain_rule);
     tcase_add_test(tests, autocorrelation_lowers_the_effective_size);
     tcase_add_test(tests, duplicated_samples_do_not_raise_the_effective_size_of_a_coverage);
     tcase_add_test(tests, coverage_intervals_hold_the_truth);
     tcase_add_test(tests, variation_of_equal_widths_is_zero);
+    tcase_add_test(tests, tails_keep_their_relative_accuracy);
+    tcase_add_test(tests, the_normal_quantile_is_odd_and_increasing);
+    tcase_add_test(tests, the_scores_of_a_series_have_their_reference_values);
+    tcase_add_test(tests, the_pit_of_a_true_forecast_is_uniform);
+    tcase_add_test(tests, the_true_spread_has_the_best_mean_crps);
+    tcase_add_test(tests, a_coverage_without_spread_counts_each_sample_once);
+    tcase_add_test(tests, points_that_fail_together_are_worth_one_sample);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -1,19 +1,31 @@
-#!/bin/sh
-# Runs every fuzzer of a build folder for some seconds: tests/fuzz/run.sh build/fuzz 30
-# Ends with an error when one of them finds something; the input is left in the build folder.
-set -eu
-build=$1
-seconds=$2
-for fuzzer in "$build"/fuzz_*; do
-    case $fuzzer in *.*) continue ;; esac
-    name=${fuzzer##*/fuzz_}
-    corpus=$build/corpus/$name
-    mkdir -p "$corpus"
-    echo "== $name"
-    if ! "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0 \
-        -artifact_prefix="$build/found-$name-" "$corpus" >"$build/$name.log" 2>&1; then
-        tail -n 40 "$build/$name.log"
-        exit 1
+#!/bin/bash
+# Runs every fuzzer of a build folder for some seconds each; fails when one of them finds something.
+#   tests/fuzz/run.sh build/fuzz 30
+# Seeds are read from tests/fuzz/corpus/<name>; what is found beyond them stays in the build folder.
+set -u
+cd "$(dirname "$0")/../.." || exit 70
+build=${1:?the build folder is missing}
+seconds=${2:-30}
+failed=0
+ran=0
+
+for program in "$build"/fuzz_*; do
+    [ -f "$program" ] && [ -x "$program" ] || continue
+    name=${program##*/fuzz_}
+    found=$build/corpus/$name
+    log=$build/fuzz_$name.log
+    mkdir -p "$found" "$build/crashes"
+    folders=("$found")
+    [ -d "tests/fuzz/corpus/$name" ] && folders+=("tests/fuzz/corpus/$name")
+    ran=$((ran + 1))
+    if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$build/crashes/$name-" "${folders[@]}" >"$log" 2>&1; then
+        echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, nothing found"
+    else
+        failed=$((failed + 1))
+        echo "$name: FAILED, the input is in $build/crashes"
+        tail -n 40 "$log"
     fi
-    grep '^stat::number_of_executed_units' "$build/$name.log"
 done
+echo "$ran fuzzers, $failed failed"
+[ "$failed" -eq 0 ] && [ "$ran" -gt 0 ]
