@@ -106,7 +106,8 @@ static enum ntk_status eval_samples(struct block *block, struct ntk_error *error
     return NTK_OK;
 }
 
-/* Arrays of one variable over a block: forecast, std, flag (count x points), limits (levels x ...). */
+/* Arrays of one variable over a block: forecast, std, flag (count x points), limits (levels x ...).
+ */
 struct field {
     size_t points, size;
     float *forecast, *std, *lower, *upper;
@@ -148,14 +149,14 @@ static enum ntk_status check_forecast(struct block *block, size_t v, const struc
             continue;
         block->counts.nonfinite_points++;
         if (block->context->arguments->missing == NTK_MISSING_REJECT)
-            return ntk_fail(error, NTK_BAD_DATA,
-                            "%s is %s at sample %zu, lead %g h, point %zu; finite values were "
-                            "expected (--missing mask_point flags the point instead)",
-                            block->query->archive->variables[v].name,
-                            isnan(field->forecast[at]) ? "NaN or missing" : "Inf",
-                            block->query->archive->leads[block->lead]
-                                .sample[block->first + at / field->points],
-                            block->query->archive->leads[block->lead].hours, at % field->points);
+            return ntk_fail(
+                error, NTK_BAD_DATA,
+                "%s is %s at sample %zu, lead %g h, point %zu; finite values were "
+                "expected (--missing mask_point flags the point instead)",
+                block->query->archive->variables[v].name,
+                isnan(field->forecast[at]) ? "NaN or missing" : "Inf",
+                block->query->archive->leads[block->lead].sample[block->first + at / field->points],
+                block->query->archive->leads[block->lead].hours, at % field->points);
     }
     return NTK_OK;
 }
@@ -226,9 +227,9 @@ static enum ntk_status apply_block(struct block *block, struct ntk_error *error)
     if (!status)
         status = eval_samples(block, error);
     if (!status)
-        status = ntk_interval_writer_put_samples(block->writer, block->lead, block->first,
-                                                 block->count, block->variance, block->novelty,
-                                                 error);
+        status =
+            ntk_interval_writer_put_samples(block->writer, block->lead, block->first, block->count,
+                                            block->variance, block->novelty, error);
     for (size_t v = 0; v < archive->n_variables && !status; v++)
         status = apply_variable(block, v, error);
     return status;

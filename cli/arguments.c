@@ -23,8 +23,7 @@ struct choice {
 };
 
 static enum ntk_status parse_choice(const struct option *option, const char *value,
-                                    const struct choice *choices, int *out,
-                                    struct ntk_error *error)
+                                    const struct choice *choices, int *out, struct ntk_error *error)
 {
     for (const struct choice *choice = choices; choice->name; choice++) {
         if (!strcmp(choice->name, value)) {
@@ -130,10 +129,11 @@ PARSER(name)
     size_t allowed = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                    "._-");
     if (length < 1 || length > 64 || allowed < length || *value == '.')
-        return ntk_fail(error, NTK_USAGE,
-                        "%s is '%.80s', 1 to 64 letters, digits, '.', '_' or '-' were expected, not "
-                        "beginning with '.'",
-                        option->name, value);
+        return ntk_fail(
+            error, NTK_USAGE,
+            "%s is '%.80s', 1 to 64 letters, digits, '.', '_' or '-' were expected, not "
+            "beginning with '.'",
+            option->name, value);
     out->name = value;
     return NTK_OK;
 }
@@ -243,7 +243,10 @@ static const struct {
      NTK_COMMAND_SIMULATE, 0, 0, 1},
 };
 
-enum { N_OPTIONS = sizeof options / sizeof *options, N_COMMANDS = sizeof commands / sizeof *commands };
+enum {
+    N_OPTIONS = sizeof options / sizeof *options,
+    N_COMMANDS = sizeof commands / sizeof *commands
+};
 
 static const struct option *find_option(const char *name, size_t length, enum ntk_command command)
 {
@@ -304,14 +307,15 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
     };
     size_t c = 0;
     if (argc < 2)
-        return ntk_fail(error, NTK_USAGE, "a command was expected: fit, apply, report, inspect or "
-                                          "simulate; see ntkuq --help");
+        return ntk_fail(error, NTK_USAGE,
+                        "a command was expected: fit, apply, report, inspect or "
+                        "simulate; see ntkuq --help");
     while (c < N_COMMANDS && strcmp(commands[c].name, argv[1]))
         c++;
     if (c == N_COMMANDS)
-        return ntk_fail(error, NTK_USAGE,
-                        "'%s' is not a command; fit, apply, report, inspect or simulate was expected",
-                        argv[1]);
+        return ntk_fail(
+            error, NTK_USAGE,
+            "'%s' is not a command; fit, apply, report, inspect or simulate was expected", argv[1]);
     made.command = commands[c].command;
     enum ntk_status status = parse_options(argc, argv, &made, error);
     if (status)

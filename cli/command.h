@@ -15,8 +15,7 @@ struct ntk_command_context {
     struct ntk_progress *progress;
 };
 
-enum ntk_status ntk_fit_command(const struct ntk_command_context *context,
-                                struct ntk_error *error);
+enum ntk_status ntk_fit_command(const struct ntk_command_context *context, struct ntk_error *error);
 enum ntk_status ntk_apply_command(const struct ntk_command_context *context,
                                   struct ntk_error *error);
 enum ntk_status ntk_inspect_command(const struct ntk_command_context *context,

@@ -77,9 +77,8 @@ static enum ntk_status read_features(const struct reading *reading, double *feat
     size_t d = reading->archive->d;
     for (size_t i = 0; i < reading->n;) {
         size_t run = run_length(reading, i);
-        enum ntk_status status =
-            ntk_archive_read_features(reading->archive, reading->lead, reading->rows[i].index, run,
-                                      features + i * d, error);
+        enum ntk_status status = ntk_archive_read_features(
+            reading->archive, reading->lead, reading->rows[i].index, run, features + i * d, error);
         if (status)
             return status;
         i += run;
@@ -114,8 +113,8 @@ static enum ntk_status refuse(const struct reading *reading, const char *what, s
     return ntk_fail(error, NTK_BAD_DATA,
                     "%s is %s at sample %zu (%s), lead %g h, %s %zu; finite values were expected "
                     "(--missing drop_sample or mask_point leaves them out)",
-                    what, isnan(value) ? "NaN or missing" : "Inf", lead->sample[reading->rows[i].index],
-                    when, lead->hours, coordinate, j);
+                    what, isnan(value) ? "NaN or missing" : "Inf",
+                    lead->sample[reading->rows[i].index], when, lead->hours, coordinate, j);
 }
 
 /* Features cannot be masked one by one: a sample with one that is not finite is dropped whole. */
@@ -234,9 +233,9 @@ static enum ntk_status fill(struct reading *reading, struct ntk_dataset *made,
     return status;
 }
 
-enum ntk_status ntk_dataset_read(const struct ntk_archive *archive, size_t lead,
-                                 enum ntk_role role, int all_test, enum ntk_missing missing,
-                                 struct ntk_dataset *out, struct ntk_error *error)
+enum ntk_status ntk_dataset_read(const struct ntk_archive *archive, size_t lead, enum ntk_role role,
+                                 int all_test, enum ntk_missing missing, struct ntk_dataset *out,
+                                 struct ntk_error *error)
 {
     struct reading reading = {.archive = archive, .lead = lead, .missing = missing};
     struct ntk_dataset made = {0};

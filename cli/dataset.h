@@ -1,5 +1,6 @@
-/* From the rows of an archive to what a fit or a report wants: rows divided by split, in time order,
- * features as doubles, errors forecast - truth, and values that are not finite treated as the
+/* From the rows of an archive to what a fit or a report wants: rows divided by split, in time
+ * order, features as doubles, errors forecast - truth, and values that are not finite treated as
+ * the
  * `--missing` policy says. Never a number in the place of a missing one. */
 #ifndef NTK_CLI_DATASET_H
 #define NTK_CLI_DATASET_H
@@ -25,13 +26,12 @@ struct ntk_dataset {
     size_t dropped_samples, masked_points;
 };
 
-
 /* Reads the rows of a role at one lead. `all_test`: ignore the default division (see above).
  * NTK_BAD_DATA names the first value that is not finite under NTK_MISSING_REJECT. An empty role is
  * a dataset of n = 0. Cleared with ntk_dataset_clear. */
-enum ntk_status ntk_dataset_read(const struct ntk_archive *archive, size_t lead,
-                                 enum ntk_role role, int all_test, enum ntk_missing missing,
-                                 struct ntk_dataset *out, struct ntk_error *error);
+enum ntk_status ntk_dataset_read(const struct ntk_archive *archive, size_t lead, enum ntk_role role,
+                                 int all_test, enum ntk_missing missing, struct ntk_dataset *out,
+                                 struct ntk_error *error);
 
 void ntk_dataset_clear(struct ntk_dataset *dataset);
 

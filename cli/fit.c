@@ -33,8 +33,8 @@ static void name_after_model(char out[NTK_NAME_SIZE], const char *model)
 }
 
 static enum ntk_status describe_origin(const struct ntk_command_context *context,
-                                       const struct ntk_archive *archive,
-                                       struct ntk_calibration *c, struct ntk_error *error)
+                                       const struct ntk_archive *archive, struct ntk_calibration *c,
+                                       struct ntk_error *error)
 {
     const struct ntk_arguments *arguments = context->arguments;
     if (arguments->name)
@@ -101,9 +101,8 @@ static void name_variables(const struct ntk_archive *archive, struct ntk_calibra
 }
 
 static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
-                                const struct ntk_archive *archive, size_t l,
-                                struct totals *totals, struct ntk_calibration_lead *out,
-                                struct ntk_error *error)
+                                const struct ntk_archive *archive, size_t l, struct totals *totals,
+                                struct ntk_calibration_lead *out, struct ntk_error *error)
 {
     struct ntk_dataset fitted = {0}, calibration = {0};
     struct ntk_errors *errors = calloc(2 * archive->n_variables + 1, sizeof *errors);
@@ -112,8 +111,8 @@ static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
         status = ntk_fail_memory(error, "the errors", archive->n_variables * sizeof *errors);
         goto done;
     }
-    if ((status = ntk_dataset_read(archive, l, NTK_ROLE_FIT, 0, arguments->missing, &fitted,
-                                   error)) ||
+    if ((status =
+             ntk_dataset_read(archive, l, NTK_ROLE_FIT, 0, arguments->missing, &fitted, error)) ||
         (status = ntk_dataset_read(archive, l, NTK_ROLE_CALIBRATION, 0, arguments->missing,
                                    &calibration, error)))
         goto done;

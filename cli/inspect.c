@@ -56,15 +56,14 @@ static struct lead_summary summarise_lead(const struct ntk_archive_lead *lead)
 static json_t *describe_lead(const struct ntk_archive_lead *lead)
 {
     struct lead_summary summary = summarise_lead(lead);
-    json_t *json =
-        json_pack("{s:o, s:I, s:[s, s]}", "lead_time_hours", ntk_json_real(lead->hours), "samples",
-                  (json_int_t)lead->n, "times", summary.first, summary.last);
+    json_t *json = json_pack("{s:o, s:I, s:[s, s]}", "lead_time_hours", ntk_json_real(lead->hours),
+                             "samples", (json_int_t)lead->n, "times", summary.first, summary.last);
     if (lead->split)
-        json_object_set_new(
-            json, "split",
-            json_pack("{s:I, s:I, s:I, s:I}", "fit", (json_int_t)summary.role[0], "calibration",
-                      (json_int_t)summary.role[1], "test", (json_int_t)summary.role[2], "unused",
-                      (json_int_t)summary.unused));
+        json_object_set_new(json, "split",
+                            json_pack("{s:I, s:I, s:I, s:I}", "fit", (json_int_t)summary.role[0],
+                                      "calibration", (json_int_t)summary.role[1], "test",
+                                      (json_int_t)summary.role[2], "unused",
+                                      (json_int_t)summary.unused));
     return json;
 }
 
@@ -104,8 +103,8 @@ static json_t *describe_archive(const struct ntk_archive *a)
     for (size_t v = 0; v < a->n_variables; v++)
         json_array_append_new(variables, describe_variable(&a->variables[v]));
     for (size_t i = 0; i < a->n_files; i++)
-        json_array_append_new(files, json_pack("{s:s, s:s}", "format", a->formats[i], "sha256",
-                                               a->sha256[i]));
+        json_array_append_new(
+            files, json_pack("{s:s, s:s}", "format", a->formats[i], "sha256", a->sha256[i]));
     return json_pack(
         "{s:s, s:o, s:{s:s, s:I, s:s, s:s, s:s, s:s}, s:I, s:b, s:o, s:o, s:{s:I, s:I, s:I}, s:o, "
         "s:o}",

@@ -30,8 +30,8 @@ struct ntk_jail {
 /* Runs work(argument) in the jail and gives its exit code. NTK_TRY_AGAIN: this kernel cannot build
  * the jail (the sentence names what is missing), or the deadline passed. NTK_BAD_DATA: the work was
  * killed by a signal, was stopped by the jail or ran out of a resource. NTK_NO_INPUT and
- * NTK_CANNOT_CREATE: an input or the output is missing or not a regular file. `work` has no descriptor of
- * the parent's but those named, its memory is a copy, and it ends by returning. */
+ * NTK_CANNOT_CREATE: an input or the output is missing or not a regular file. `work` has no
+ * descriptor of the parent's but those named, its memory is a copy, and it ends by returning. */
 enum ntk_status ntk_jail_run(const struct ntk_jail *jail, int (*work)(void *argument),
                              void *argument, int *exit_code, struct ntk_error *error);
 

@@ -27,8 +27,8 @@ static void draw(struct ntk_progress *progress, double fraction, const char *mes
 
 static void write_line(int descriptor, double fraction, const char *message)
 {
-    json_t *event = json_pack("{s:I, s:s}", "progress", (json_int_t)(100 * fraction), "message",
-                              message);
+    json_t *event =
+        json_pack("{s:I, s:s}", "progress", (json_int_t)(100 * fraction), "message", message);
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     if (text && dprintf(descriptor, "%s\n", text) < 0) {
         /* nobody listens any more: the work goes on */

@@ -1,4 +1,5 @@
-/* Progress of a command: a bar on a terminal, JSON lines on a descriptor, or nothing. One thread. */
+/* Progress of a command: a bar on a terminal, JSON lines on a descriptor, or nothing. One thread.
+ */
 #ifndef NTK_CLI_PROGRESS_H
 #define NTK_CLI_PROGRESS_H
 

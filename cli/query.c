@@ -22,9 +22,8 @@ static enum ntk_status check_variables(const struct ntk_query *query, size_t l,
         const struct ntk_archive_variable *found = &query->archive->variables[v];
         const struct ntk_calibration_variable *expected = ntk_query_variable(query, l, v);
         if (expected && strcmp(found->units, expected->units))
-            return ntk_fail(error, NTK_BAD_DATA,
-                            "%s is in '%s', calibration %s was fitted in '%s'", found->name,
-                            found->units, query->calibration->name, expected->units);
+            return ntk_fail(error, NTK_BAD_DATA, "%s is in '%s', calibration %s was fitted in '%s'",
+                            found->name, found->units, query->calibration->name, expected->units);
     }
     return NTK_OK;
 }

@@ -44,8 +44,7 @@ static int was_fitted_on(const struct ntk_query *query)
 
 static enum ntk_status eval_sigma(struct report *report, struct ntk_error *error)
 {
-    const struct ntk_posterior *posterior =
-        &ntk_query_lead(report->query, report->lead)->posterior;
+    const struct ntk_posterior *posterior = &ntk_query_lead(report->query, report->lead)->posterior;
     double *work = ntk_matrix_create(1, ntk_posterior_work_size(posterior));
     report->sigma = ntk_matrix_create(1, report->test.n);
     report->fraction = ntk_matrix_create(1, report->test.n);
@@ -67,8 +66,8 @@ static void score_predictive(const struct report *report, const struct ntk_error
                              double scale, struct predictive *out)
 {
     size_t count = 0;
-    *out = (struct predictive){.width_cv = ntk_coefficient_of_variation(report->sigma,
-                                                                        report->test.n)};
+    *out = (struct predictive){.width_cv =
+                                   ntk_coefficient_of_variation(report->sigma, report->test.n)};
     for (size_t i = 0; i < report->test.n; i++) {
         double sd = scale * report->sigma[i];
         for (size_t p = 0; p < errors->points; p++) {
@@ -204,13 +203,13 @@ static json_t *describe_leads(const struct ntk_query *query)
     json_t *leads = json_array();
     for (size_t l = 0; l < query->archive->n_leads; l++) {
         const struct ntk_calibration_lead *lead = ntk_query_lead(query, l);
-        json_array_append_new(
-            leads, json_pack("{s:o, s:s, s:s, s:I, s:s, s:o}", "lead_time_hours",
-                             ntk_json_real(lead->lead_hours), "method",
-                             ntk_method_name(lead->method), "method_reason", lead->method_reason,
-                             "rank", (json_int_t)lead->posterior.k, "rank_reason",
-                             lead->rank_reason, "collapse_ratio",
-                             ntk_json_real(lead->collapse_ratio)));
+        json_array_append_new(leads,
+                              json_pack("{s:o, s:s, s:s, s:I, s:s, s:o}", "lead_time_hours",
+                                        ntk_json_real(lead->lead_hours), "method",
+                                        ntk_method_name(lead->method), "method_reason",
+                                        lead->method_reason, "rank", (json_int_t)lead->posterior.k,
+                                        "rank_reason", lead->rank_reason, "collapse_ratio",
+                                        ntk_json_real(lead->collapse_ratio)));
     }
     return leads;
 }
@@ -218,11 +217,11 @@ static json_t *describe_leads(const struct ntk_query *query)
 static enum ntk_status print_json(const struct report *report, struct ntk_error *error)
 {
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:O}", "calibration",
-        report->query->calibration->name, "sha256", report->query->sha256, "test",
-        describe_test(report), "samples", (json_int_t)report->scored_samples, "dropped_samples",
-        (json_int_t)report->dropped_samples, "masked_points", (json_int_t)report->masked_points,
-        "leads", describe_leads(report->query), "rows", report->rows);
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:O}", "calibration", report->query->calibration->name,
+        "sha256", report->query->sha256, "test", describe_test(report), "samples",
+        (json_int_t)report->scored_samples, "dropped_samples", (json_int_t)report->dropped_samples,
+        "masked_points", (json_int_t)report->masked_points, "leads", describe_leads(report->query),
+        "rows", report->rows);
     if (!root)
         return ntk_fail_memory(error, "the report", 0);
     json_dumpf(root, stdout, JSON_INDENT(2));

@@ -31,8 +31,8 @@ void ntk_calibration_free(struct ntk_calibration *calibration)
     free(calibration);
 }
 
-const struct ntk_calibration_lead *ntk_calibration_find_lead(
-    const struct ntk_calibration *calibration, double lead_hours)
+const struct ntk_calibration_lead *
+ntk_calibration_find_lead(const struct ntk_calibration *calibration, double lead_hours)
 {
     const double second = 1.0 / 3600;
     for (size_t l = 0; l < calibration->n_leads; l++) {
@@ -42,8 +42,8 @@ const struct ntk_calibration_lead *ntk_calibration_find_lead(
     return NULL;
 }
 
-const struct ntk_calibration_variable *ntk_calibration_find_variable(
-    const struct ntk_calibration_lead *lead, const char *name)
+const struct ntk_calibration_variable *
+ntk_calibration_find_variable(const struct ntk_calibration_lead *lead, const char *name)
 {
     for (size_t v = 0; v < lead->n_variables; v++) {
         if (strcmp(lead->variables[v].name, name) == 0)

@@ -90,7 +90,7 @@ struct ntk_calibration {
     enum ntk_variance_mode variance_mode;
     enum ntk_select select;
     uint64_t seed;
-    char created[32];           /* UTC, ISO 8601 */
+    char created[32];            /* UTC, ISO 8601 */
     char program[NTK_NAME_SIZE]; /* "ntkuq 0.1.0" */
     char blas[NTK_NAME_SIZE];
     char first_time[32], last_time[32]; /* reference times fitted on, ISO 8601 */
@@ -105,11 +105,11 @@ void ntk_calibration_lead_clear(struct ntk_calibration_lead *lead);
 void ntk_calibration_free(struct ntk_calibration *calibration);
 
 /* The lead within a second of `lead_hours`, or NULL. Borrowed. */
-const struct ntk_calibration_lead *ntk_calibration_find_lead(
-    const struct ntk_calibration *calibration, double lead_hours);
+const struct ntk_calibration_lead *
+ntk_calibration_find_lead(const struct ntk_calibration *calibration, double lead_hours);
 
 /* The variable of that name, or NULL. Borrowed. */
-const struct ntk_calibration_variable *ntk_calibration_find_variable(
-    const struct ntk_calibration_lead *lead, const char *name);
+const struct ntk_calibration_variable *
+ntk_calibration_find_variable(const struct ntk_calibration_lead *lead, const char *name);
 
 #endif

@@ -11,12 +11,12 @@
 struct fold {
     size_t n, r; /* of the whole set */
     size_t first, held, fitted;
-    size_t keep;    /* directions that any rank or ICA looks at */
-    double scale;   /* mean norm of all samples over that of the fitted ones */
-    double *train;  /* fitted x r, centred and scaled */
-    double *test;   /* held x r, likewise */
-    double *prior;  /* held: |x|^2 */
-    double *c;      /* held x spectrum->kept: coordinates along the fold's own directions */
+    size_t keep;   /* directions that any rank or ICA looks at */
+    double scale;  /* mean norm of all samples over that of the fitted ones */
+    double *train; /* fitted x r, centred and scaled */
+    double *test;  /* held x r, likewise */
+    double *prior; /* held: |x|^2 */
+    double *c;     /* held x spectrum->kept: coordinates along the fold's own directions */
     struct ntk_spectrum *spectrum;
 };
 
@@ -216,9 +216,12 @@ enum ntk_status ntk_crossfit(const double *coordinates, const double *norms, siz
         size_t last = first;
         while (last < n && ntk_crossfit_fold(last, n, folds) == f)
             last++;
-        struct fold fold = {
-            .n = n, .r = r, .first = first, .held = last - first, .fitted = n - (last - first),
-            .keep = keep};
+        struct fold fold = {.n = n,
+                            .r = r,
+                            .first = first,
+                            .held = last - first,
+                            .fitted = n - (last - first),
+                            .keep = keep};
         enum ntk_status status =
             fold_fit(&fold, coordinates, norms, options->method == NTK_METHOD_ICA, error);
         if (!status && options->method == NTK_METHOD_SVD)

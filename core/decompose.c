@@ -1,8 +1,8 @@
 /* Three routes to the squared singular values and right singular vectors of X (n x d).
  *
- * LAPACK stores columns: it sees the row-major X as the column-major X' (d x n), whose left singular
- * vectors are the directions. A symmetric matrix is its own transpose, so the eigenvectors that
- * dsyevd leaves in columns are rows for us.
+ * LAPACK stores columns: it sees the row-major X as the column-major X' (d x n), whose left
+ * singular vectors are the directions. A symmetric matrix is its own transpose, so the eigenvectors
+ * that dsyevd leaves in columns are rows for us.
  */
 #include "core/decompose.h"
 
@@ -23,8 +23,7 @@ static struct ntk_spectrum *spectrum_create(size_t n, size_t d, enum ntk_decompo
     struct ntk_spectrum *spectrum = calloc(1, sizeof *spectrum);
     if (!spectrum)
         return NULL;
-    *spectrum = (struct ntk_spectrum){
-        .route = route, .n = n, .d = d, .count = n < d ? n : d};
+    *spectrum = (struct ntk_spectrum){.route = route, .n = n, .d = d, .count = n < d ? n : d};
     spectrum->eigenvalues = ntk_matrix_create(1, spectrum->count);
     if (!spectrum->eigenvalues) {
         ntk_spectrum_free(spectrum);
@@ -84,8 +83,8 @@ static enum ntk_status eigensolve(double *matrix, size_t order, double *values,
         return ntk_fail_memory(error, "the eigensolver", order * order * sizeof(double));
     if (info)
         return ntk_fail(error, NTK_NOT_CONVERGED,
-                        "the eigensolver failed on a %zu x %zu Gram matrix (dsyevd info %d)",
-                        order, order, (int)info);
+                        "the eigensolver failed on a %zu x %zu Gram matrix (dsyevd info %d)", order,
+                        order, (int)info);
     return NTK_OK;
 }
 
@@ -110,10 +109,10 @@ static enum ntk_status create_vectors(struct ntk_spectrum *spectrum, int coordin
     if (coordinates)
         spectrum->coordinates = ntk_matrix_create(spectrum->n, spectrum->rank);
     if (!spectrum->directions || (coordinates && !spectrum->coordinates))
-        return ntk_fail_memory(error, "the directions",
-                               (spectrum->d * spectrum->kept +
-                                (coordinates ? spectrum->n * spectrum->rank : 0)) *
-                                   sizeof(double));
+        return ntk_fail_memory(
+            error, "the directions",
+            (spectrum->d * spectrum->kept + (coordinates ? spectrum->n * spectrum->rank : 0)) *
+                sizeof(double));
     return NTK_OK;
 }
 
@@ -126,8 +125,8 @@ static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spe
     double *gram = ntk_matrix_create(spectrum->n, spectrum->n);
     double *values = ntk_matrix_create(1, spectrum->n);
     if (!gram || !values) {
-        status = ntk_fail_memory(error, "the kernel matrix",
-                                 spectrum->n * spectrum->n * sizeof(double));
+        status =
+            ntk_fail_memory(error, "the kernel matrix", spectrum->n * spectrum->n * sizeof(double));
         goto done;
     }
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, d, 1, x, d, 0, gram, n);
@@ -169,8 +168,8 @@ static enum ntk_status by_gram_features(const double *x, struct ntk_spectrum *sp
     double *gram = ntk_matrix_create(spectrum->d, spectrum->d);
     double *values = ntk_matrix_create(1, spectrum->d);
     if (!gram || !values) {
-        status = ntk_fail_memory(error, "the Gram matrix",
-                                 spectrum->d * spectrum->d * sizeof(double));
+        status =
+            ntk_fail_memory(error, "the Gram matrix", spectrum->d * spectrum->d * sizeof(double));
         goto done;
     }
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d, n, 1, x, d, 0, gram, d);

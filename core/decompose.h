@@ -22,22 +22,28 @@
 
 #include "core/status.h"
 
-enum ntk_decompose_route { NTK_ROUTE_AUTO, NTK_ROUTE_SVD, NTK_ROUTE_GRAM_SAMPLES, NTK_ROUTE_GRAM_FEATURES };
+enum ntk_decompose_route {
+    NTK_ROUTE_AUTO,
+    NTK_ROUTE_SVD,
+    NTK_ROUTE_GRAM_SAMPLES,
+    NTK_ROUTE_GRAM_FEATURES
+};
 
 struct ntk_spectrum {
     enum ntk_decompose_route route; /* the one taken, never AUTO */
     size_t n, d;
-    size_t count;        /* p = min(n, d) */
-    size_t rank;         /* r <= min(n - 1, d): singular values above max(n, d) eps times the largest */
+    size_t count; /* p = min(n, d) */
+    size_t rank;  /* r <= min(n - 1, d): singular values above max(n, d) eps times the largest */
     double *eigenvalues; /* p, descending, none negative */
     size_t kept;         /* directions formed, at most rank */
     double *directions;  /* kept x d, rows orthonormal */
     double *coordinates; /* n x rank: x along the directions, when they were asked for, else NULL */
 };
 
-/* Decomposes x (n x d, row-major), which the SVD route uses as work space. At most `keep` directions
- * are formed; `coordinates` asks for the samples' own coordinates, along all of them, too. NTK_BAD_DATA: all of x is zero. NTK_NOT_CONVERGED: LAPACK's
- * iteration failed. The caller frees *out with ntk_spectrum_free. */
+/* Decomposes x (n x d, row-major), which the SVD route uses as work space. At most `keep`
+ * directions are formed; `coordinates` asks for the samples' own coordinates, along all of them,
+ * too. NTK_BAD_DATA: all of x is zero. NTK_NOT_CONVERGED: LAPACK's iteration failed. The caller
+ * frees *out with ntk_spectrum_free. */
 enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_route route,
                               size_t keep, int coordinates, struct ntk_spectrum **out,
                               struct ntk_error *error);

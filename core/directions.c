@@ -97,8 +97,8 @@ static enum ntk_status rotate_to_ritz(const double *q, double *t, size_t k, size
         return status;
     for (size_t j = 0; j < k; j++) {
         kept[j] = values[k - 1 - j];
-        cblas_dgemv(CblasRowMajor, CblasTrans, (int)k, (int)m, 1, q, (int)m,
-                    t + (k - 1 - j) * k, 1, 0, basis + j * m, 1);
+        cblas_dgemv(CblasRowMajor, CblasTrans, (int)k, (int)m, 1, q, (int)m, t + (k - 1 - j) * k, 1,
+                    0, basis + j * m, 1);
     }
     return NTK_OK;
 }

@@ -30,8 +30,8 @@ struct candidates {
     size_t n;
     size_t *ranks;
     struct ntk_sweep_row *rows;
-    double *energy; /* n: share of the energy kept */
-    double *sigma;  /* n x samples, cross-fitted; NULL when nothing was to be scored */
+    double *energy;     /* n: share of the energy kept */
+    double *sigma;      /* n x samples, cross-fitted; NULL when nothing was to be scored */
     size_t unconverged; /* folds in which FastICA missed its tolerance */
     size_t best;
 };
@@ -292,10 +292,11 @@ static void apply_rule(struct fitting *f)
     struct ntk_calibration_lead *lead = f->lead;
     int concentrated = lead->concentration_ratio >= lead->concentration_threshold;
     lead->rule_method = concentrated ? NTK_METHOD_SVD : NTK_METHOD_ICA;
-    snprintf(lead->method_reason, sizeof lead->method_reason,
-             "CR_%zu = %.3f is %s %.2f: %s", lead->concentration_m, lead->concentration_ratio,
-             concentrated ? "at least" : "below", lead->concentration_threshold,
-             concentrated ? "a concentrated spectrum takes SVD" : "a distributed spectrum takes ICA");
+    snprintf(lead->method_reason, sizeof lead->method_reason, "CR_%zu = %.3f is %s %.2f: %s",
+             lead->concentration_m, lead->concentration_ratio, concentrated ? "at least" : "below",
+             lead->concentration_threshold,
+             concentrated ? "a concentrated spectrum takes SVD"
+                          : "a distributed spectrum takes ICA");
 }
 
 static void append_reason(struct ntk_calibration_lead *lead, const char *more)
@@ -304,12 +305,14 @@ static void append_reason(struct ntk_calibration_lead *lead, const char *more)
     snprintf(lead->method_reason + used, sizeof lead->method_reason - used, "%s", more);
 }
 
-/* Validation: the better cross-validated CRPS of the two, preferring one that keeps its coverage. */
+/* Validation: the better cross-validated CRPS of the two, preferring one that keeps its coverage.
+ */
 static struct candidates *validated(struct fitting *f)
 {
     const struct ntk_sweep_row rows[2] = {f->svd.rows[f->svd.best],
                                           f->ica_candidates.rows[f->ica_candidates.best]};
-    double energy[2] = {f->svd.energy[f->svd.best], f->ica_candidates.energy[f->ica_candidates.best]};
+    double energy[2] = {f->svd.energy[f->svd.best],
+                        f->ica_candidates.energy[f->ica_candidates.best]};
     char ignored[NTK_REASON_SIZE];
     struct ntk_calibration_lead *lead = f->lead;
     size_t winner = ntk_sweep_choose(rows, energy, 2, ignored);

@@ -1,8 +1,8 @@
 /* One lead time, from features and errors to a calibration: standardise, decompose, choose method
  * and rank, cross-fit, score (docs/method.md).
  *
- * Deterministic: the same input, options and BLAS give the same bytes. Uses its arguments only; safe
- * in several threads on different data.
+ * Deterministic: the same input, options and BLAS give the same bytes. Uses its arguments only;
+ * safe in several threads on different data.
  */
 #ifndef NTK_CORE_FIT_H
 #define NTK_CORE_FIT_H
@@ -22,7 +22,7 @@ struct ntk_fit_options {
     enum ntk_variance_mode variance_mode;
     enum ntk_standardise_mode standardise;
     enum ntk_ica_form ica_form;
-    size_t concentration_m;         /* the rule: CR_m >= threshold takes SVD */
+    size_t concentration_m; /* the rule: CR_m >= threshold takes SVD */
     double concentration_threshold;
     uint64_t seed;
 };
@@ -39,16 +39,16 @@ struct ntk_fit_data {
     double *features; /* n x d to fit on, from ntk_matrix_create: taken, freed once decomposed */
     const struct ntk_errors *errors; /* n_variables, each n x points; or NULL */
     size_t n_calibration; /* samples for scores only: then the fitted ones are not scored */
-    const double *calibration_features;           /* n_calibration x d */
-    const struct ntk_errors *calibration_errors;  /* n_variables, each n_calibration x points */
+    const double *calibration_features;          /* n_calibration x d */
+    const struct ntk_errors *calibration_errors; /* n_variables, each n_calibration x points */
     size_t n_variables;
 };
 
 /* Fills *out except its lead_hours and the variables' names and units, and takes data->features,
- * whatever happens: the largest array of a fit is not kept through its longest part. NTK_BAD_DATA: the features
- * are constant, not finite or fewer than two samples; NTK_NOT_CONVERGED: ICA was demanded and missed
- * its tolerance. With fewer than 4 samples and no calibration samples there are no scores: every
- * variable is uncalibrated. Cleared with ntk_calibration_lead_clear. */
+ * whatever happens: the largest array of a fit is not kept through its longest part. NTK_BAD_DATA:
+ * the features are constant, not finite or fewer than two samples; NTK_NOT_CONVERGED: ICA was
+ * demanded and missed its tolerance. With fewer than 4 samples and no calibration samples there are
+ * no scores: every variable is uncalibrated. Cleared with ntk_calibration_lead_clear. */
 enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_options *options,
                              struct ntk_calibration_lead *out, struct ntk_error *error);
 

@@ -30,11 +30,11 @@ static const double normal_log_cosh = 0.37456720749155;
 
 struct work {
     size_t n, m;
-    const double *z;   /* n x m */
-    double *y;         /* n x m: z W', then tanh of it */
-    double *w, *next;  /* m x m */
+    const double *z;                   /* n x m */
+    double *y;                         /* n x m: z W', then tanh of it */
+    double *w, *next;                  /* m x m */
     double *square, *vectors, *values; /* m x m, m x m, m */
-    double *slope;     /* m: E[1 - tanh^2] */
+    double *slope;                     /* m: E[1 - tanh^2] */
 };
 
 static int work_create(struct work *work, const double *z, size_t n, size_t m)
@@ -121,8 +121,8 @@ static double iterate(struct work *work)
         return -1;
     double change = 0;
     for (int i = 0; i < m; i++) {
-        double along = cblas_ddot(m, work->w + (size_t)i * work->m, 1,
-                                  work->next + (size_t)i * work->m, 1);
+        double along =
+            cblas_ddot(m, work->w + (size_t)i * work->m, 1, work->next + (size_t)i * work->m, 1);
         change = fmax(change, fabs(fabs(along) - 1));
     }
     double *swap = work->w;

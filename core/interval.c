@@ -6,9 +6,9 @@
 #include "core/scores.h"
 #include "core/spectrum.h"
 
-const char *const ntk_flag_names[NTK_FLAG_COUNT] = {
-    "uncalibrated", "nonfinite_input", "outside_calibration_support", "interval_unbounded",
-    "variance_collapsed"};
+const char *const ntk_flag_names[NTK_FLAG_COUNT] = {"uncalibrated", "nonfinite_input",
+                                                    "outside_calibration_support",
+                                                    "interval_unbounded", "variance_collapsed"};
 
 double ntk_interval_quantile(const struct ntk_calibration_variable *variable, double level)
 {

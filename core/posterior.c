@@ -50,8 +50,8 @@ size_t ntk_posterior_work_size(const struct ntk_posterior *posterior)
     return posterior->d + posterior->k;
 }
 
-/* |x - Q' c|^2. The difference of squares loses eps |x|^2: good as long as something is left, formed
- * term by term otherwise. Destroys x. */
+/* |x - Q' c|^2. The difference of squares loses eps |x|^2: good as long as something is left,
+ * formed term by term otherwise. Destroys x. */
 static double residual_variance(const struct ntk_posterior *posterior, double prior,
                                 const double *c, double *x)
 {
@@ -102,8 +102,8 @@ void ntk_posterior_eval_f32(const struct ntk_posterior *posterior, const float *
     eval_standardised(posterior, work, out);
 }
 
-void ntk_posterior_eval(const struct ntk_posterior *posterior, const double *features,
-                        double *work, struct ntk_variance *out)
+void ntk_posterior_eval(const struct ntk_posterior *posterior, const double *features, double *work,
+                        struct ntk_variance *out)
 {
     const double *centre = posterior->centre, *inverse = posterior->inverse_scale;
     for (size_t j = 0; j < posterior->d; j++)

@@ -56,7 +56,7 @@ size_t ntk_posterior_work_size(const struct ntk_posterior *posterior);
  * Q; a second one only for a sample that lies in the kept subspace up to 1e-3 of its norm. */
 void ntk_posterior_eval_f32(const struct ntk_posterior *posterior, const float *features,
                             double *work, struct ntk_variance *out);
-void ntk_posterior_eval(const struct ntk_posterior *posterior, const double *features,
-                        double *work, struct ntk_variance *out);
+void ntk_posterior_eval(const struct ntk_posterior *posterior, const double *features, double *work,
+                        struct ntk_variance *out);
 
 #endif

@@ -82,8 +82,8 @@ static double autocovariance(const double *series, size_t n, double mean, size_t
     return sum / (double)n;
 }
 
-/* Geyer's initial positive sequence: pairs of neighbouring autocorrelations are added up while their
- * sum is positive. */
+/* Geyer's initial positive sequence: pairs of neighbouring autocorrelations are added up while
+ * their sum is positive. */
 double ntk_effective_sample_size(const double *series, size_t n)
 {
     if (n < 2)

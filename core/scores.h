@@ -1,7 +1,7 @@
 /* Proper scores and the two functions of the normal distribution they need.
  *
- * Plain functions of finite arguments unless said otherwise: safe from any thread. Sources: Gneiting
- * and Raftery (2007) for CRPS and interval score.
+ * Plain functions of finite arguments unless said otherwise: safe from any thread. Sources:
+ * Gneiting and Raftery (2007) for CRPS and interval score.
  */
 #ifndef NTK_CORE_SCORES_H
 #define NTK_CORE_SCORES_H
@@ -26,9 +26,9 @@ double ntk_coefficient_of_variation(const double *widths, size_t n);
  * spread and their autocorrelation in the given order (time) make an effective number of
  * independent yes/no outcomes, for which the Wilson interval is taken. */
 struct ntk_coverage {
-    double coverage;     /* in [0, 1] */
-    double low, high;    /* 95 % confidence interval */
-    double n_effective;  /* in [1, n * points] */
+    double coverage;    /* in [0, 1] */
+    double low, high;   /* 95 % confidence interval */
+    double n_effective; /* in [1, n * points] */
 };
 void ntk_coverage_estimate(const double *covered_fraction, size_t n, size_t points,
                            struct ntk_coverage *out);

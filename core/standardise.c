@@ -37,8 +37,8 @@ static void column_means(const double *features, size_t n, size_t d, double unit
         const double *row = features + i * d;
         for (size_t j = 0; j < d; j++) {
             double value = row[j] / unit, sum = mean[j] + value;
-            lost[j] += fabs(mean[j]) >= fabs(value) ? (mean[j] - sum) + value
-                                                    : (value - sum) + mean[j];
+            lost[j] +=
+                fabs(mean[j]) >= fabs(value) ? (mean[j] - sum) + value : (value - sum) + mean[j];
             mean[j] = sum;
         }
     }
@@ -119,8 +119,7 @@ enum ntk_status ntk_standardise_fit(double *features, size_t n, size_t d,
     fit.feature_mean = ntk_matrix_create(1, d);
     fit.channel_scale = mode == NTK_STANDARDISE_PER_CHANNEL ? ntk_matrix_create(1, d) : NULL;
     lost = ntk_matrix_create(1, d);
-    if (!fit.feature_mean || !lost ||
-        (mode == NTK_STANDARDISE_PER_CHANNEL && !fit.channel_scale)) {
+    if (!fit.feature_mean || !lost || (mode == NTK_STANDARDISE_PER_CHANNEL && !fit.channel_scale)) {
         status = ntk_fail_memory(error, "the feature means", d * sizeof(double));
         goto done;
     }
@@ -130,8 +129,8 @@ enum ntk_status ntk_standardise_fit(double *features, size_t n, size_t d,
         channel_deviations(features, n, d, unit, fit.feature_mean, fit.channel_scale);
     else
         fit.mean_norm = mean_row_norm(features, n, d, unit) + floor;
-    double energy = standardise_rows(features, n, d, fit.feature_mean, fit.mean_norm,
-                                     fit.channel_scale);
+    double energy =
+        standardise_rows(features, n, d, fit.feature_mean, fit.mean_norm, fit.channel_scale);
 
     double mean_energy = 0;
     for (size_t j = 0; j < d; j++) {
@@ -140,10 +139,11 @@ enum ntk_status ntk_standardise_fit(double *features, size_t n, size_t d,
         mean_energy += fit.feature_mean[j] * fit.feature_mean[j];
     }
     if (floor > 0 && energy == 0 && unit < DBL_EPSILON * floor) {
-        status = ntk_fail(error, NTK_BAD_DATA,
-                          "features of magnitude %.3g vanish beside the %.3g that is added to their "
-                          "mean norm",
-                          unit, floor);
+        status =
+            ntk_fail(error, NTK_BAD_DATA,
+                     "features of magnitude %.3g vanish beside the %.3g that is added to their "
+                     "mean norm",
+                     unit, floor);
         goto done;
     }
     if (sqrt(energy / (double)n) <= 8 * DBL_EPSILON * sqrt(mean_energy)) {

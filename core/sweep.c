@@ -179,12 +179,13 @@ size_t ntk_sweep_choose(const struct ntk_sweep_row *rows, const double *energy, 
     best = by_energy(rows, energy, n_rows);
     if (best < n_rows) {
         snprintf(reason, NTK_REASON_SIZE,
-                 "no truths to score ranks with; %.1f %% of the energy is kept", 100 * energy[best]);
+                 "no truths to score ranks with; %.1f %% of the energy is kept",
+                 100 * energy[best]);
         return best;
     }
     best = least_collapsed(rows, n_rows);
     snprintf(reason, NTK_REASON_SIZE,
-             "every rank has collapsed (R_k >= %.1f); the least, with R_k = %.3f", NTK_COLLAPSE_LIMIT,
-             rows[best].collapse_ratio);
+             "every rank has collapsed (R_k >= %.1f); the least, with R_k = %.3f",
+             NTK_COLLAPSE_LIMIT, rows[best].collapse_ratio);
     return best;
 }

@@ -14,7 +14,7 @@
 #include "core/status.h"
 
 /* The nominal level of the sweep, and the coverage a candidate must keep. */
-#define NTK_SWEEP_LEVEL    0.9
+#define NTK_SWEEP_LEVEL         0.9
 #define NTK_SWEEP_COVERAGE_LOW  0.85
 #define NTK_SWEEP_COVERAGE_HIGH 0.95
 
@@ -35,9 +35,9 @@ enum ntk_status ntk_sweep_score(const double *sigma, size_t n, const struct ntk_
                                 size_t n_variables, struct ntk_sweep_row *row,
                                 struct ntk_error *error);
 
-/* The row of the best candidate: not collapsed, coverage within the bounds, lowest CRPS, ties to the
- * smaller rank. When none keeps the bounds, the lowest CRPS of those not collapsed; when all are
- * collapsed, the smallest collapse ratio. Without truths: the smallest rank not collapsed that
+/* The row of the best candidate: not collapsed, coverage within the bounds, lowest CRPS, ties to
+ * the smaller rank. When none keeps the bounds, the lowest CRPS of those not collapsed; when all
+ * are collapsed, the smallest collapse ratio. Without truths: the smallest rank not collapsed that
  * holds 90 % of the energy, else the largest one not collapsed. `reason` says which, in a sentence.
  * `energy` (n_rows): share of the energy that each row keeps. */
 size_t ntk_sweep_choose(const struct ntk_sweep_row *rows, const double *energy, size_t n_rows,

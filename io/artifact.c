@@ -114,8 +114,8 @@ static json_t *describe_diagnostics(const struct ntk_calibration_lead *lead)
 
 static json_t *describe_ica(const struct ntk_calibration_lead *lead)
 {
-    return json_pack("{s:s, s:I, s:I, s:b}", "form", ntk_ica_form_name(lead->ica_form),
-                     "dimension", (json_int_t)lead->ica_dimension, "iterations",
+    return json_pack("{s:s, s:I, s:I, s:b}", "form", ntk_ica_form_name(lead->ica_form), "dimension",
+                     (json_int_t)lead->ica_dimension, "iterations",
                      (json_int_t)lead->ica_iterations, "converged", lead->ica_converged);
 }
 
@@ -222,8 +222,8 @@ static enum ntk_status digest_tensors(const struct gathering *gathering, json_t 
     void *bytes;
     size_t size;
     struct ntk_safetensors parsed;
-    enum ntk_status status = ntk_safetensors_encode(gathering->tensors, gathering->n, metadata,
-                                                    &bytes, &size, error);
+    enum ntk_status status =
+        ntk_safetensors_encode(gathering->tensors, gathering->n, metadata, &bytes, &size, error);
     if (status)
         return status;
     status = ntk_safetensors_decode(bytes, size, "the artifact", &parsed, error);
@@ -369,8 +369,7 @@ static enum ntk_status parse_sweep(json_t *json, const char *what,
 }
 
 static enum ntk_status parse_diagnostics(json_t *json, const char *what,
-                                         struct ntk_calibration_lead *lead,
-                                         struct ntk_error *error)
+                                         struct ntk_calibration_lead *lead, struct ntk_error *error)
 {
     json_error_t e;
     json_int_t m;
@@ -401,7 +400,8 @@ static enum ntk_status parse_ica(json_t *json, const char *what, struct ntk_cali
 
 static enum ntk_decompose_route parse_route(const char *name)
 {
-    for (enum ntk_decompose_route route = NTK_ROUTE_SVD; route <= NTK_ROUTE_GRAM_FEATURES; route++) {
+    for (enum ntk_decompose_route route = NTK_ROUTE_SVD; route <= NTK_ROUTE_GRAM_FEATURES;
+         route++) {
         if (!strcmp(name, ntk_decompose_route_name(route)))
             return route;
     }
@@ -508,8 +508,8 @@ static double orthonormality_defect(const struct ntk_posterior *posterior)
         for (size_t b = a; b < posterior->k; b++) {
             double product = a == b ? -1 : 0;
             for (size_t j = 0; j < posterior->d; j++)
-                product += posterior->basis[a * posterior->d + j] *
-                           posterior->basis[b * posterior->d + j];
+                product +=
+                    posterior->basis[a * posterior->d + j] * posterior->basis[b * posterior->d + j];
             worst = fmax(worst, fabs(product));
         }
     }
@@ -599,8 +599,8 @@ static enum ntk_status parse_description(json_t *json, const char *what, struct 
                        &first, &last, "input_sha256", &inputs, "feature_count", &d, "leads", leads))
         return bad_description(what, &e, error);
     if (schema != NTK_SCHEMA_VERSION)
-        return ntk_fail(error, NTK_BAD_DATA, "%s has schema version %d, this program reads %d", what,
-                        schema, NTK_SCHEMA_VERSION);
+        return ntk_fail(error, NTK_BAD_DATA, "%s has schema version %d, this program reads %d",
+                        what, schema, NTK_SCHEMA_VERSION);
     size_t n_leads = json_array_size(*leads);
     if (!copy_text(c->name, sizeof c->name, name) || !copy_text(c->model, sizeof c->model, model) ||
         !copy_text(c->layer, sizeof c->layer, layer) ||
@@ -634,9 +634,8 @@ static enum ntk_status verify_digests(const struct ntk_safetensors *file, const 
     char found[NTK_SHA256_HEX], expected[16];
     snprintf(expected, sizeof expected, "%d", NTK_SCHEMA_VERSION);
     if (json_unpack_ex(file->metadata, &e, 0, "{s:s, s:s, s:s, s:s, s:s !}", "format", &format,
-                       "schema_version", &schema, "description", description,
-                       "description_sha256", &description_sha256, "tensors_sha256",
-                       &tensors_sha256) ||
+                       "schema_version", &schema, "description", description, "description_sha256",
+                       &description_sha256, "tensors_sha256", &tensors_sha256) ||
         strcmp(format, format_name))
         return ntk_fail(error, NTK_BAD_DATA,
                         "%s is a safetensors file but not a calibration: its metadata lack format "

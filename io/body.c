@@ -46,10 +46,11 @@ enum ntk_status ntk_body_raw(const void *bytes, size_t size, size_t columns,
 {
     size_t row_bytes = columns * sizeof(float);
     if (size == 0 || size % row_bytes)
-        return ntk_fail(error, NTK_BAD_DATA,
-                        "the body has %zu bytes, whole rows of %zu float32 features (%zu bytes) were "
-                        "expected",
-                        size, columns, row_bytes);
+        return ntk_fail(
+            error, NTK_BAD_DATA,
+            "the body has %zu bytes, whole rows of %zu float32 features (%zu bytes) were "
+            "expected",
+            size, columns, row_bytes);
     return take_floats(bytes, size / row_bytes, columns, out, error);
 }
 
@@ -207,8 +208,9 @@ static enum ntk_status read_row(const json_t *row, const char *what, size_t i,
         const json_t *value = json_array_get(row, j);
         double number = json_number_value(value);
         if (!json_is_number(value))
-            return ntk_fail(error, NTK_BAD_DATA, "%s has %s at row %zu, column %zu, a number was "
-                                                 "expected",
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "%s has %s at row %zu, column %zu, a number was "
+                            "expected",
                             what, json_is_null(value) ? "null" : "something else", i, j);
         if (fabs(number) > FLT_MAX)
             return ntk_fail(error, NTK_BAD_DATA,

@@ -17,8 +17,7 @@ void ntk_digest_bytes(const void *bytes, size_t size, char hex[NTK_SHA256_HEX])
     to_hex(hash, hex);
 }
 
-enum ntk_status ntk_digest_file(const char *path, char hex[NTK_SHA256_HEX],
-                                struct ntk_error *error)
+enum ntk_status ntk_digest_file(const char *path, char hex[NTK_SHA256_HEX], struct ntk_error *error)
 {
     FILE *file = fopen(path, "rbe");
     if (!file)

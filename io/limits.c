@@ -12,7 +12,8 @@
     X(leads, 1024, "lead times of one archive or calibration")                                     \
     X(variables, 256, "forecast variables of one archive or calibration")                          \
     X(artifact_bytes, (size_t)4 << 30, "bytes of a calibration file")                              \
-    X(scores, NTK_SCORES_KEPT, "conformal scores kept for a variable and lead; more are thinned upwards")    \
+    X(scores, NTK_SCORES_KEPT,                                                                     \
+      "conformal scores kept for a variable and lead; more are thinned upwards")                   \
     X(levels, 32, "levels of one query")                                                           \
     X(query_samples, 65536, "samples of one interval query")
 
@@ -26,4 +27,4 @@ const struct ntk_limit_row ntk_limit_rows[] = {
 #define ROW(name, value, meaning) {#name, meaning, value},
     LIMITS(ROW)
 #undef ROW
-    {NULL, NULL, 0}};
+        {NULL, NULL, 0}};

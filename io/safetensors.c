@@ -22,10 +22,9 @@ static size_t tensor_bytes(const struct ntk_tensor *tensor)
 
 static json_t *tensor_entry(const struct ntk_tensor *tensor, size_t offset)
 {
-    json_t *shape = tensor->dimensions == 2
-                        ? json_pack("[I, I]", (json_int_t)tensor->shape[0],
-                                    (json_int_t)tensor->shape[1])
-                        : json_pack("[I]", (json_int_t)tensor->shape[0]);
+    json_t *shape = tensor->dimensions == 2 ? json_pack("[I, I]", (json_int_t)tensor->shape[0],
+                                                        (json_int_t)tensor->shape[1])
+                                            : json_pack("[I]", (json_int_t)tensor->shape[0]);
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F64", "shape", shape, "data_offsets",
                      (json_int_t)offset, (json_int_t)(offset + tensor_bytes(tensor)));
 }
@@ -45,9 +44,8 @@ static char *header_text(const struct ntk_tensor *tensors, size_t n, json_t *met
     return text;
 }
 
-enum ntk_status ntk_safetensors_encode(const struct ntk_tensor *tensors, size_t n,
-                                       json_t *metadata, void **bytes, size_t *size,
-                                       struct ntk_error *error)
+enum ntk_status ntk_safetensors_encode(const struct ntk_tensor *tensors, size_t n, json_t *metadata,
+                                       void **bytes, size_t *size, struct ntk_error *error)
 {
     size_t data_size = 0;
     for (size_t i = 0; i < n; i++)
@@ -131,8 +129,8 @@ static enum ntk_status parse_tensor(const char *name, json_t *entry, const unsig
                             name, data_size);
         tensor->shape[i] = (size_t)extent;
     }
-    if (begin < 0 || end < begin || (uint64_t)end > data_size || begin % (json_int_t)sizeof(double) ||
-        (size_t)(end - begin) != count * sizeof(double))
+    if (begin < 0 || end < begin || (uint64_t)end > data_size ||
+        begin % (json_int_t)sizeof(double) || (size_t)(end - begin) != count * sizeof(double))
         return ntk_fail(error, NTK_BAD_DATA,
                         "%s: tensor %s lies at bytes %" JSON_INTEGER_FORMAT
                         " to %" JSON_INTEGER_FORMAT " of %zu, %zu values were expected: truncated?",

@@ -21,15 +21,14 @@ struct ntk_tensor {
 struct ntk_safetensors {
     size_t n;
     struct ntk_tensor *tensors;
-    json_t *metadata;      /* owned reference */
-    const void *data;      /* the tensors' bytes, borrowed */
+    json_t *metadata; /* owned reference */
+    const void *data; /* the tensors' bytes, borrowed */
     size_t data_size;
 };
 
 /* Writes tensors and metadata to bytes that the caller frees with free(). */
-enum ntk_status ntk_safetensors_encode(const struct ntk_tensor *tensors, size_t n,
-                                       json_t *metadata, void **bytes, size_t *size,
-                                       struct ntk_error *error);
+enum ntk_status ntk_safetensors_encode(const struct ntk_tensor *tensors, size_t n, json_t *metadata,
+                                       void **bytes, size_t *size, struct ntk_error *error);
 
 /* Parses; everything points into `bytes`, which must be 8-byte aligned and outlive `out`.
  * NTK_BAD_DATA: a sentence that begins with `what`. */

@@ -92,8 +92,7 @@ enum ntk_handled ntk_handle_job_get(struct ntk_request *request)
 enum ntk_handled ntk_handle_job_delete(struct ntk_request *request)
 {
     struct ntk_error error = {""};
-    enum ntk_status status =
-        ntk_jobs_dismiss(request->server->jobs, request->captures[0], &error);
+    enum ntk_status status = ntk_jobs_dismiss(request->server->jobs, request->captures[0], &error);
     if (status)
         ntk_reply_failure(request, status, &error);
     else
@@ -192,9 +191,9 @@ static enum ntk_status read_datasets(const struct ntk_config *config, const json
 static enum ntk_status read_fit(const struct ntk_config *config, const json_t *body,
                                 struct fit_request *fit, struct ntk_error *error)
 {
-    static const char *const allowed[] = {"name",     "datasets", "method", "rank",
-                                          "select",   "variance", "standardise", "ica_form",
-                                          "features", "split",    "seed",   "missing", NULL};
+    static const char *const allowed[] = {
+        "name",     "datasets", "method", "rank", "select",  "variance", "standardise",
+        "ica_form", "features", "split",  "seed", "missing", NULL};
     size_t used = 0;
     enum ntk_status status = NTK_OK;
     if (ntk_json_unknown_key(body, "the fit request", allowed, error))
@@ -206,8 +205,7 @@ static enum ntk_status read_fit(const struct ntk_config *config, const json_t *b
                         fit->name ? "" : "missing", fit->name ? fit->name : "");
     for (size_t i = 0; i < N_FIT_OPTIONS && !status; i++)
         status = read_option(body, i, fit, &used, error);
-    return status ? status
-                  : read_datasets(config, json_object_get(body, "datasets"), fit, error);
+    return status ? status : read_datasets(config, json_object_get(body, "datasets"), fit, error);
 }
 
 enum ntk_handled ntk_handle_calibration_post(struct ntk_request *request)

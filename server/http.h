@@ -32,7 +32,7 @@ struct ntk_server {
     struct ntk_workers *workers;
     atomic_int draining; /* no new connections; those that are open end with their reply */
     atomic_int stopping; /* what workers run is killed */
-    atomic_long active; /* requests begun and not yet completed */
+    atomic_long active;  /* requests begun and not yet completed */
 };
 
 enum { NTK_CAPTURES_MOST = 2, NTK_CAPTURE_SIZE = 80 };
@@ -67,8 +67,7 @@ void ntk_reply_bytes(struct ntk_request *request, unsigned status, const char *t
                      const void *bytes, size_t size);
 
 /* Sends an open regular file and closes it. */
-void ntk_reply_file(struct ntk_request *request, unsigned status, const char *type,
-                    int descriptor);
+void ntk_reply_file(struct ntk_request *request, unsigned status, const char *type, int descriptor);
 
 /* RFC 9457 problem+json with the `error` member of the Open Inference Protocol. */
 void ntk_reply_problem(struct ntk_request *request, unsigned status, const char *format, ...)
@@ -104,8 +103,8 @@ struct ntk_http;
 enum ntk_status ntk_http_start(struct ntk_server *server, struct ntk_http **out, unsigned *port,
                                struct ntk_error *error);
 
-/* Accepts nothing more, waits for running requests up to `seconds`, sets server->stopping, which kills
- * what workers run, ends the workers (server->workers) and closes. */
+/* Accepts nothing more, waits for running requests up to `seconds`, sets server->stopping, which
+ * kills what workers run, ends the workers (server->workers) and closes. */
 void ntk_http_stop(struct ntk_http *http, unsigned seconds);
 
 #endif

@@ -30,11 +30,10 @@ struct ntk_interval_query {
 };
 
 /* Reads a whole query from the request's body and parameters. NTK_USAGE: malformed or unknown
- * fields. NTK_NO_INPUT: no such calibration or version. NTK_BAD_DATA: anything else, a sentence that
- * lists what there is. A reply may already be set (*replied). */
-enum ntk_status ntk_interval_query_read(struct ntk_request *request,
-                                        struct ntk_interval_query *out, int *replied,
-                                        struct ntk_error *error);
+ * fields. NTK_NO_INPUT: no such calibration or version. NTK_BAD_DATA: anything else, a sentence
+ * that lists what there is. A reply may already be set (*replied). */
+enum ntk_status ntk_interval_query_read(struct ntk_request *request, struct ntk_interval_query *out,
+                                        int *replied, struct ntk_error *error);
 
 /* Levels as in "0.5,0.9"; NULL gives 0.9 alone. */
 enum ntk_status ntk_interval_levels_parse(const char *text, double levels[NTK_QUERY_LEVELS_MOST],
@@ -42,8 +41,7 @@ enum ntk_status ntk_interval_levels_parse(const char *text, double levels[NTK_QU
 
 /* The version that `calibration` and `version` of the query string name. */
 enum ntk_status ntk_interval_version_parse(struct ntk_request *request,
-                                           const struct ntk_version **out,
-                                           struct ntk_error *error);
+                                           const struct ntk_version **out, struct ntk_error *error);
 
 void ntk_interval_query_clear(struct ntk_request *request, struct ntk_interval_query *query);
 

@@ -1,5 +1,6 @@
 /* Fit jobs: one runs, the others wait. States and fields as OGC API Processes has them. Held in
- * memory: published calibrations outlive a restart, the list of jobs does not. Safe from any thread.
+ * memory: published calibrations outlive a restart, the list of jobs does not. Safe from any
+ * thread.
  */
 #ifndef NTK_SERVER_JOBS_H
 #define NTK_SERVER_JOBS_H
@@ -14,9 +15,9 @@ struct ntk_jobs;
 
 /* What to run. Copied. */
 struct ntk_fit_job {
-    const char *name;                /* of the calibration */
-    const char *const *options;      /* of ntkuq fit, each with its value; ends with NULL */
-    const char *const *datasets;     /* paths; ends with NULL */
+    const char *name;            /* of the calibration */
+    const char *const *options;  /* of ntkuq fit, each with its value; ends with NULL */
+    const char *const *datasets; /* paths; ends with NULL */
 };
 
 enum ntk_status ntk_jobs_create(const struct ntk_config *config, struct ntk_registry *registry,
@@ -30,8 +31,8 @@ enum ntk_status ntk_jobs_submit(struct ntk_jobs *jobs, const struct ntk_fit_job 
 json_t *ntk_jobs_describe(struct ntk_jobs *jobs, const char *id);
 json_t *ntk_jobs_list(struct ntk_jobs *jobs);
 
-/* Takes a waiting job out of the queue, kills a running one; NTK_NO_INPUT when there is no such job.
- * A job that ended stays as it is. */
+/* Takes a waiting job out of the queue, kills a running one; NTK_NO_INPUT when there is no such
+ * job. A job that ended stays as it is. */
 enum ntk_status ntk_jobs_dismiss(struct ntk_jobs *jobs, const char *id, struct ntk_error *error);
 
 /* Kills what runs, drops what waits, frees. */

@@ -187,7 +187,7 @@ int main(int argc, char **argv)
         return EX_SOFTWARE;
     }
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of its write */
+    signal(SIGXFSZ, SIG_IGN);    /* a file that may not grow is an error of its write */
     openblas_set_num_threads(1); /* a query must not wait for another's BLAS threads */
     ntk_config_load(argc, argv, environ, &config, &action, &problems);
     ntk_log_set_level((enum ntk_log_level)config.log_level);

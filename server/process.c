@@ -120,8 +120,7 @@ static void report_line(const struct ntk_process *process, const char *line)
     json_t *event = json_loads(line, 0, NULL);
     json_t *percent = json_object_get(event, "progress"), *text = json_object_get(event, "message");
     if (json_is_integer(percent) && json_is_string(text))
-        process->progress(process->user, (int)json_integer_value(percent),
-                          json_string_value(text));
+        process->progress(process->user, (int)json_integer_value(percent), json_string_value(text));
     json_decref(event);
 }
 

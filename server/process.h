@@ -18,9 +18,9 @@ struct ntk_process {
 };
 
 struct ntk_process_result {
-    int exit_code;   /* -1 when it was killed */
+    int exit_code; /* -1 when it was killed */
     int timed_out, cancelled;
-    char *output;    /* standard output, zero-terminated, owned; at most 64 MiB */
+    char *output;        /* standard output, zero-terminated, owned; at most 64 MiB */
     char complaint[512]; /* the sentence on standard error, or what else ended it */
 };
 

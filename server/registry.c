@@ -245,8 +245,8 @@ enum ntk_status ntk_registry_acquire(struct ntk_registry *registry, const char *
         status = ntk_fail(error, NTK_NO_INPUT, "calibration %s has no version %u; its latest is %u",
                           name, number, series->entries[series->n - 1]->version.number);
     else if (!entry)
-        status = ntk_fail(error, NTK_NO_INPUT, "calibration %s has no version that can be served",
-                          name);
+        status =
+            ntk_fail(error, NTK_NO_INPUT, "calibration %s has no version that can be served", name);
     else if (entry->broken)
         status = ntk_fail(error, NTK_NO_INPUT, "version %u of calibration %s cannot be served: %s",
                           number, name, entry->broken);
@@ -344,8 +344,7 @@ static json_t *describe_series(const struct series *series)
             json_object_set_new(item, "error", json_string(entry->broken));
         else {
             json_object_set_new(item, "sha256", json_string(entry->version.sha256));
-            json_object_set_new(item, "created",
-                                json_string(entry->version.calibration->created));
+            json_object_set_new(item, "created", json_string(entry->version.calibration->created));
         }
         json_array_append_new(versions, item);
     }

@@ -1,4 +1,5 @@
-/* All published calibrations: state_dir/calibrations/<name>/<version>.safetensors, version 1, 2, ...
+/* All published calibrations: state_dir/calibrations/<name>/<version>.safetensors, version 1, 2,
+ * ...
  *
  * A version is loaded and verified once, is immutable from then on, and lives until its last user
  * lets go. Publishing inserts a version beside the others: a query that holds one keeps it. A file

@@ -87,9 +87,9 @@ static json_t *describe_content(const char *types)
         char type[64];
         size_t length = strcspn(types, " ");
         snprintf(type, sizeof type, "%.*s", (int)length, types);
-        json_object_set_new(content, type,
-                            json_pack("{s:{s:s}}", "schema", "type",
-                                      strstr(type, "json") ? "object" : "string"));
+        json_object_set_new(
+            content, type,
+            json_pack("{s:{s:s}}", "schema", "type", strstr(type, "json") ? "object" : "string"));
         types += length + strspn(types + length, " ");
     }
     return content;

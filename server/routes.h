@@ -25,8 +25,8 @@ struct ntk_route {
     unsigned success;
 };
 
-/* The route of a method and path, with captures; NULL and *allowed (methods of the path, "" when the
- * path is unknown, `size` bytes) otherwise. HEAD is served by GET. */
+/* The route of a method and path, with captures; NULL and *allowed (methods of the path, "" when
+ * the path is unknown, `size` bytes) otherwise. HEAD is served by GET. */
 const struct ntk_route *ntk_route_find(const char *method, const char *path,
                                        char captures[][NTK_CAPTURE_SIZE], char *allowed,
                                        size_t size);

@@ -21,9 +21,10 @@ static enum ntk_status add_line(struct ntk_tokens *tokens, const char *path, cha
     if (length == 0 || line[0] == '#')
         return NTK_OK;
     if (length < 16 || line[length + strspn(line + length, " \t\r\n")])
-        return ntk_fail(error, NTK_BAD_DATA,
-                        "%s has a token of %zu characters, at least 16 without spaces were expected",
-                        path, length);
+        return ntk_fail(
+            error, NTK_BAD_DATA,
+            "%s has a token of %zu characters, at least 16 without spaces were expected", path,
+            length);
     if (tokens->n == TOKENS_MOST)
         return ntk_fail(error, NTK_BAD_DATA, "%s has more than %d tokens", path, TOKENS_MOST);
     crypto_hash_sha256(tokens->hashes[tokens->n++], (const unsigned char *)line, length);
@@ -49,7 +50,8 @@ enum ntk_status ntk_tokens_load(const char *path, struct ntk_tokens **out, struc
     sodium_memzero(line, sizeof line);
     fclose(file);
     if (!status && tokens->n == 0)
-        status = ntk_fail(error, NTK_BAD_DATA, "%s holds no token, at least one was expected", path);
+        status =
+            ntk_fail(error, NTK_BAD_DATA, "%s holds no token, at least one was expected", path);
     if (status)
         ntk_tokens_free(tokens);
     else

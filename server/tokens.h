@@ -8,8 +8,7 @@ struct ntk_tokens;
 
 /* Reads one token a line (at least 16 characters; blank lines and # comments are skipped) and keeps
  * their hashes. `path` "" gives *out = NULL: everything is allowed. */
-enum ntk_status ntk_tokens_load(const char *path, struct ntk_tokens **out,
-                                struct ntk_error *error);
+enum ntk_status ntk_tokens_load(const char *path, struct ntk_tokens **out, struct ntk_error *error);
 
 /* Whether the value of an Authorization header (or NULL) carries a known token. Takes the same time
  * whatever is wrong with it. */

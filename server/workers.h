@@ -1,5 +1,5 @@
-/* Threads for what must not run on a connection thread. A task is a function and its argument; tasks
- * run in the order they come. Safe from any thread. */
+/* Threads for what must not run on a connection thread. A task is a function and its argument;
+ * tasks run in the order they come. Safe from any thread. */
 #ifndef NTK_SERVER_WORKERS_H
 #define NTK_SERVER_WORKERS_H
 

@@ -5,8 +5,8 @@
  *   fit       standardise + decompose    limit: dsyrk + dsyevd of the smaller Gram matrix alone
  *   http      POST /v1/intervals, raw    limit: an empty libmicrohttpd handler that drops the body
  *
- * Prints a table, and one JSON line a figure to standard output with --json. Absolute times say where
- * things stand on this machine; only ratios are comparable.
+ * Prints a table, and one JSON line a figure to standard output with --json. Absolute times say
+ * where things stand on this machine; only ratios are comparable.
  */
 #include <cblas.h>
 #include <lapacke.h>
@@ -194,10 +194,10 @@ int main(int argc, char **argv)
     const char *build = argc > 1 ? argv[1] : "build/release";
     as_json = argc > 2 && !strcmp(argv[2], "--json");
     openblas_set_num_threads(1);
-    static const size_t queries[][2] = {{256, 10},   {256, 100},  {1536, 10},
+    static const size_t queries[][2] = {{256, 10},   {256, 100}, {1536, 10},
                                         {1536, 100}, {6144, 10}, {6144, 100}};
-    static const size_t fits[][3] = {{100, 256, 41},  {100, 1536, 21}, {100, 6144, 21},
-                                     {1000, 1024, 5}, {10000, 256, 5}};
+    static const size_t fits[][3] = {
+        {100, 256, 41}, {100, 1536, 21}, {100, 6144, 21}, {1000, 1024, 5}, {10000, 256, 5}};
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
         bench_query(queries[i][0], queries[i][1]);
     for (size_t i = 0; i < sizeof fits / sizeof *fits; i++)

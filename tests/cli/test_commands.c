@@ -1,5 +1,5 @@
-/* The command line as its users run it: the main job on a simulated archive, on real ones where there
- * are any, and what each bad input ends in. */
+/* The command line as its users run it: the main job on a simulated archive, on real ones where
+ * there are any, and what each bad input ends in. */
 #include <dirent.h>
 #include <math.h>
 #include <netcdf.h>
@@ -30,7 +30,7 @@ static int ntkuq(const char *a, const char *b, const char *c, const char *d, con
     return ntk_test_run(printed, arguments);
 }
 
-#define NTKUQ(...)            NTKUQ_(__VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+#define NTKUQ(...)                          NTKUQ_(__VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
 #define NTKUQ_(a, b, c, d, e, f, g, h, ...) ntkuq(a, b, c, d, e, f, g, h)
 
 static char *read_printed(void)
@@ -257,10 +257,11 @@ START_TEST(an_interrupted_command_leaves_nothing)
 {
     char command[900];
     size_t before = count_files();
-    snprintf(command, sizeof command,
-             "timeout -s TERM 0.2 %s simulate -o %s --samples 5000 --features 512 >%s 2>&1; test $? "
-             "-ge 1",
-             ntk_test_program("ntkuq"), output, printed);
+    snprintf(
+        command, sizeof command,
+        "timeout -s TERM 0.2 %s simulate -o %s --samples 5000 --features 512 >%s 2>&1; test $? "
+        "-ge 1",
+        ntk_test_program("ntkuq"), output, printed);
     ck_assert_int_eq(system(command), 0);
     ck_assert_uint_eq(count_files(), before);
 }

@@ -20,7 +20,8 @@ static double *random_matrix(size_t n, size_t d, double decay, uint64_t seed)
     return x;
 }
 
-static struct ntk_spectrum *decompose(const double *x, size_t n, size_t d, enum ntk_decompose_route route)
+static struct ntk_spectrum *decompose(const double *x, size_t n, size_t d,
+                                      enum ntk_decompose_route route)
 {
     struct ntk_spectrum *spectrum = NULL;
     struct ntk_error error = {""};
@@ -39,15 +40,15 @@ START_TEST(routes_agree)
         size_t n = shapes[s][0], d = shapes[s][1];
         double *x = random_matrix(n, d, 0.9, 100 + s);
         struct ntk_spectrum *svd = decompose(x, n, d, NTK_ROUTE_SVD);
-        for (enum ntk_decompose_route route = NTK_ROUTE_AUTO; route <= NTK_ROUTE_GRAM_FEATURES; route++) {
+        for (enum ntk_decompose_route route = NTK_ROUTE_AUTO; route <= NTK_ROUTE_GRAM_FEATURES;
+             route++) {
             struct ntk_spectrum *other = decompose(x, n, d, route);
             ck_assert_uint_eq(other->rank, svd->rank);
             for (size_t j = 0; j < svd->count; j++)
-                ck_assert_msg(fabs(other->eigenvalues[j] - svd->eigenvalues[j]) <=
-                                  1e-9 * svd->eigenvalues[0],
-                              "%zu x %zu by %s: eigenvalue %zu is %.17g, by svd %.17g", n, d,
-                              ntk_decompose_route_name(route), j, other->eigenvalues[j],
-                              svd->eigenvalues[j]);
+                ck_assert_msg(
+                    fabs(other->eigenvalues[j] - svd->eigenvalues[j]) <= 1e-9 * svd->eigenvalues[0],
+                    "%zu x %zu by %s: eigenvalue %zu is %.17g, by svd %.17g", n, d,
+                    ntk_decompose_route_name(route), j, other->eigenvalues[j], svd->eigenvalues[j]);
             for (size_t i = 0; i < svd->rank * d; i++)
                 ck_assert_double_eq_tol(other->directions[i], svd->directions[i], 1e-9);
             for (size_t i = 0; i < svd->rank * n; i++)
@@ -77,8 +78,8 @@ START_TEST(coordinates_times_directions_give_the_matrix_back)
         for (size_t j = 0; j < d; j++) {
             double sum = 0;
             for (size_t a = 0; a < spectrum->rank; a++)
-                sum += spectrum->coordinates[i * spectrum->rank + a] *
-                       spectrum->directions[a * d + j];
+                sum +=
+                    spectrum->coordinates[i * spectrum->rank + a] * spectrum->directions[a * d + j];
             ck_assert_double_eq_tol(sum, x[i * d + j], 1e-12);
         }
     }
@@ -106,9 +107,8 @@ START_TEST(duplicated_rows_do_not_raise_the_rank)
     struct ntk_standardise standardise;
     for (size_t i = 0; i < n; i++)
         memcpy(many + i * d, x + i % 3 * d, d * sizeof *x);
-    ck_assert_int_eq(ntk_standardise_fit(many, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise,
-                                         NULL),
-                     NTK_OK);
+    ck_assert_int_eq(
+        ntk_standardise_fit(many, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL), NTK_OK);
     struct ntk_spectrum *spectrum = decompose(many, n, d, NTK_ROUTE_AUTO);
     ck_assert_uint_eq(spectrum->rank, 2);
     ntk_spectrum_free(spectrum);
@@ -123,7 +123,8 @@ START_TEST(a_zero_matrix_is_refused)
     double x[6] = {0};
     struct ntk_spectrum *spectrum = NULL;
     struct ntk_error error = {""};
-    ck_assert_int_eq(ntk_decompose(x, 3, 2, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, &error), NTK_BAD_DATA);
+    ck_assert_int_eq(ntk_decompose(x, 3, 2, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, &error),
+                     NTK_BAD_DATA);
     ck_assert_ptr_null(spectrum);
     ck_assert_str_eq(error.text, "the 3 x 2 matrix to decompose is zero");
 }
@@ -145,10 +146,10 @@ START_TEST(an_empty_tail_gives_a_relative_nugget)
 {
     for (double scale = 1e-20; scale < 1e21; scale *= 1e10) {
         double values[4] = {4 * scale, 2 * scale, 0, 0};
-        ck_assert_double_eq_tol(
-            ntk_noise_variance(NTK_VARIANCE_PUBLISHED, values, 4, 2, 2) / scale, 3, 1e-12);
-        ck_assert_double_eq_tol(
-            ntk_noise_variance(NTK_VARIANCE_PUBLISHED, values, 4, 2, 1) / scale, 2, 1e-12);
+        ck_assert_double_eq_tol(ntk_noise_variance(NTK_VARIANCE_PUBLISHED, values, 4, 2, 2) / scale,
+                                3, 1e-12);
+        ck_assert_double_eq_tol(ntk_noise_variance(NTK_VARIANCE_PUBLISHED, values, 4, 2, 1) / scale,
+                                2, 1e-12);
     }
 }
 END_TEST

@@ -190,7 +190,8 @@ START_TEST(crossfit_equals_refitting_without_the_block)
     memcpy(rest.features + 20 * 9, example.features + 25 * 9, 25 * 9 * sizeof(double));
     struct ntk_calibration_lead part = fit(&rest, &options);
     for (size_t i = 20; i < 25; i++) { /* block 4 of 10 */
-        double expected = fabs((double)example.values[i]) / sigma_of(&part, example.features + i * 9);
+        double expected =
+            fabs((double)example.values[i]) / sigma_of(&part, example.features + i * 9);
         double nearest = INFINITY;
         for (size_t s = 0; s < whole.variables[0].n_scores; s++)
             nearest = fmin(nearest, fabs(whole.variables[0].scores[s] / expected - 1));
@@ -374,8 +375,9 @@ START_TEST(a_block_without_which_nothing_varies_is_named)
     struct ntk_fit_data data = {.n = 30, .d = 4, .features = example.features};
     example.features = NULL;
     ck_assert_int_eq(ntk_fit_lead(&data, &ntk_fit_defaults, &lead, &error), NTK_BAD_DATA);
-    ck_assert_str_eq(error.text, "without samples 27 to 29 the features are constant: they cannot be "
-                                 "cross-fitted");
+    ck_assert_str_eq(error.text,
+                     "without samples 27 to 29 the features are constant: they cannot be "
+                     "cross-fitted");
     example_clear(&example);
 }
 END_TEST

@@ -266,7 +266,8 @@ START_TEST(the_packages_feature_space_fallback_is_made_of_the_same_parts)
                                                  1e-8, &standardise, NULL),
                              NTK_OK);
             ck_assert_int_eq(
-                ntk_decompose(g.features, g.n, g.d, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, NULL), NTK_OK);
+                ntk_decompose(g.features, g.n, g.d, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, NULL),
+                NTK_OK);
             for (size_t j = 0; j < spectrum->count; j++)
                 total += values[j] = spectrum->eigenvalues[j];
             for (size_t j = 0; j < g.d; j++)
@@ -276,8 +277,7 @@ START_TEST(the_packages_feature_space_fallback_is_made_of_the_same_parts)
                 struct ntk_posterior posterior;
                 k = k < g.d ? k : g.d;
                 kept = k < spectrum->rank ? k : spectrum->rank;
-                double s2 =
-                    ntk_noise_variance(NTK_VARIANCE_REFERENCE, values, g.d, g.d, k);
+                double s2 = ntk_noise_variance(NTK_VARIANCE_REFERENCE, values, g.d, g.d, k);
                 if (k > spectrum->rank)
                     continue; /* directions of the jitter alone are arbitrary */
                 ck_assert_int_eq(ntk_posterior_init(&posterior, &standardise, spectrum->directions,

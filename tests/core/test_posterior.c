@@ -22,8 +22,8 @@ static struct ntk_posterior fit(uint64_t seed, size_t k, double offset, enum ntk
     ntk_random_init(&random, seed);
     for (size_t i = 0; i < n * d; i++)
         x[i] = offset + ntk_random_normal(&random) * (double)(1 + i % d);
-    ck_assert_int_eq(
-        ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL),
+                     NTK_OK);
     ck_assert_int_eq(ntk_decompose(x, n, d, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, NULL), NTK_OK);
     double s2 = ntk_noise_variance(mode, spectrum->eigenvalues, spectrum->count, spectrum->rank, k);
     ck_assert_int_eq(ntk_posterior_init(&posterior, &standardise, spectrum->directions,
@@ -69,9 +69,9 @@ START_TEST(a_sample_in_the_kept_subspace_has_no_residual)
     struct ntk_posterior posterior = fit(5, 6, 1e6, NTK_VARIANCE_PUBLISHED);
     double sample[24];
     for (size_t j = 0; j < d; j++)
-        sample[j] = posterior.centre[j] +
-                    (posterior.basis[2 * d + j] - 0.5 * posterior.basis[4 * d + j]) /
-                        posterior.inverse_scale[j];
+        sample[j] =
+            posterior.centre[j] + (posterior.basis[2 * d + j] - 0.5 * posterior.basis[4 * d + j]) /
+                                      posterior.inverse_scale[j];
     struct ntk_variance v = eval(&posterior, sample);
     ck_assert_double_eq_tol(v.prior, 1.25, 1e-8);
     ck_assert_msg(v.residual >= 0 && v.residual < 1e-18, "residual is %g", v.residual);

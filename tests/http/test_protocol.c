@@ -21,8 +21,9 @@ static void start(void)
     fputs("# the test's own\n0123456789abcdef-token\n", tokens);
     fclose(tokens);
     chmod(token_file, 0600);
-    const char *extra[] = {"--token_file", token_file,           "--request_body_bytes", "4096",
-                           "--upload_bytes", "100000", NULL};
+    const char *extra[] = {
+        "--token_file", token_file, "--request_body_bytes", "4096", "--upload_bytes",
+        "100000",       NULL};
     ntk_test_daemon_start(&served, extra);
 }
 
@@ -92,7 +93,9 @@ END_TEST
 START_TEST(nonsense_is_not_answered_as_sense)
 {
     static const char *const messages[] = {
-        "\r\n\r\n\r\n", "GET\r\n\r\n", "GET /healthz\r\n\r\n",
+        "\r\n\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET /healthz\r\n\r\n",
         "POST /v1/intervals HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
         "POST /v1/intervals HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
         "GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n"};
@@ -237,10 +240,16 @@ START_TEST(the_description_and_the_routes_agree)
         ck_assert_msg(answer.status == 405, "%s: %d", path, answer.status);
         ntk_test_reply_clear(&answer);
     }
-    static const char *const contract[] = {
-        "/v1/intervals", "/v1/datasets", "/v1/datasets/{id}", "/v1/calibrations",
-        "/v1/calibrations/{name}", "/v1/calibrations/{name}/versions/{version}", "/v1/jobs/{id}",
-        "/healthz", "/readyz", "/openapi.json"};
+    static const char *const contract[] = {"/v1/intervals",
+                                           "/v1/datasets",
+                                           "/v1/datasets/{id}",
+                                           "/v1/calibrations",
+                                           "/v1/calibrations/{name}",
+                                           "/v1/calibrations/{name}/versions/{version}",
+                                           "/v1/jobs/{id}",
+                                           "/healthz",
+                                           "/readyz",
+                                           "/openapi.json"};
     for (size_t i = 0; i < sizeof contract / sizeof *contract; i++)
         ck_assert_msg(json_object_get(paths, contract[i]) != NULL, "%s is missing", contract[i]);
     json_decref(openapi);

@@ -1,5 +1,5 @@
-/* The main job over HTTP: upload, fit, query in every form, swap versions, restart. One daemon and one
- * small simulated archive for all tests of this file; no test depends on another. */
+/* The main job over HTTP: upload, fit, query in every form, swap versions, restart. One daemon and
+ * one small simulated archive for all tests of this file; no test depends on another. */
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -68,8 +68,9 @@ static json_t *fit(const char *body)
 static void fit_named(const char *name)
 {
     char body[300];
-    snprintf(body, sizeof body, "{\"name\": \"%s\", \"datasets\": [\"%s\"], \"method\": \"svd\", "
-                                "\"rank\": 3}",
+    snprintf(body, sizeof body,
+             "{\"name\": \"%s\", \"datasets\": [\"%s\"], \"method\": \"svd\", "
+             "\"rank\": 3}",
              name, dataset);
     json_t *job = fit(body);
     ck_assert_msg(!strcmp(text(job, "status"), "successful"), "%s", text(job, "message"));
@@ -99,7 +100,7 @@ static void start(void)
     ntk_test_daemon_create(&served);
     snprintf(archive, sizeof archive, "%s/archive.nc", served.folder);
     snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *simulate[] = {program, "simulate", "-o",         archive, "--samples",
+    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
                               "60",    "--features", "24", NULL};
     ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
     double *features = ntk_test_read_doubles(archive, "features", &count);
@@ -122,8 +123,8 @@ static void print_features(char *out, size_t size, size_t columns)
 {
     size_t used = (size_t)snprintf(out, size, "[[");
     for (size_t j = 0; j < columns; j++)
-        used += (size_t)snprintf(out + used, size - used, "%s%.9g", j ? "," : "",
-                                 (double)sample[j]);
+        used +=
+            (size_t)snprintf(out + used, size - used, "%s%.9g", j ? "," : "", (double)sample[j]);
     snprintf(out + used, size - used, "]]");
 }
 
@@ -164,10 +165,9 @@ START_TEST(json_raw_and_npy_give_the_same_answer)
     npy[8] = (char)strlen(header);
     memcpy(npy + 10, header, strlen(header));
     memcpy(npy + 10 + strlen(header), sample, sizeof sample);
-    reply = ntk_test_request(&served, "POST",
-                             "/v1/intervals?calibration=toy&lead_time_hours=24&levels=0.8",
-                             "Content-Type: application/x-npy\r\n", npy,
-                             10 + strlen(header) + sizeof sample);
+    reply = ntk_test_request(
+        &served, "POST", "/v1/intervals?calibration=toy&lead_time_hours=24&levels=0.8",
+        "Content-Type: application/x-npy\r\n", npy, 10 + strlen(header) + sizeof sample);
     ck_assert_msg(reply.status == 200, "%s", reply.body);
     json_t *c = ntk_test_reply_json(&reply);
     ntk_test_reply_clear(&reply);
@@ -261,7 +261,8 @@ START_TEST(what_does_not_exist_is_named_with_what_does)
         const char *rest, *sentence;
         int status;
     } cases[] = {
-        {"\"lead_time_hours\": 36", "calibration toy has no lead time of 36 hours; it has 6, 12, 24", 422},
+        {"\"lead_time_hours\": 36",
+         "calibration toy has no lead time of 36 hours; it has 6, 12, 24", 422},
         {"\"lead_time_hours\": 24, \"version\": 77", "calibration toy has no version 77", 404},
         {"\"lead_time_hours\": 24, \"forecast\": {\"t2m\": [1]}",
          "calibration toy has no variable 't2m' at 24 hours; it has x, energy", 422},
@@ -447,7 +448,8 @@ START_TEST(a_job_can_be_dismissed)
     char body[300], path[80];
     snprintf(body, sizeof body,
              "{\"name\": \"slow\", \"datasets\": [\"%s\"], \"select\": \"validate\"}", dataset);
-    json_t *first = post("/v1/calibrations", 202, body), *second = post("/v1/calibrations", 202, body);
+    json_t *first = post("/v1/calibrations", 202, body),
+           *second = post("/v1/calibrations", 202, body);
     snprintf(path, sizeof path, "/v1/jobs/%s", text(second, "jobID"));
     struct ntk_test_reply reply = ntk_test_request(&served, "DELETE", path, "", NULL, 0);
     ck_assert_int_eq(reply.status, 200);

@@ -1,5 +1,5 @@
-/* What must not hurt: hostile files, full disks, corrupt artifacts, clients that go away. After each,
- * the daemon answers and nothing published is lost. */
+/* What must not hurt: hostile files, full disks, corrupt artifacts, clients that go away. After
+ * each, the daemon answers and nothing published is lost. */
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,8 +25,8 @@ static void make_archive(void)
     ck_assert_int_ge(file, 0);
     close(file);
     snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *simulate[] = {program, "simulate", "-o",         archive, "--samples",
-                              "40",    "--features", "8", NULL};
+    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
+                              "40",    "--features", "8",  NULL};
     ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
 }
 
@@ -90,8 +90,7 @@ static int upload(const void *bytes, size_t size, const char *what)
                       detail);
         json_decref(json);
     }
-    ck_assert_msg(status == 201 || status == 200 || status == 422 || status == 400 ||
-                      status == 503,
+    ck_assert_msg(status == 201 || status == 200 || status == 422 || status == 400 || status == 503,
                   "%s: %d %s", what, status, reply.body);
     ntk_test_reply_clear(&reply);
     ck_assert_msg(count_left_behind() == 0, "%s left something in tmp", what);
@@ -201,8 +200,8 @@ static void fit_by_command_line(const char *output)
 {
     char program[600];
     snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *arguments[] = {program, "fit",    "-o", output, "--method", "svd",
-                               "--rank", "2", archive, NULL};
+    const char *arguments[] = {program, "fit",    "-o", output,  "--method",
+                               "svd",   "--rank", "2",  archive, NULL};
     ck_assert_int_eq(ntk_test_run(NULL, arguments), 0);
 }
 
@@ -227,8 +226,7 @@ START_TEST(a_corrupt_artifact_is_not_served)
     fwrite(bytes, 1, size / 2, truncated);
     fclose(truncated);
     ntk_test_daemon_start(&served, NULL);
-    struct ntk_test_reply reply =
-        ntk_test_request(&served, "GET", "/v1/calibrations", "", NULL, 0);
+    struct ntk_test_reply reply = ntk_test_request(&served, "GET", "/v1/calibrations", "", NULL, 0);
     json_t *all = ntk_test_reply_json(&reply);
     json_t *toy = json_array_get(json_object_get(all, "calibrations"), 0);
     json_t *versions = json_object_get(toy, "versions");

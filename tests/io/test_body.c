@@ -32,8 +32,9 @@ START_TEST(a_raw_body_of_broken_rows_is_refused)
         if (size != 12)
             ck_assert_int_eq(ntk_body_raw(bytes, size, 3, &m, &error), NTK_BAD_DATA);
     }
-    ck_assert_str_eq(error.text, "the body has 23 bytes, whole rows of 3 float32 features (12 bytes) "
-                                 "were expected");
+    ck_assert_str_eq(error.text,
+                     "the body has 23 bytes, whole rows of 3 float32 features (12 bytes) "
+                     "were expected");
     ck_assert_ptr_null(m.values);
 }
 END_TEST
@@ -122,9 +123,9 @@ START_TEST(a_truncated_npy_is_refused_at_every_length)
 {
     unsigned char bytes[400];
     float values[6] = {0};
-    size_t size = make_npy(
-        bytes, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", values,
-        sizeof values);
+    size_t size =
+        make_npy(bytes, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", values,
+                 sizeof values);
     for (size_t length = 0; length < size; length++) {
         struct ntk_body_matrix m = {0};
         unsigned char *part = malloc(length + 1);
@@ -194,8 +195,8 @@ END_TEST
 
 START_TEST(no_real_ever_spoils_json)
 {
-    json_t *json = json_pack("[o, o, o]", ntk_json_real(NAN), ntk_json_real(-INFINITY),
-                             ntk_json_real(0.5));
+    json_t *json =
+        json_pack("[o, o, o]", ntk_json_real(NAN), ntk_json_real(-INFINITY), ntk_json_real(0.5));
     char *text = json_dumps(json, JSON_COMPACT);
     ck_assert_str_eq(text, "[null,null,0.5]");
     free(text);

@@ -1,5 +1,5 @@
-/* Counts every allocation of the program that links this, libraries included. Not in sanitizer builds,
- * which have an allocator of their own. */
+/* Counts every allocation of the program that links this, libraries included. Not in sanitizer
+ * builds, which have an allocator of their own. */
 #ifndef NTK_TESTS_ALLOCATIONS_H
 #define NTK_TESTS_ALLOCATIONS_H
 

@@ -40,8 +40,8 @@ void ntk_test_daemon_create(struct ntk_test_daemon *daemon)
 void ntk_test_daemon_start(struct ntk_test_daemon *daemon, const char *const *extra)
 {
     char state[100], port_file[100], log[100], program[600];
-    const char *arguments[40] = {program,      "--state_dir", state, "--port", "0",
-                                 "--port_file", port_file};
+    const char *arguments[40] = {program, "--state_dir", state,    "--port",
+                                 "0",     "--port_file", port_file};
     size_t n = 7;
     snprintf(state, sizeof state, "%s/state", daemon->folder);
     snprintf(port_file, sizeof port_file, "%s/port", daemon->folder);
@@ -179,8 +179,8 @@ struct ntk_test_reply ntk_test_request(const struct ntk_test_daemon *daemon, con
     int length = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s", method,
                           path, headers);
     if (body)
-        length += snprintf(head + length, sizeof head - (size_t)length, "Content-Length: %zu\r\n",
-                           size);
+        length +=
+            snprintf(head + length, sizeof head - (size_t)length, "Content-Length: %zu\r\n", size);
     length += snprintf(head + length, sizeof head - (size_t)length, "\r\n");
     ntk_test_send(socket, head, (size_t)length);
     if (body)

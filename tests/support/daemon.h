@@ -1,5 +1,5 @@
-/* A real ntkuqd on a free loopback port, and plain sockets to talk to it. Any failure of the helpers
- * ends the test. */
+/* A real ntkuqd on a free loopback port, and plain sockets to talk to it. Any failure of the
+ * helpers ends the test. */
 #ifndef NTK_TESTS_DAEMON_H
 #define NTK_TESTS_DAEMON_H
 
@@ -22,8 +22,8 @@ struct ntk_test_reply {
 /* $NTK_BUILD/name, or build/release/name. Valid until the next call. */
 const char *ntk_test_program(const char *name);
 
-/* Makes the folder; ntk_test_daemon_start may be called again after a stop, for a restart. `extra` is a
- * list of further arguments ending with NULL, or NULL. */
+/* Makes the folder; ntk_test_daemon_start may be called again after a stop, for a restart. `extra`
+ * is a list of further arguments ending with NULL, or NULL. */
 void ntk_test_daemon_create(struct ntk_test_daemon *daemon);
 void ntk_test_daemon_start(struct ntk_test_daemon *daemon, const char *const *extra);
 
