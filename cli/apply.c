@@ -339,6 +339,10 @@ enum ntk_status ntk_apply_command(const struct ntk_command_context *context,
                                   struct ntk_error *error)
 {
     struct ntk_query query = {0};
+    if (context->arguments->missing == NTK_MISSING_DROP_SAMPLE)
+        return ntk_fail(error, NTK_USAGE,
+                        "missing is drop_sample, reject or mask_point was expected: every forecast "
+                        "keeps its place in the intervals");
     enum ntk_status status = ntk_query_open(context, &query, error);
     if (status)
         return status;

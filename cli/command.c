@@ -114,6 +114,23 @@ static enum ntk_status resolve_input(const char *name, char **out, struct ntk_er
     return NTK_OK;
 }
 
+/* Refuses to write over what is read. */
+static enum ntk_status check_output(const char *output, char *const *paths, size_t n,
+                                    struct ntk_error *error)
+{
+    struct stat written, read;
+    if (stat(output, &written))
+        return NTK_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (!stat(paths[i], &read) && read.st_dev == written.st_dev && read.st_ino == written.st_ino)
+            return ntk_fail(error, NTK_USAGE,
+                            "-o %s is also an input, another file was expected: it would be "
+                            "overwritten",
+                            output);
+    }
+    return NTK_OK;
+}
+
 /* UTC now, or SOURCE_DATE_EPOCH so that the same input gives the same bytes. */
 static void format_created(char *out, size_t size)
 {
@@ -208,6 +225,8 @@ static int run(const struct ntk_arguments *arguments)
     for (size_t i = 0; i < arguments->n_files && !status; i++)
         status = resolve_input(arguments->files[i], &paths[i], &error);
     if (!status && arguments->output)
+        status = check_output(arguments->output, paths, arguments->n_files, &error);
+    if (!status && arguments->output)
         status = prepare_output(arguments->output, temporary, sizeof temporary, &error);
     if (!status && *temporary)
         remove_when_interrupted(temporary);
@@ -221,11 +240,20 @@ static int run(const struct ntk_arguments *arguments)
     return status ? complain(status, &error) : exit_code;
 }
 
+static int asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && i < 3; i++) {
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return 1;
+    }
+    return argc > 1 && !strcmp(argv[1], "help");
+}
+
 int ntk_command_run(int argc, char **argv)
 {
     struct ntk_arguments arguments;
     struct ntk_error error = {""};
-    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))) {
+    if (asks_for_help(argc, argv)) {
         ntk_arguments_help(stdout);
         return EX_OK;
     }

@@ -176,6 +176,26 @@ static void answer_archive(struct ntk_request *request)
     ntk_registry_release(request->server->registry, version);
 }
 
+/* The query parameters that have a meaning for this body; false, with a reply, when one has none. */
+static int check_parameters(struct ntk_request *request)
+{
+    static const char *const all[] = {"calibration", "version", "levels", "lead_time_hours",
+                                      "missing"};
+    int json = ntk_request_has_type(request, "application/json");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        int meant = json ? 0 : i < 3 || (i == 3) == !request->upload;
+        if (meant || !ntk_request_parameter(request, all[i]))
+            continue;
+        ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
+                          "query parameter '%s' has no meaning for this body, which %s", all[i],
+                          json              ? "carries everything itself"
+                          : request->upload ? "carries its lead times"
+                                            : "must be finite");
+        return 0;
+    }
+    return 1;
+}
+
 enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
 {
     int known = ntk_request_has_type(request, "application/json") ||
@@ -193,6 +213,8 @@ enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
                           "Accept lacks application/x-netcdf, a NetCDF body is answered with it");
         return NTK_HANDLED;
     }
+    if (!request->on_worker && !check_parameters(request))
+        return NTK_HANDLED;
     if (!request->on_worker && (request->upload || request->body_size > QUICK_BODY))
         return NTK_HANDLE_ON_WORKER;
     if (request->upload)

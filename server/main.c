@@ -33,8 +33,9 @@ static void report_broken(const char *path, const char *sentence)
     ntk_log(NTK_LOG_ERROR, "artifact", "%s is not served: %s", path, sentence);
 }
 
-/* state_dir and its folders, made where missing and seen to be writable. */
-static enum ntk_status prepare_state(const struct ntk_config *config, struct ntk_error *error)
+/* state_dir and its folders, made where missing and seen to be writable; its path becomes absolute,
+ * as it is in what ntkuq says of a file. */
+static enum ntk_status prepare_state(struct ntk_config *config, struct ntk_error *error)
 {
     static const char *const folders[] = {"", "/calibrations", "/datasets", "/tmp"};
     char path[PATH_MAX];
@@ -44,6 +45,10 @@ static enum ntk_status prepare_state(const struct ntk_config *config, struct ntk
             return ntk_fail(error, NTK_CANNOT_CREATE, "state_dir: cannot write in %s: %s", path,
                             strerror(errno));
     }
+    if (!realpath(config->state_dir, path))
+        return ntk_fail(error, NTK_CANNOT_CREATE, "state_dir: cannot find %s: %s",
+                        config->state_dir, strerror(errno));
+    strcpy(config->state_dir, path);
     return NTK_OK;
 }
 
@@ -92,9 +97,7 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
                              struct ntk_error *error)
 {
     const struct ntk_config *config = server->config;
-    enum ntk_status status = prepare_state(config, error);
-    if (!status)
-        status = lock_state(config, error);
+    enum ntk_status status = lock_state(config, error);
     if (!status)
         ntk_upload_sweep(config->state_dir, "");
     if (!status)
@@ -110,7 +113,7 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
     return status ? status : announce_port(config, *port, error);
 }
 
-static int serve(const struct ntk_config *config)
+static int serve(struct ntk_config *config)
 {
     struct ntk_server server = {.config = config};
     struct ntk_http *http = NULL;
@@ -122,7 +125,9 @@ static int serve(const struct ntk_config *config)
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
     pthread_sigmask(SIG_BLOCK, &ends, NULL); /* before any thread: all inherit it */
-    enum ntk_status status = start(&server, &http, &port, &error);
+    enum ntk_status status = prepare_state(config, &error);
+    if (!status)
+        status = start(&server, &http, &port, &error);
     if (status) {
         ntk_log(NTK_LOG_ERROR, "start", "%s", error.text);
     } else {
@@ -149,7 +154,7 @@ static int report_problems(const struct ntk_config_problems *problems)
     return problems->configuration ? EX_CONFIG : EX_USAGE;
 }
 
-static int act(enum ntk_config_action action, const struct ntk_config *config,
+static int act(enum ntk_config_action action, struct ntk_config *config,
                struct ntk_config_problems *problems)
 {
     int code;

@@ -228,6 +228,20 @@ START_TEST(a_failed_command_leaves_no_output)
 }
 END_TEST
 
+START_TEST(an_input_is_never_overwritten)
+{
+    size_t before, after;
+    free(ntk_test_read_file(archive, &before));
+    ck_assert_int_eq(NTKUQ("fit", "-o", archive, archive), EX_USAGE);
+    ck_assert(printed_has("is also an input"));
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, archive), 0);
+    ck_assert_int_eq(NTKUQ("apply", "-o", archive, calibration, archive), EX_USAGE);
+    ck_assert_int_eq(NTKUQ("apply", "-o", calibration, calibration, archive), EX_USAGE);
+    free(ntk_test_read_file(archive, &after));
+    ck_assert_uint_eq(before, after);
+}
+END_TEST
+
 START_TEST(a_failed_command_keeps_the_old_output)
 {
     size_t a_size, b_size;
@@ -453,6 +467,7 @@ Suite *ntk_suite_commands(void)
     tcase_add_test(tests, usage_errors_name_what_was_expected);
     tcase_add_test(tests, inputs_that_are_not_there_are_named);
     tcase_add_test(tests, a_failed_command_leaves_no_output);
+    tcase_add_test(tests, an_input_is_never_overwritten);
     tcase_add_test(tests, a_failed_command_keeps_the_old_output);
     tcase_add_test(tests, a_full_disk_leaves_nothing);
     tcase_add_test(tests, an_interrupted_command_leaves_nothing);

@@ -290,6 +290,31 @@ START_TEST(what_does_not_exist_is_named_with_what_does)
 }
 END_TEST
 
+START_TEST(parameters_without_a_meaning_are_refused)
+{
+    size_t size;
+    void *bytes = ntk_test_read_file(archive, &size);
+    static const struct {
+        const char *path;
+        const char *header;
+    } cases[] = {
+        {"/v1/intervals?calibration=toy&lead_time_hours=24", netcdf_header},
+        {"/v1/intervals?calibration=toy", json_header},
+        {"/v1/intervals?calibration=toy&lead_time_hours=24&missing=mask_point", raw_header},
+        {"/v1/intervals?calibration=toy&colour=red", raw_header},
+        {"/v1/intervals?calibration=toy&missing=drop_sample", netcdf_header},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ntk_test_reply reply =
+            ntk_test_request(&served, "POST", cases[i].path, cases[i].header, bytes, size);
+        ck_assert_msg(reply.status == 400, "%s: %d %.300s", cases[i].path, reply.status,
+                      reply.body);
+        ntk_test_reply_clear(&reply);
+    }
+    free(bytes);
+}
+END_TEST
+
 START_TEST(a_feature_that_is_not_finite_is_refused_with_its_place)
 {
     float rows[2 * FEATURES];
@@ -479,6 +504,7 @@ Suite *ntk_suite_service(void)
     tcase_add_test(tests, csv_has_one_row_a_level);
     tcase_add_test(tests, netcdf_is_answered_with_netcdf);
     tcase_add_test(tests, what_does_not_exist_is_named_with_what_does);
+    tcase_add_test(tests, parameters_without_a_meaning_are_refused);
     tcase_add_test(tests, a_feature_that_is_not_finite_is_refused_with_its_place);
     tcase_add_test(tests, the_same_upload_has_the_same_id);
     tcase_add_test(tests, a_dry_run_stores_nothing);
