@@ -136,6 +136,58 @@ START_TEST(a_truncated_npy_is_refused_at_every_length)
 }
 END_TEST
 
+START_TEST(bytes_after_the_values_are_refused)
+{
+    unsigned char bytes[400] = {0};
+    float values[6] = {0};
+    struct ntk_body_matrix m = {0};
+    struct ntk_error error = {""};
+    size_t size =
+        make_npy(bytes, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", values,
+                 sizeof values);
+    ck_assert_int_eq(ntk_body_npy(bytes, size + 4, &m, &error), NTK_BAD_DATA);
+    ck_assert_str_eq(error.text,
+                     "the .npy header announces 2 x 3 values of 4 bytes, 28 bytes follow");
+    ck_assert_ptr_null(m.values);
+}
+END_TEST
+
+/* Values of a float32 .npy are used where they lie; a copy is made only when they are not aligned.
+ */
+START_TEST(npy_is_borrowed_where_it_is_aligned)
+{
+    _Alignas(16) unsigned char bytes[400];
+    float values[6] = {1, 2, 3, 4, 5, 6};
+    struct ntk_body_matrix m;
+    for (size_t shift = 0; shift < 4; shift++) {
+        /* 10 + 62 bytes: a multiple of 4 */
+        size_t size = make_npy(bytes + shift, 1,
+                               "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   ",
+                               values, sizeof values);
+        ck_assert_uint_eq((size - sizeof values) % 4, 0);
+        ck_assert_int_eq(ntk_body_npy(bytes + shift, size, &m, NULL), NTK_OK);
+        ck_assert_int_eq(m.owned == NULL, shift == 0);
+        ck_assert_mem_eq(m.values, values, sizeof values);
+        ntk_body_clear(&m);
+    }
+}
+END_TEST
+
+START_TEST(wide_npy_keeps_what_is_not_finite_for_the_check_to_name)
+{
+    unsigned char bytes[200];
+    double values[3] = {1, 2, NAN};
+    struct ntk_body_matrix m;
+    struct ntk_error error = {""};
+    size_t size = make_npy(bytes, 1, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 1), }",
+                           values, sizeof values);
+    ck_assert_int_eq(ntk_body_npy(bytes, size, &m, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_body_check_finite(&m, "features", &error), NTK_BAD_DATA);
+    ck_assert_str_eq(error.text, "features is NaN at row 2, column 0, finite values were expected");
+    ntk_body_clear(&m);
+}
+END_TEST
+
 START_TEST(npy_beyond_float32_is_refused)
 {
     unsigned char bytes[200];
@@ -226,6 +278,9 @@ Suite *ntk_suite_body(void)
     tcase_add_test(tests, npy_of_both_widths_and_all_versions_is_read);
     tcase_add_test(tests, npy_that_is_not_what_we_read_is_refused);
     tcase_add_test(tests, a_truncated_npy_is_refused_at_every_length);
+    tcase_add_test(tests, bytes_after_the_values_are_refused);
+    tcase_add_test(tests, npy_is_borrowed_where_it_is_aligned);
+    tcase_add_test(tests, wide_npy_keeps_what_is_not_finite_for_the_check_to_name);
     tcase_add_test(tests, npy_beyond_float32_is_refused);
     tcase_add_test(tests, json_rows_are_read_or_named);
     tcase_add_test(tests, the_first_value_that_is_not_finite_is_named);
