@@ -3,12 +3,13 @@
 #include <assert.h>
 #include <math.h>
 
-/* The smallest whole number not below `value`, where `value` within a part in 10^10 of a whole
- * number is that number: the product of a count and a decimal level rounds by a part in 10^16. */
-static size_t ceil_decimal(double value)
+/* The smallest whole number not below `value`, a count times a decimal level. A level is written
+ * within 1.2e-16 (also as 1 - a), the product rounds by as much again: what is no farther than
+ * 1e-15 of the count from a whole number is that number. */
+static size_t ceil_decimal(double value, size_t count)
 {
     double nearest = nearbyint(value);
-    if (fabs(value - nearest) <= 1e-10 * fmax(1, value))
+    if (fabs(value - nearest) <= 1e-15 * (double)count)
         return (size_t)nearest;
     return (size_t)ceil(value);
 }
@@ -16,7 +17,7 @@ static size_t ceil_decimal(double value)
 size_t ntk_conformal_rank(size_t n, double level)
 {
     assert(level > 0 && level < 1);
-    size_t rank = ceil_decimal((double)(n + 1) * level);
+    size_t rank = ceil_decimal((double)(n + 1) * level, n + 1);
     return rank < 1 ? 1 : rank;
 }
 
@@ -28,7 +29,7 @@ double ntk_conformal_quantile(const double *scores, size_t n_scores, size_t n_sa
         return INFINITY;
     /* Mass below q must reach level: each score weighs n_samples / ((n_samples + 1) n_scores). */
     double needed = (double)(n_samples + 1) * level / (double)n_samples * (double)n_scores;
-    size_t place = n_scores == n_samples ? rank : ceil_decimal(needed);
+    size_t place = n_scores == n_samples ? rank : ceil_decimal(needed, 2 * n_scores);
     place = place < 1 ? 1 : place > n_scores ? n_scores : place;
     return scores[place - 1];
 }

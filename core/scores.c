@@ -13,14 +13,31 @@ static double normal_density(double z)
     return exp(-0.5 * z * z) * M_2_SQRTPI * M_SQRT1_2 / 2;
 }
 
-/* A start from the tail's asymptotics or a straight line, then Halley's iteration on the logarithm
- * of the smaller tail, which converges from both sides. */
+/* For p near 1/2, where z is small: Halley's iteration on Phi(z) - 1/2 = erf(z / sqrt 2) / 2, which
+ * keeps the relative accuracy of the exact difference p - 1/2. */
+static double central_quantile(double p)
+{
+    double half = p - 0.5, z = half * 2.5066282746310002;
+    for (int i = 0; i < 20; i++) {
+        double step = (0.5 * erf(z * M_SQRT1_2) - half) / normal_density(z);
+        step /= 1 + 0.5 * z * step;
+        z -= step;
+        if (fabs(step) <= 1e-16 * fabs(z))
+            break;
+    }
+    return z;
+}
+
+/* Elsewhere a start from the tail's asymptotics or a straight line, then Halley's iteration on the
+ * logarithm of the smaller tail, which converges from both sides. */
 double ntk_normal_quantile(double p)
 {
     if (!(p > 0 && p < 1))
         return p == 0 ? -INFINITY : p == 1 ? INFINITY : NAN;
     if (p > 0.5)
         return -ntk_normal_quantile(1 - p);
+    if (p > 0.25)
+        return central_quantile(p);
     double target = log(p), t = sqrt(-2 * target);
     double z = p > 0.1 ? (p - 0.5) * 2.5066282746310002 : -(t - log(t * 2.5066282746310002) / t);
     for (int i = 0; i < 60; i++) {
@@ -54,24 +71,24 @@ double ntk_interval_score(double y, double lower, double upper, double level)
     return score;
 }
 
-double ntk_coefficient_of_variation(const double *widths, size_t n)
-{
-    double mean = 0, squares = 0;
-    if (n < 2)
-        return 0;
-    for (size_t i = 0; i < n; i++)
-        mean += widths[i] / (double)n;
-    for (size_t i = 0; i < n; i++)
-        squares += (widths[i] - mean) * (widths[i] - mean);
-    return sqrt(squares / (double)(n - 1)) / mean;
-}
-
+/* Taken from the first value on, so that the mean of a constant is that constant exactly. */
 static double mean_of(const double *series, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += series[i];
-    return sum / (double)n;
+        sum += series[i] - series[0];
+    return series[0] + sum / (double)n;
+}
+
+double ntk_coefficient_of_variation(const double *widths, size_t n)
+{
+    double squares = 0;
+    if (n < 2)
+        return 0;
+    double mean = mean_of(widths, n);
+    for (size_t i = 0; i < n; i++)
+        squares += (widths[i] - mean) * (widths[i] - mean);
+    return sqrt(squares / (double)(n - 1)) / mean;
 }
 
 static double autocovariance(const double *series, size_t n, double mean, size_t lag)

@@ -1,5 +1,6 @@
 #include "io/body.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <float.h>
 #include <math.h>
@@ -44,6 +45,7 @@ static enum ntk_status take_floats(const void *bytes, size_t rows, size_t column
 enum ntk_status ntk_body_raw(const void *bytes, size_t size, size_t columns,
                              struct ntk_body_matrix *out, struct ntk_error *error)
 {
+    assert(columns > 0);
     size_t row_bytes = columns * sizeof(float);
     if (size == 0 || size % row_bytes)
         return ntk_fail(
@@ -125,6 +127,7 @@ static int take_entry(struct npy *npy)
     return 0;
 }
 
+/* Only space may follow the dictionary. */
 static int parse_dictionary(struct npy *npy)
 {
     if (!take(npy, "{"))
@@ -132,13 +135,17 @@ static int parse_dictionary(struct npy *npy)
     while (!take(npy, "}")) {
         if (!take_entry(npy))
             return 0;
-        if (!take(npy, ","))
-            return take(npy, "}") && npy->has_type && npy->has_order && npy->has_shape;
+        if (!take(npy, ",")) {
+            if (!take(npy, "}"))
+                return 0;
+            break;
+        }
     }
-    return npy->has_type && npy->has_order && npy->has_shape;
+    skip_space(npy);
+    return npy->next == npy->end && npy->has_type && npy->has_order && npy->has_shape;
 }
 
-/* Start of the values, or NULL. */
+/* Start of the values, or NULL; npy->next is NULL until a header was found. */
 static const unsigned char *parse_npy_header(const unsigned char *bytes, size_t size,
                                              struct npy *npy)
 {
@@ -156,22 +163,48 @@ static const unsigned char *parse_npy_header(const unsigned char *bytes, size_t 
     return parse_dictionary(npy) ? bytes + start + length : NULL;
 }
 
+/* Names what was found: the header's text, as far as it is printable, or how the body begins. */
+static enum ntk_status refuse_npy(const unsigned char *bytes, size_t size, const struct npy *npy,
+                                  struct ntk_error *error)
+{
+    static const char *const expected =
+        "a .npy file of '<f4' or '<f8' in C order with one or two dimensions was expected";
+    char found[161];
+    size_t start = 12, length = 0;
+    if (!npy->end) /* no header of a known version that fits the body */
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "the body of %zu bytes has no whole .npy header of format 1 to 3, %s", size,
+                        expected);
+    if (bytes[6] == 1)
+        start = 10;
+    for (const char *next = (const char *)bytes + start; next < npy->end && length < 160; next++)
+        found[length++] = isprint((unsigned char)*next) ? *next : '?';
+    while (length > 0 && (found[length - 1] == ' ' || found[length - 1] == '?'))
+        length--;
+    found[length] = 0;
+    return ntk_fail(error, NTK_BAD_DATA, "the .npy header is \"%s\", %s", found, expected);
+}
+
 static enum ntk_status narrow(const unsigned char *values, const struct npy *npy,
                               struct ntk_body_matrix *out, struct ntk_error *error)
 {
-    enum ntk_status status = create(npy->rows, npy->columns, out, error);
-    for (size_t i = 0; !status && i < npy->rows * npy->columns; i++) {
+    struct ntk_body_matrix made;
+    enum ntk_status status = create(npy->rows, npy->columns, &made, error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < npy->rows * npy->columns; i++) {
         double value;
         memcpy(&value, values + i * sizeof value, sizeof value);
         if (isfinite(value) && fabs(value) > FLT_MAX) {
-            ntk_body_clear(out);
+            ntk_body_clear(&made);
             return ntk_fail(error, NTK_BAD_DATA,
                             "value %g at row %zu, column %zu is beyond the range of float32", value,
                             i / npy->columns, i % npy->columns);
         }
-        out->owned[i] = (float)value;
+        made.owned[i] = (float)value;
     }
-    return status;
+    *out = made;
+    return NTK_OK;
 }
 
 enum ntk_status ntk_body_npy(const void *bytes, size_t size, struct ntk_body_matrix *out,
@@ -181,9 +214,7 @@ enum ntk_status ntk_body_npy(const void *bytes, size_t size, struct ntk_body_mat
     const unsigned char *values = parse_npy_header(bytes, size, &npy);
     size_t count, expected;
     if (!values)
-        return ntk_fail(error, NTK_BAD_DATA,
-                        "the body is not a .npy file of '<f4' or '<f8' in C order with one or two "
-                        "dimensions");
+        return refuse_npy(bytes, size, &npy, error);
     size_t left = size - (size_t)(values - (const unsigned char *)bytes);
     if (!ntk_size_multiply(npy.rows, npy.columns, &count) || count == 0 ||
         !ntk_size_multiply(count, npy.wide ? sizeof(double) : sizeof(float), &expected) ||
@@ -197,13 +228,28 @@ enum ntk_status ntk_body_npy(const void *bytes, size_t size, struct ntk_body_mat
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
 
+/* All rows are arrays of one width: known before memory is asked for, because ragged rows could ask
+ * for the square of the body's size. */
+static enum ntk_status check_widths(const json_t *array, const char *what, size_t columns,
+                                    struct ntk_error *error)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *row = json_array_get(array, i);
+        if (!json_is_array(row))
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "%s has no array in row %zu, %zu values were expected as in row 0",
+                            what, i, columns);
+        if (json_array_size(row) != columns)
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "%s has %zu values in row %zu, %zu were expected as in row 0", what,
+                            json_array_size(row), i, columns);
+    }
+    return NTK_OK;
+}
+
 static enum ntk_status read_row(const json_t *row, const char *what, size_t i,
                                 struct ntk_body_matrix *matrix, struct ntk_error *error)
 {
-    if (!json_is_array(row) || json_array_size(row) != matrix->columns)
-        return ntk_fail(error, NTK_BAD_DATA,
-                        "%s has %zu values in row %zu, %zu were expected as in row 0", what,
-                        json_array_size(row), i, matrix->columns);
     for (size_t j = 0; j < matrix->columns; j++) {
         const json_t *value = json_array_get(row, j);
         double number = json_number_value(value);
@@ -233,8 +279,8 @@ enum ntk_status ntk_body_json(const json_t *array, const char *what, struct ntk_
     if (columns == 0)
         return ntk_fail(error, NTK_BAD_DATA, "%s has an empty row 0, numbers were expected", what);
     struct ntk_body_matrix made;
-    enum ntk_status status = create(rows, columns, &made, error);
-    if (status)
+    enum ntk_status status = single ? NTK_OK : check_widths(array, what, columns, error);
+    if (status || (status = create(rows, columns, &made, error)))
         return status;
     for (size_t i = 0; i < rows && !status; i++)
         status = read_row(single ? array : json_array_get(array, i), what, i, &made, error);

@@ -56,6 +56,14 @@ START_TEST(conformal_ranks_agree_with_whole_number_arithmetic)
 }
 END_TEST
 
+START_TEST(levels_of_six_decimals_are_read_as_decimals)
+{
+    ck_assert_uint_eq(ntk_conformal_rank(400001, 0.100002), 40002); /* 40001.000004 */
+    ck_assert_uint_eq(ntk_conformal_rank(500004, 0.100001), 50002); /* 50001.000005 */
+    ck_assert_uint_eq(ntk_conformal_rank(999999, 0.100001), 100001);
+}
+END_TEST
+
 static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -287,6 +295,7 @@ Suite *ntk_suite_conformal(void)
     tcase_add_test(tests, split_conformal_covers_as_the_theorem_says);
     tcase_add_test(tests, fields_are_covered_on_average);
     tcase_add_test(tests, one_point_a_sample_is_the_plain_rule);
+    tcase_add_test(tests, levels_of_six_decimals_are_read_as_decimals);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -296,6 +296,31 @@ START_TEST(points_that_fail_together_are_worth_one_sample)
 }
 END_TEST
 
+START_TEST(a_constant_series_is_worth_all_its_values)
+{
+    double constant[1000];
+    struct ntk_coverage c;
+    for (size_t i = 0; i < 1000; i++)
+        constant[i] = 0.1; /* whose sum rounds */
+    ck_assert_double_eq(ntk_effective_sample_size(constant, 1000), 1000);
+    ck_assert_double_eq(ntk_coefficient_of_variation(constant, 1000), 0);
+    ntk_coverage_estimate(constant, 1000, 10, &c);
+    ck_assert_double_eq(c.coverage, 0.1);
+    ck_assert_double_eq(c.n_effective, 1000);
+}
+END_TEST
+
+/* z = sqrt(2 pi) h (1 + pi h^2 / 3 + ...) for p = 1/2 + h. */
+START_TEST(the_quantile_near_one_half_keeps_its_relative_accuracy)
+{
+    for (double h = 0x1p-50; h < 1e-5; h *= 2) {
+        double z = sqrt(2 * M_PI) * h * (1 + M_PI * h * h / 3);
+        ASSERT_CLOSE(ntk_normal_quantile(0.5 + h), z);
+        ASSERT_CLOSE(ntk_normal_quantile(0.5 - h), -z);
+    }
+}
+END_TEST
+
 Suite *ntk_suite_scores(void)
 {
     Suite *suite = suite_create("scores");
@@ -316,6 +341,8 @@ Suite *ntk_suite_scores(void)
     tcase_add_test(tests, the_true_spread_has_the_best_mean_crps);
     tcase_add_test(tests, a_coverage_without_spread_counts_each_sample_once);
     tcase_add_test(tests, points_that_fail_together_are_worth_one_sample);
+    tcase_add_test(tests, a_constant_series_is_worth_all_its_values);
+    tcase_add_test(tests, the_quantile_near_one_half_keeps_its_relative_accuracy);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -1,5 +1,5 @@
 /* Bodies in .npy format and raw: whatever is accepted has the size it claims, whatever is refused
- * leaves nothing behind and says why. */
+ * leaves the result alone and says why. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static void check(enum ntk_status status, struct ntk_body_matrix *matrix,
 {
     if (status) {
         assert(status == NTK_BAD_DATA || status == NTK_TRY_AGAIN);
-        assert(!matrix->values && !matrix->owned && *error->text);
+        assert(!matrix->values && !matrix->owned && matrix->rows == 7 && *error->text);
         return;
     }
     assert(matrix->rows && matrix->columns && (uintptr_t)matrix->values % sizeof(float) == 0);

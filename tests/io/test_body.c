@@ -104,6 +104,8 @@ START_TEST(npy_that_is_not_what_we_read_is_refused)
         "{'descr': '<i4', 'fortran_order': False, 'shape': (2, 3), }",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'x': 1}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } and more",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)} {'shape': (9, 9)}",
     };
     unsigned char bytes[400];
     float values[6] = {0};
@@ -201,6 +203,54 @@ START_TEST(npy_beyond_float32_is_refused)
 }
 END_TEST
 
+START_TEST(a_refused_npy_is_quoted)
+{
+    unsigned char bytes[400];
+    float values[6] = {0};
+    struct ntk_body_matrix m = {.rows = 7};
+    struct ntk_error error = {""};
+    size_t size =
+        make_npy(bytes, 2, "{'descr': '<i4', 'fortran_order': False, 'shape': (2, 3), }  \n",
+                 values, sizeof values);
+    ck_assert_int_eq(ntk_body_npy(bytes, size, &m, &error), NTK_BAD_DATA);
+    ck_assert_str_eq(error.text,
+                     "the .npy header is \"{'descr': '<i4', 'fortran_order': False, 'shape': (2, "
+                     "3), }\", a .npy file of '<f4' or '<f8' in C order with one or two dimensions "
+                     "was expected");
+    ck_assert_uint_eq(m.rows, 7);
+}
+END_TEST
+
+START_TEST(a_failure_leaves_the_result_alone)
+{
+    unsigned char bytes[200];
+    double values[2] = {1, 1e39};
+    struct ntk_body_matrix m = {.rows = 7};
+    size_t size = make_npy(bytes, 1, "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }\n",
+                           values, sizeof values);
+    ck_assert_int_eq(ntk_body_npy(bytes, size, &m, NULL), NTK_BAD_DATA);
+    ck_assert_uint_eq(m.rows, 7);
+}
+END_TEST
+
+/* One long row and many empty ones would ask for 58 GB. */
+START_TEST(ragged_json_is_refused_before_memory_is_asked_for)
+{
+    json_t *rows = json_array(), *first = json_array();
+    struct ntk_body_matrix m = {0};
+    struct ntk_error error = {""};
+    json_array_append_new(rows, first);
+    for (size_t i = 0; i < 120000; i++) {
+        json_array_append_new(first, json_integer(1));
+        json_array_append_new(rows, json_array());
+    }
+    ck_assert_int_eq(ntk_body_json(rows, "features", &m, &error), NTK_BAD_DATA);
+    ck_assert_str_eq(error.text,
+                     "features has 0 values in row 1, 120000 were expected as in row 0");
+    json_decref(rows);
+}
+END_TEST
+
 START_TEST(json_rows_are_read_or_named)
 {
     static const struct {
@@ -215,7 +265,7 @@ START_TEST(json_rows_are_read_or_named)
         {"[[1, null]]", "features has null at row 0, column 1, a number was expected"},
         {"[[1, \"2\"]]", "features has something else at row 0, column 1, a number was expected"},
         {"[[1], [1e39]]", "features has 1e+39 at row 1, column 0, beyond the range of float32"},
-        {"[[1, 2], 3]", "features has 0 values in row 1, 2 were expected as in row 0"},
+        {"[[1, 2], 3]", "features has no array in row 1, 2 values were expected as in row 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *json = json_loads(cases[i].text, 0, NULL);
@@ -282,6 +332,9 @@ Suite *ntk_suite_body(void)
     tcase_add_test(tests, npy_is_borrowed_where_it_is_aligned);
     tcase_add_test(tests, wide_npy_keeps_what_is_not_finite_for_the_check_to_name);
     tcase_add_test(tests, npy_beyond_float32_is_refused);
+    tcase_add_test(tests, a_refused_npy_is_quoted);
+    tcase_add_test(tests, a_failure_leaves_the_result_alone);
+    tcase_add_test(tests, ragged_json_is_refused_before_memory_is_asked_for);
     tcase_add_test(tests, json_rows_are_read_or_named);
     tcase_add_test(tests, the_first_value_that_is_not_finite_is_named);
     tcase_add_test(tests, no_real_ever_spoils_json);
