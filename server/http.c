@@ -519,6 +519,16 @@ static size_t unescape(void *user, struct MHD_Connection *connection, char *text
     return (size_t)(out - text);
 }
 
+/* Takes no new connections while stopping. MHD_quiesce_daemon is for that, but with epoll and a
+ * thread pool version 0.9.75 sometimes removes the socket twice and aborts. */
+static enum MHD_Result accept_unless_draining(void *user, const struct sockaddr *address,
+                                              socklen_t length)
+{
+    const struct ntk_server *server = user;
+    (void)address, (void)length;
+    return atomic_load(&server->draining) ? MHD_NO : MHD_YES;
+}
+
 struct ntk_http {
     struct MHD_Daemon *daemon;
     struct ntk_server *server;
@@ -580,10 +590,10 @@ enum ntk_status ntk_http_start(struct ntk_server *server, struct ntk_http **out,
         return status;
     }
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, server,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-        MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->threads,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->connection_limit,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, accept_unless_draining, server,
+        handle, server, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
+        NULL, MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)config->threads, MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)config->connection_limit_per_address,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->connection_timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)262144, MHD_OPTION_NOTIFY_COMPLETED, complete,
@@ -607,7 +617,6 @@ void ntk_http_stop(struct ntk_http *http, unsigned seconds)
         return;
     struct ntk_server *server = http->server;
     atomic_store(&server->draining, 1);
-    int listening = MHD_quiesce_daemon(http->daemon);
     for (unsigned waited = 0; waited < seconds * 50 && atomic_load(&http->server->active) > 0;
          waited++)
         nanosleep(&pause, NULL);
@@ -617,7 +626,5 @@ void ntk_http_stop(struct ntk_http *http, unsigned seconds)
     ntk_workers_free(server->workers);
     server->workers = NULL;
     MHD_stop_daemon(http->daemon);
-    if (listening >= 0)
-        close(listening);
     free(http);
 }
