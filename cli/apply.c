@@ -23,6 +23,9 @@ struct block {
     struct ntk_interval_writer *writer;
     size_t lead, first, count, capacity;
     double *features, *work, *novelty;
+    double *z;          /* capacity x z_stride: predictors of the errors */
+    double *covariates; /* capacity x the archive's, or NULL */
+    size_t z_stride;
     struct ntk_variance *variance;
     unsigned char *sample_flags;
     struct counts counts;
@@ -33,16 +36,21 @@ static enum ntk_status block_create(struct block *block, struct ntk_error *error
     size_t d = block->query->archive->d, rows = block_bytes / (d * sizeof(double)), work = 0;
     block->capacity = rows < 1 ? 1 : rows > 4096 ? 4096 : rows;
     for (size_t l = 0; l < block->query->calibration->n_leads; l++) {
-        size_t size = ntk_posterior_work_size(&block->query->calibration->leads[l].posterior);
+        const struct ntk_calibration_lead *lead = &block->query->calibration->leads[l];
+        size_t size = ntk_posterior_work_size(&lead->posterior);
+        size_t count = ntk_predictors_count(&lead->predictors);
         work = size > work ? size : work;
+        block->z_stride = count > block->z_stride ? count : block->z_stride;
     }
     block->features = ntk_matrix_create(block->capacity, d);
     block->work = ntk_matrix_create(1, work);
     block->novelty = ntk_matrix_create(1, block->capacity);
+    block->z = ntk_matrix_create(block->capacity, block->z_stride);
+    block->covariates = ntk_matrix_create(block->capacity, block->query->archive->n_covariates);
     block->variance = calloc(block->capacity, sizeof *block->variance);
     block->sample_flags = calloc(block->capacity, 1);
-    if (!block->features || !block->work || !block->novelty || !block->variance ||
-        !block->sample_flags)
+    if (!block->features || !block->work || !block->novelty || !block->variance || !block->z ||
+        !block->covariates || !block->sample_flags)
         return ntk_fail_memory(error, "a block of samples", block->capacity * d * sizeof(double));
     return NTK_OK;
 }
@@ -52,6 +60,8 @@ static void block_clear(struct block *block)
     free(block->features);
     free(block->work);
     free(block->novelty);
+    free(block->z);
+    free(block->covariates);
     free(block->variance);
     free(block->sample_flags);
 }
@@ -83,7 +93,7 @@ static size_t find_nonfinite(const double *row, size_t d)
 static enum ntk_status eval_samples(struct block *block, struct ntk_error *error)
 {
     const struct ntk_calibration_lead *lead = ntk_query_lead(block->query, block->lead);
-    size_t d = block->query->archive->d;
+    size_t d = block->query->archive->d, q = block->query->archive->n_covariates;
     for (size_t i = 0; i < block->count; i++) {
         const double *row = block->features + i * d;
         size_t bad = find_nonfinite(row, d);
@@ -97,6 +107,10 @@ static enum ntk_status eval_samples(struct block *block, struct ntk_error *error
             continue;
         }
         ntk_posterior_eval(&lead->posterior, row, block->work, &block->variance[i]);
+        ntk_query_predictors(block->query, block->lead, block->first + i,
+                             ntk_posterior_coordinates(&lead->posterior, block->work),
+                             block->variance[i].sigma, block->covariates + i * q,
+                             block->z + i * block->z_stride);
         block->novelty[i] = ntk_interval_novelty(lead, block->variance[i].prior);
         block->sample_flags[i] =
             (unsigned char)ntk_interval_sample_flags(lead, block->variance[i].prior);
@@ -111,7 +125,7 @@ static enum ntk_status eval_samples(struct block *block, struct ntk_error *error
 struct field {
     size_t points, size;
     float *forecast, *std, *lower, *upper;
-    signed char *flag;
+    unsigned char *flag;
 };
 
 static enum ntk_status field_create(struct field *field, size_t count, size_t points,
@@ -161,60 +175,108 @@ static enum ntk_status check_forecast(struct block *block, size_t v, const struc
     return NTK_OK;
 }
 
-/* One sample's points: std = alpha sigma, limits = forecast -+ q sigma per level. */
-static void fill_sample(struct block *block, size_t i, double scale, const double *quantiles,
+/* How one variable is answered at one lead. */
+struct answer {
+    const struct ntk_calibration_variable *variable; /* NULL: uncalibrated */
+    const struct ntk_interval_model *model;
+    const struct ntk_predictors *predictors;
+    unsigned flags; /* of every point */
+    double standard;
+    struct ntk_reach reach[NTK_LEVELS_MOST];
+    double *centre, *scale; /* points */
+};
+
+static void answer_prepare(const struct block *block, size_t v, struct answer *answer)
+{
+    const struct ntk_arguments *arguments = block->context->arguments;
+    struct ntk_told told = {
+        .date = 1, .place = 1, .covariates = block->query->archive->n_covariates > 0};
+    answer->predictors = &ntk_query_lead(block->query, block->lead)->predictors;
+    answer->variable = ntk_query_variable(block->query, block->lead, v);
+    answer->standard = NAN;
+    answer->flags = answer->variable ? 0 : NTK_FLAG_UNCALIBRATED;
+    if (answer->variable) {
+        answer->model = ntk_interval_model_for(answer->variable, &told, &answer->flags);
+        answer->standard = ntk_interval_standard_scale(answer->model, arguments->interval.family);
+    }
+    for (size_t level = 0; level < arguments->n_levels; level++) {
+        answer->reach[level] = (struct ntk_reach){NAN, NAN};
+        if (answer->variable)
+            answer->reach[level] =
+                ntk_interval_reach(answer->model, &arguments->interval, arguments->levels[level]);
+        if (isinf(answer->reach[level].upper) || isinf(answer->reach[level].lower))
+            answer->flags |= NTK_FLAG_INTERVAL_UNBOUNDED;
+    }
+}
+
+/* Limits of one point: what cannot be said is NAN and flagged. */
+static void fill_point(const struct block *block, const struct answer *answer, size_t p, size_t at,
+                       unsigned flags, struct field *field)
+{
+    const struct ntk_calibration_variable *variable = answer->variable;
+    double forecast = (double)field->forecast[at], scale = answer->scale[p];
+    int usable = isfinite(forecast) && !(flags & NTK_FLAG_NONFINITE_INPUT);
+    if (!usable)
+        flags |= NTK_FLAG_NONFINITE_INPUT;
+    else if (isnan(scale))
+        flags |= NTK_FLAG_UNCALIBRATED;
+    else if (variable && (forecast < variable->least || forecast > variable->most))
+        flags |= NTK_FLAG_BEYOND_BOUND;
+    double centred = usable ? forecast - answer->centre[p] : NAN;
+    for (size_t level = 0; level < block->context->arguments->n_levels; level++) {
+        double lower = centred + answer->reach[level].lower * scale;
+        double upper = centred + answer->reach[level].upper * scale;
+        if (variable && !(flags & NTK_FLAG_BEYOND_BOUND))
+            flags |= ntk_interval_bound(variable, &lower) | ntk_interval_bound(variable, &upper);
+        field->lower[level * field->size + at] = (float)lower;
+        field->upper[level * field->size + at] = (float)upper;
+    }
+    double std = answer->standard * scale;
+    field->std[at] = usable && isfinite(std) ? (float)std : NAN;
+    field->flag[at] = (unsigned char)flags;
+}
+
+static void fill_sample(struct block *block, size_t i, const struct answer *answer,
                         struct field *field)
 {
-    size_t n_levels = block->context->arguments->n_levels, first = i * field->points;
     double sigma = block->variance[i].sigma;
-    unsigned flags = block->sample_flags[i];
-    if (isnan(scale))
-        flags |= NTK_FLAG_UNCALIBRATED;
-    for (size_t level = 0; level < n_levels; level++) {
-        if (isinf(quantiles[level]))
-            flags |= NTK_FLAG_INTERVAL_UNBOUNDED;
-    }
-    for (size_t p = first; p < first + field->points; p++) {
-        double forecast = (double)field->forecast[p];
-        int usable = isfinite(forecast) && !isnan(sigma);
-        field->flag[p] = (signed char)(usable ? flags : flags | NTK_FLAG_NONFINITE_INPUT);
-        field->std[p] = usable && isfinite(scale) ? (float)(scale * sigma) : NAN;
-        for (size_t level = 0; level < n_levels; level++) {
-            double half = usable ? quantiles[level] * sigma : NAN;
-            field->lower[level * field->size + p] = (float)(forecast - half);
-            field->upper[level * field->size + p] = (float)(forecast + half);
-        }
-    }
+    unsigned flags = block->sample_flags[i] | answer->flags;
+    if (answer->model && !isnan(sigma))
+        ntk_error_model_eval(&answer->model->error, answer->predictors,
+                             block->z + i * block->z_stride, sigma, 0, field->points,
+                             answer->centre, answer->scale);
+    for (size_t p = 0; p < field->points && (!answer->model || isnan(sigma)); p++)
+        answer->centre[p] = answer->scale[p] = NAN;
+    for (size_t p = 0; p < field->points; p++)
+        fill_point(block, answer, p, i * field->points + p, flags, field);
 }
 
 static enum ntk_status apply_variable(struct block *block, size_t v, struct ntk_error *error)
 {
-    const struct ntk_arguments *arguments = block->context->arguments;
-    const struct ntk_calibration_variable *variable =
-        ntk_query_variable(block->query, block->lead, v);
-    double quantiles[NTK_LEVELS_MOST], scale = NAN;
+    size_t points = block->query->archive->variables[v].points;
+    struct answer answer = {0};
     struct field field = {0};
+    answer_prepare(block, v, &answer);
     enum ntk_status status =
-        field_create(&field, block->count, block->query->archive->variables[v].points,
-                     arguments->n_levels, error);
+        field_create(&field, block->count, points, block->context->arguments->n_levels, error);
+    answer.centre = ntk_matrix_create(2, points);
+    answer.scale = answer.centre + points;
+    if (!status && !answer.centre)
+        status = ntk_fail_memory(error, "a field", 2 * points * sizeof(double));
     if (status ||
         (status = ntk_archive_read_variable(block->query->archive, block->lead, v, 0, block->first,
                                             block->count, field.forecast, error)) ||
         (status = check_forecast(block, v, &field, error)))
         goto done;
-    for (size_t level = 0; level < arguments->n_levels; level++)
-        quantiles[level] =
-            variable ? ntk_interval_quantile(variable, arguments->levels[level]) : NAN;
-    if (variable)
-        scale = ntk_interval_standard_scale(variable);
     for (size_t i = 0; i < block->count; i++)
-        fill_sample(block, i, scale, quantiles, &field);
-    for (size_t level = 0; level < arguments->n_levels; level++)
-        block->counts.unbounded_limits += isinf(quantiles[level]) ? block->count : 0;
+        fill_sample(block, i, &answer, &field);
+    for (size_t level = 0; level < block->context->arguments->n_levels; level++)
+        block->counts.unbounded_limits += isinf(answer.reach[level].upper) ? block->count : 0;
     status = ntk_interval_writer_put_variable(block->writer, block->lead, v, block->first,
                                               block->count, field.forecast, field.std, field.lower,
                                               field.upper, field.flag, error);
 done:
+    free(answer.centre);
     field_clear(&field);
     return status;
 }
@@ -224,6 +286,9 @@ static enum ntk_status apply_block(struct block *block, struct ntk_error *error)
     const struct ntk_archive *archive = block->query->archive;
     enum ntk_status status = ntk_archive_read_features(archive, block->lead, block->first,
                                                        block->count, block->features, error);
+    if (!status && archive->n_covariates)
+        status = ntk_archive_read_covariates(archive, block->lead, block->first, block->count,
+                                             block->covariates, error);
     if (!status)
         status = eval_samples(block, error);
     if (!status)

@@ -65,6 +65,7 @@ static enum ntk_status parse_number(const struct option *option, const char *val
 TEXT_PARSER(output, output)
 TEXT_PARSER(features, features)
 TEXT_PARSER(split, split)
+TEXT_PARSER(bounds, bounds)
 
 #define CHOICE_PARSER(what, field, ...)                                                            \
     PARSER(what)                                                                                   \
@@ -79,7 +80,19 @@ TEXT_PARSER(split, split)
 
 CHOICE_PARSER(method, fit.method, {"auto", NTK_CHOOSE_AUTO}, {"svd", NTK_CHOOSE_SVD},
               {"ica", NTK_CHOOSE_ICA})
-CHOICE_PARSER(select, fit.select, {"rule", NTK_SELECT_RULE}, {"validate", NTK_SELECT_VALIDATE})
+CHOICE_PARSER(select, fit.select, {"auto", NTK_SELECT_AUTO}, {"rule", NTK_SELECT_RULE},
+              {"validate", NTK_SELECT_VALIDATE})
+CHOICE_PARSER(centre, fit.model.centre, {"auto", NTK_CENTRE_AUTO}, {"none", NTK_CENTRE_NONE},
+              {"mean", NTK_CENTRE_MEAN}, {"season", NTK_CENTRE_SEASON},
+              {"gp_mean", NTK_CENTRE_GP_MEAN})
+CHOICE_PARSER(scale, fit.model.scale, {"auto", NTK_SCALE_AUTO}, {"constant", NTK_SCALE_CONSTANT},
+              {"sigma", NTK_SCALE_SIGMA}, {"season", NTK_SCALE_SEASON}, {"ntk", NTK_SCALE_NTK},
+              {"learned", NTK_SCALE_LEARNED})
+CHOICE_PARSER(place, fit.model.places, {"auto", NTK_PLACES_AUTO}, {"none", NTK_PLACES_NONE},
+              {"band", NTK_PLACES_BAND}, {"cell", NTK_PLACES_CELL})
+CHOICE_PARSER(family, interval.family, {"conformal", NTK_FAMILY_CONFORMAL},
+              {"asymmetric", NTK_FAMILY_ASYMMETRIC}, {"gaussian", NTK_FAMILY_GAUSSIAN},
+              {"student_t", NTK_FAMILY_STUDENT_T})
 CHOICE_PARSER(variance, fit.variance_mode, {"published", NTK_VARIANCE_PUBLISHED},
               {"reference", NTK_VARIANCE_REFERENCE})
 CHOICE_PARSER(standardise, fit.standardise, {"mean_norm", NTK_STANDARDISE_MEAN_NORM},
@@ -176,6 +189,28 @@ PARSER(levels)
     return NTK_OK;
 }
 
+static enum ntk_status parse_share(const struct option *option, const char *value, double least,
+                                   double *out, struct ntk_error *error)
+{
+    char *end;
+    double share = strtod(value, &end);
+    if (end == value || *end || !(share >= least && share < 1))
+        return ntk_fail(error, NTK_USAGE, "%s is '%s', a number from %g to below 1 was expected",
+                        option->name, value, least);
+    *out = share;
+    return NTK_OK;
+}
+
+PARSER(confidence)
+{
+    return parse_share(option, value, 0, &out->interval.confidence, error);
+}
+
+PARSER(map_miss)
+{
+    return parse_share(option, value, 0, &out->interval.map_miss, error);
+}
+
 PARSER(json)
 {
     (void)option, (void)value, (void)error;
@@ -195,11 +230,26 @@ enum {
 static const struct option options[] = {
     {"-o", FIT | APPLY | SIMULATE, "FILE", "what to write; appears whole or not at all",
      parse_output},
+    {"--plot", INSPECT, "FILE", "draw a calibration as an SVG figure too", parse_output},
     {"--name", FIT, "NAME", "of the calibration; default: the archive's ntkuq__model", parse_name},
     {"--method", FIT, "auto|svd|ica", "how directions are chosen", parse_method},
     {"--rank", FIT, "auto|K", "how many directions are kept", parse_rank},
-    {"--select", FIT, "rule|validate", "whether a rule or cross-validation decides on ICA or SVD",
-     parse_select},
+    {"--select", FIT, "auto|rule|validate",
+     "whether a rule or cross-validation decides on ICA or SVD", parse_select},
+    {"--centre", FIT, "auto|none|mean|season|gp_mean", "the bias that is taken off the forecast",
+     parse_centre},
+    {"--scale", FIT, "auto|constant|sigma|season|ntk|learned", "what the width follows",
+     parse_scale},
+    {"--place", FIT, "auto|none|band|cell", "whether each latitude band or cell has its own factor",
+     parse_place},
+    {"--bounds", FIT, "NAME:LEAST:MOST,...", "physical bounds, such as q850:0:,rh:0:100",
+     parse_bounds},
+    {"--family", APPLY | REPORT, "conformal|asymmetric|gaussian|student_t",
+     "the distribution intervals are read from", parse_family},
+    {"--confidence", APPLY | REPORT, "P", "of the level for this calibration set; 0: on average",
+     parse_confidence},
+    {"--map-miss", APPLY | REPORT, "SHARE", "of a map's points missed at most, with the level",
+     parse_map_miss},
     {"--variance", FIT, "published|reference", "Eq. 4, or what the Python package computes",
      parse_variance},
     {"--standardise", FIT, "mean_norm|per_channel", "one scale, or one for each feature",
@@ -296,6 +346,7 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
 {
     struct ntk_arguments made = {
         .fit = ntk_fit_defaults,
+        .interval = ntk_interval_defaults,
         .levels = {0.5, 0.9},
         .n_levels = 2,
         .samples = 300,

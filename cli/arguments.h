@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/fit.h"
+#include "core/interval.h"
 #include "core/status.h"
 
 enum ntk_command {
@@ -27,10 +28,12 @@ enum { NTK_LEVELS_MOST = 32 };
 
 struct ntk_arguments {
     enum ntk_command command;
-    const char *output;
+    const char *output; /* -o, or --plot of inspect; NULL: none */
     const char *name;
     struct ntk_fit_options fit;
     const char *features, *split; /* variable names, or NULL */
+    const char *bounds;           /* "q850:0:,rh:0:100", or NULL */
+    struct ntk_interval_options interval;
     enum ntk_missing missing;
     double levels[NTK_LEVELS_MOST]; /* ascending */
     size_t n_levels;

@@ -122,9 +122,10 @@ static enum ntk_status check_output(const char *output, char *const *paths, size
     if (stat(output, &written))
         return NTK_OK;
     for (size_t i = 0; i < n; i++) {
-        if (!stat(paths[i], &read) && read.st_dev == written.st_dev && read.st_ino == written.st_ino)
+        if (!stat(paths[i], &read) && read.st_dev == written.st_dev &&
+            read.st_ino == written.st_ino)
             return ntk_fail(error, NTK_USAGE,
-                            "-o %s is also an input, another file was expected: it would be "
+                            "%s is also an input, another file was expected: it would be "
                             "overwritten",
                             output);
     }

@@ -163,6 +163,23 @@ static enum ntk_status subtract_truth(struct reading *reading, size_t variable, 
     return NTK_OK;
 }
 
+/* Standard deviation over the samples at each point; 0 where there are fewer than two values. */
+static void spread_of(const float *values, size_t n, size_t points, double *sd)
+{
+    for (size_t p = 0; p < points; p++) {
+        double mean = 0, squares = 0, count = 0;
+        for (size_t i = 0; i < n; i++) {
+            double value = (double)values[i * points + p];
+            if (!isfinite(value))
+                continue;
+            double delta = value - mean;
+            mean += delta / ++count;
+            squares += delta * (value - mean);
+        }
+        sd[p] = count > 1 ? sqrt(squares / count) : 0;
+    }
+}
+
 static enum ntk_status read_errors(struct reading *reading, size_t variable,
                                    struct ntk_dataset *made, struct ntk_error *error)
 {
@@ -185,6 +202,12 @@ static enum ntk_status read_errors(struct reading *reading, size_t variable,
         goto done;
     made->errors[variable].values = forecast;
     forecast = NULL;
+    if (!(made->truth_sd[variable] = ntk_matrix_create(1, points))) {
+        status = ntk_fail_memory(error, "the truths", points * sizeof(double));
+        goto done;
+    }
+    spread_of(truth, reading->n, points, made->truth_sd[variable]);
+    made->errors[variable].truth_sd = made->truth_sd[variable];
 done:
     free(forecast);
     free(truth);
@@ -200,6 +223,12 @@ static void remove_dropped(const struct reading *reading, struct ntk_dataset *ma
             continue;
         memmove(made->features + kept * d, made->features + i * d, d * sizeof(double));
         made->reference_time[kept] = reading->rows[i].time;
+        made->valid_time[kept] = made->valid_time[i];
+        if (made->covariates)
+            memmove(made->covariates + kept * made->n_covariates,
+                    made->covariates + i * made->n_covariates, made->n_covariates * sizeof(double));
+        if (made->event)
+            made->event[kept] = made->event[i];
         for (size_t v = 0; v < made->n_variables; v++) {
             size_t points = made->errors[v].points;
             float *values = (float *)made->errors[v].values;
@@ -212,6 +241,70 @@ static void remove_dropped(const struct reading *reading, struct ntk_dataset *ma
     made->n = kept;
 }
 
+/* Covariates are treated as features are: one that is not finite drops its sample. */
+static enum ntk_status read_covariates(struct reading *reading, struct ntk_dataset *made,
+                                       struct ntk_error *error)
+{
+    size_t q = reading->archive->n_covariates;
+    made->n_covariates = q;
+    if (q == 0)
+        return NTK_OK;
+    if (!(made->covariates = ntk_matrix_create(reading->n, q)))
+        return ntk_fail_memory(error, "the covariates", reading->n * q * sizeof(double));
+    for (size_t i = 0; i < reading->n; i++) {
+        double *row = made->covariates + i * q;
+        enum ntk_status status = ntk_archive_read_covariates(reading->archive, reading->lead,
+                                                             reading->rows[i].index, 1, row, error);
+        if (status)
+            return status;
+        for (size_t j = 0; j < q && !reading->dropped[i]; j++) {
+            if (isfinite(row[j]))
+                continue;
+            if (reading->missing == NTK_MISSING_REJECT)
+                return refuse(reading, "covariates", i, "covariate", j, row[j], error);
+            reading->dropped[i] = 1;
+        }
+    }
+    return NTK_OK;
+}
+
+static enum ntk_status read_events(const struct reading *reading, struct ntk_dataset *made,
+                                   struct ntk_error *error)
+{
+    const signed char *event = reading->archive->leads[reading->lead].event;
+    if (!event)
+        return NTK_OK;
+    if (!(made->event = malloc(reading->n + 1)))
+        return ntk_fail_memory(error, "the events", reading->n);
+    for (size_t i = 0; i < reading->n; i++)
+        made->event[i] = event[reading->rows[i].index];
+    return NTK_OK;
+}
+
+/* Ten-degree bands of latitude from the south pole. */
+static unsigned band_of(double latitude)
+{
+    double band = floor((latitude + 90) / 10);
+    return band < 0 ? 0 : band > 17 ? 17 : (unsigned)band;
+}
+
+static enum ntk_status find_bands(const struct ntk_archive *archive, size_t v,
+                                  struct ntk_dataset *made, struct ntk_error *error)
+{
+    const struct ntk_archive_variable *variable = &archive->variables[v];
+    int grid = variable->place == NTK_PLACE_GRID;
+    const double *latitude = grid ? archive->latitude : archive->station_latitude;
+    if (variable->place == NTK_PLACE_NONE || !latitude)
+        return NTK_OK;
+    if (!(made->band[v] = calloc(variable->points, sizeof **made->band)))
+        return ntk_fail_memory(error, "the latitude bands", variable->points * sizeof(unsigned));
+    for (size_t p = 0; p < variable->points; p++)
+        made->band[v][p] = band_of(latitude[grid ? p / archive->n_longitude : p]);
+    made->errors[v].band = made->band[v];
+    made->errors[v].n_bands = 18;
+    return NTK_OK;
+}
+
 static enum ntk_status fill(struct reading *reading, struct ntk_dataset *made,
                             struct ntk_error *error)
 {
@@ -221,11 +314,24 @@ static enum ntk_status fill(struct reading *reading, struct ntk_dataset *made,
     made->errors = calloc(made->n_variables + 1, sizeof *made->errors);
     made->features = ntk_matrix_create(n, d);
     made->reference_time = ntk_matrix_create(1, n);
-    if (!made->errors || !made->features || !made->reference_time)
+    made->valid_time = ntk_matrix_create(1, n);
+    made->truth_sd = calloc(made->n_variables + 1, sizeof *made->truth_sd);
+    made->band = calloc(made->n_variables + 1, sizeof *made->band);
+    if (!made->errors || !made->features || !made->reference_time || !made->valid_time ||
+        !made->truth_sd || !made->band)
         return ntk_fail_memory(error, "the features", n * d * sizeof(double));
+    for (size_t i = 0; i < n; i++)
+        made->valid_time[i] =
+            reading->rows[i].time + 3600 * reading->archive->leads[reading->lead].hours;
     enum ntk_status status = read_features(reading, made->features, error);
     if (!status)
         status = check_features(reading, made->features, error);
+    if (!status)
+        status = read_covariates(reading, made, error);
+    if (!status)
+        status = read_events(reading, made, error);
+    for (size_t v = 0; v < made->n_variables && !status; v++)
+        status = find_bands(reading->archive, v, made, error);
     for (size_t v = 0; v < made->n_variables && !status; v++)
         status = read_errors(reading, v, made, error);
     if (!status)
@@ -255,8 +361,17 @@ void ntk_dataset_clear(struct ntk_dataset *dataset)
 {
     for (size_t v = 0; v < dataset->n_variables && dataset->errors; v++)
         free((float *)dataset->errors[v].values);
+    for (size_t v = 0; v < dataset->n_variables; v++) {
+        free(dataset->truth_sd ? dataset->truth_sd[v] : NULL);
+        free(dataset->band ? dataset->band[v] : NULL);
+    }
+    free(dataset->truth_sd);
+    free(dataset->band);
     free(dataset->errors);
     free(dataset->features);
     free(dataset->reference_time);
+    free(dataset->valid_time);
+    free(dataset->covariates);
+    free(dataset->event);
     *dataset = (struct ntk_dataset){0};
 }

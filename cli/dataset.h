@@ -18,11 +18,17 @@ enum ntk_role { NTK_ROLE_FIT = 0, NTK_ROLE_CALIBRATION = 1, NTK_ROLE_TEST = 2 };
 
 struct ntk_dataset {
     size_t n, d;
-    double *features;          /* n x d, all finite */
-    double *reference_time;    /* n, ascending, seconds since 1970 */
+    double *features;       /* n x d, all finite */
+    double *reference_time; /* n, ascending, seconds since 1970 */
+    double *valid_time;     /* n: reference time plus lead time */
+    size_t n_covariates;
+    double *covariates;        /* n x n_covariates, all finite; NULL without */
+    signed char *event;        /* n: 0 or 1; NULL when the archive has none */
     size_t n_variables;        /* those of the archive */
     struct ntk_errors *errors; /* n_variables, each n x points, NAN where masked; NULL values for a
                                   variable without truths */
+    double **truth_sd; /* n_variables, each points: of the truths read; NULL without truths */
+    unsigned **band;   /* n_variables, each points: 10-degree latitude bands; NULL without places */
     size_t dropped_samples, masked_points;
 };
 

@@ -131,9 +131,14 @@ static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
                                 .d = fitted.d,
                                 .features = fitted.features,
                                 .errors = scored ? errors : NULL,
+                                .valid_time = fitted.valid_time,
+                                .covariates = fitted.covariates,
+                                .n_covariates = fitted.n_covariates,
                                 .n_calibration = calibration.n,
                                 .calibration_features = calibration.features,
                                 .calibration_errors = scored ? errors + scored : NULL,
+                                .calibration_valid_time = calibration.valid_time,
+                                .calibration_covariates = calibration.covariates,
                                 .n_variables = scored};
     struct ntk_error reason = {""};
     fitted.features = NULL; /* taken */
@@ -183,7 +188,7 @@ static void print_summary(const struct ntk_calibration *c, const struct totals *
         printf("    method: %s\n    rank:   %s\n", lead->method_reason, lead->rank_reason);
         size_t scored = 0;
         for (size_t v = 0; v < lead->n_variables; v++)
-            scored += lead->variables[v].n_samples > 0;
+            scored += lead->variables[v].model.n_samples > 0;
         if (scored == 0)
             printf("    uncalibrated: no truths to score, sigma only\n");
     }

@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/dataset.h"
+#include "cli/inspect_plot.h"
 #include "io/artifact.h"
 #include "io/digest.h"
 #include "io/json.h"
@@ -149,6 +150,11 @@ static enum ntk_status inspect_archive(const struct ntk_command_context *context
     struct ntk_archive_options options = {.features_name = arguments->features,
                                           .split_name = arguments->split};
     struct ntk_archive *archive = NULL;
+    if (context->output)
+        return ntk_fail(error, NTK_USAGE,
+                        "--plot draws calibrations, but %s is not one: leave it out to read about "
+                        "an archive",
+                        context->files[0]);
     enum ntk_status status =
         ntk_archive_scan(context->files, arguments->n_files, &options, &archive, error);
     if (status)
@@ -194,7 +200,8 @@ static void print_lead(const struct ntk_calibration_lead *lead)
     for (size_t v = 0; v < lead->n_variables; v++) {
         const struct ntk_calibration_variable *variable = &lead->variables[v];
         printf("    %s [%s]: %zu samples of %zu points scored (worth %.1f)\n", variable->name,
-               variable->units, variable->n_samples, variable->points, variable->n_effective);
+               variable->units, variable->model.n_samples, variable->points,
+               variable->model.n_effective);
     }
 }
 
@@ -236,6 +243,12 @@ static enum ntk_status inspect_calibration(const struct ntk_command_context *con
     enum ntk_status status = ntk_artifact_load(context->files[0], &calibration, sha256, error);
     if (status)
         return status;
+    if (context->output)
+        status = ntk_inspect_plot(calibration, context->output, error);
+    if (status) {
+        ntk_calibration_free(calibration);
+        return status;
+    }
     if (context->arguments->json) {
         json_t *json = ntk_artifact_describe(calibration);
         add_eigenvalues(json, calibration);

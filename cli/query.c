@@ -24,7 +24,16 @@ static enum ntk_status check_variables(const struct ntk_query *query, size_t l,
         if (expected && strcmp(found->units, expected->units))
             return ntk_fail(error, NTK_BAD_DATA, "%s is in '%s', calibration %s was fitted in '%s'",
                             found->name, found->units, query->calibration->name, expected->units);
+        if (expected && found->points != expected->points)
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "%s has %zu points, calibration %s was fitted on a field of %zu",
+                            found->name, found->points, query->calibration->name, expected->points);
     }
+    size_t known = ntk_query_lead(query, l)->predictors.n_covariates;
+    if (query->archive->n_covariates && known && query->archive->n_covariates != known)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "the archive has %zu covariates, calibration %s expects %zu",
+                        query->archive->n_covariates, query->calibration->name, known);
     return NTK_OK;
 }
 
@@ -101,5 +110,16 @@ const struct ntk_calibration_variable *ntk_query_variable(const struct ntk_query
 {
     const struct ntk_calibration_variable *found = ntk_calibration_find_variable(
         ntk_query_lead(query, lead), query->archive->variables[variable].name);
-    return found && found->n_samples > 0 ? found : NULL;
+    return found && found->model.n_samples > 0 ? found : NULL;
+}
+
+void ntk_query_predictors(const struct ntk_query *query, size_t lead, size_t row, const double *c,
+                          double sigma, const double *covariates, double *z)
+{
+    const struct ntk_archive_lead *rows = &query->archive->leads[lead];
+    const struct ntk_predictors *predictors = &ntk_query_lead(query, lead)->predictors;
+    int known =
+        predictors->n_covariates && predictors->n_covariates == query->archive->n_covariates;
+    ntk_predictors_eval(predictors, rows->reference_time[row] + 3600 * rows->hours, c, sigma,
+                        known ? covariates : NULL, z);
 }

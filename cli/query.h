@@ -27,4 +27,9 @@ const struct ntk_calibration_lead *ntk_query_lead(const struct ntk_query *query,
 const struct ntk_calibration_variable *ntk_query_variable(const struct ntk_query *query,
                                                           size_t lead, size_t variable);
 
+/* Fills the predictors z of an archive's row from its date, its coordinates c and sigma, and its
+ * covariates when the calibration knows as many. */
+void ntk_query_predictors(const struct ntk_query *query, size_t lead, size_t row, const double *c,
+                          double sigma, const double *covariates, double *z);
+
 #endif

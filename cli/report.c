@@ -7,17 +7,14 @@
 #include "cli/command.h"
 #include "cli/dataset.h"
 #include "cli/query.h"
-#include "core/interval.h"
-#include "core/scores.h"
+#include "core/bootstrap.h"
+#include "core/discrimination.h"
+#include "core/shift.h"
+#include "core/verify.h"
+#include "io/artifact_description.h"
 #include "io/json.h"
 
-enum { PIT_BINS = 10 };
-
-/* Scores of one variable at one lead that do not depend on the level. */
-struct predictive {
-    double crps, width_cv;
-    double pit[PIT_BINS]; /* share of the points in each tenth of the forecast distribution */
-};
+static const size_t replicates = 999; /* of every bootstrap */
 
 struct report {
     const struct ntk_command_context *context;
@@ -25,8 +22,10 @@ struct report {
     int all_test;
     size_t lead;
     struct ntk_dataset test;
-    double *sigma, *fraction; /* test.n */
-    json_t *rows;
+    double *sigma, *prior; /* test.n */
+    double *z;             /* test.n x the lead's predictors */
+    double *coordinates;   /* test.n x k */
+    json_t *rows, *leads;
     size_t scored_samples, dropped_samples, masked_points;
 };
 
@@ -42,131 +41,210 @@ static int was_fitted_on(const struct ntk_query *query)
     return 0;
 }
 
-static enum ntk_status eval_sigma(struct report *report, struct ntk_error *error)
+/* Sigma, predictors and coordinates of the test samples. */
+static enum ntk_status eval_samples(struct report *report, struct ntk_error *error)
 {
-    const struct ntk_posterior *posterior = &ntk_query_lead(report->query, report->lead)->posterior;
+    const struct ntk_calibration_lead *lead = ntk_query_lead(report->query, report->lead);
+    const struct ntk_posterior *posterior = &lead->posterior;
+    const struct ntk_dataset *test = &report->test;
+    size_t n = test->n, k = posterior->k, count = ntk_predictors_count(&lead->predictors);
     double *work = ntk_matrix_create(1, ntk_posterior_work_size(posterior));
-    report->sigma = ntk_matrix_create(1, report->test.n);
-    report->fraction = ntk_matrix_create(1, report->test.n);
-    if (!work || !report->sigma || !report->fraction) {
+    report->sigma = ntk_matrix_create(1, n);
+    report->prior = ntk_matrix_create(1, n);
+    report->z = ntk_matrix_create(n, count);
+    report->coordinates = ntk_matrix_create(n, k);
+    if (!work || !report->sigma || !report->prior || !report->z || !report->coordinates) {
         free(work);
-        return ntk_fail_memory(error, "sigma", report->test.n * sizeof(double));
+        return ntk_fail_memory(error, "sigma", n * (count + k) * sizeof(double));
     }
-    for (size_t i = 0; i < report->test.n; i++) {
+    int known = lead->predictors.n_covariates == test->n_covariates;
+    for (size_t i = 0; i < n; i++) {
         struct ntk_variance variance;
-        ntk_posterior_eval(posterior, report->test.features + i * report->test.d, work, &variance);
+        ntk_posterior_eval(posterior, test->features + i * test->d, work, &variance);
+        const double *c = ntk_posterior_coordinates(posterior, work);
         report->sigma[i] = variance.sigma;
+        report->prior[i] = variance.prior;
+        memcpy(report->coordinates + i * k, c, k * sizeof *c);
+        ntk_predictors_eval(&lead->predictors, test->valid_time[i], c, variance.sigma,
+                            known && test->covariates ? test->covariates + i * test->n_covariates
+                                                      : NULL,
+                            report->z + i * count);
     }
     free(work);
     return NTK_OK;
 }
 
-/* Gaussian CRPS and PIT with standard error scale * sigma; all NAN without a finite scale. */
-static void score_predictive(const struct report *report, const struct ntk_errors *errors,
-                             double scale, struct predictive *out)
+static json_t *numbers(const double *values, size_t n)
 {
-    size_t count = 0;
-    *out = (struct predictive){.width_cv =
-                                   ntk_coefficient_of_variation(report->sigma, report->test.n)};
-    for (size_t i = 0; i < report->test.n; i++) {
-        double sd = scale * report->sigma[i];
-        for (size_t p = 0; p < errors->points; p++) {
-            double e = (double)errors->values[i * errors->points + p];
-            if (isnan(e))
-                continue;
-            out->crps += ntk_crps_gaussian(-e, 0, sd);
-            size_t bin = (size_t)(ntk_normal_cdf(-e / sd) * PIT_BINS);
-            out->pit[bin < PIT_BINS ? bin : PIT_BINS - 1]++;
-            count++;
-        }
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, ntk_json_real(values[i]));
+    return list;
+}
+
+/* ---- one variable ---------------------------------------------------------------------------- */
+
+/* The difference of two series of scores, ours minus theirs, with its bootstrap. NULL when they are
+ * not of the same samples. */
+static json_t *describe_difference(const double *ours, size_t n_ours, const double *theirs,
+                                   size_t n_theirs)
+{
+    struct ntk_difference difference;
+    double *series = ntk_matrix_create(1, n_ours), mean = 0;
+    json_t *json = NULL;
+    for (size_t i = 0; i < n_ours && series; i++) {
+        series[i] = ours[i] - theirs[i];
+        mean += theirs[i] / (double)n_ours;
     }
-    double share = isfinite(scale) && count ? 1.0 / (double)count : NAN;
-    out->crps *= share;
-    for (size_t b = 0; b < PIT_BINS; b++)
-        out->pit[b] *= share;
+    if (series && n_ours == n_theirs && n_ours > 1 &&
+        !ntk_bootstrap_difference(series, n_ours, 0, replicates, 1, &difference, NULL))
+        json =
+            json_pack("{s:o, s:o, s:o, s:o, s:o, s:I}", "mean", ntk_json_real(difference.mean),
+                      "low", ntk_json_real(difference.low), "high", ntk_json_real(difference.high),
+                      "relative", ntk_json_real(difference.mean / mean), "p_value",
+                      ntk_json_real(difference.p_value), "block", (json_int_t)difference.block);
+    free(series);
+    return json ? json : json_null();
 }
 
-struct interval_scores {
-    struct ntk_coverage coverage;
-    double width, interval_score;
-    size_t samples, points;
-};
-
-/* Coverage, width and interval score of forecast +- q sigma. */
-static void score_intervals(struct report *report, const struct ntk_errors *errors, double q,
-                            double level, struct interval_scores *out)
+/* What is said of every way to make intervals, at one level. */
+static json_t *describe_level(const struct ntk_verification *v, size_t l)
 {
-    *out = (struct interval_scores){0};
-    for (size_t i = 0; i < report->test.n; i++) {
-        double half = q * report->sigma[i];
-        size_t covered = 0, count = 0;
-        for (size_t p = 0; p < errors->points; p++) {
-            double e = (double)errors->values[i * errors->points + p];
-            if (isnan(e))
-                continue;
-            covered += fabs(e) <= half;
-            out->width += 2 * half;
-            out->interval_score += ntk_interval_score(-e, -half, half, level);
-            count++;
-        }
-        if (count > 0)
-            report->fraction[out->samples++] = (double)covered / (double)count;
-        out->points += count;
-    }
-    double share = isfinite(q) && out->points ? 1.0 / (double)out->points : NAN;
-    out->width *= share;
-    out->interval_score *= share;
-    if (out->samples)
-        ntk_coverage_estimate(report->fraction, out->samples,
-                              (out->points + out->samples - 1) / out->samples, &out->coverage);
+    const struct ntk_verify_level *level = &v->levels[l];
+    return json_pack(
+        "{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n",
+        (json_int_t)v->samples, "points", (json_int_t)v->points, "coverage",
+        ntk_json_real(level->coverage.coverage), "coverage_low", ntk_json_real(level->coverage.low),
+        "coverage_high", ntk_json_real(level->coverage.high), "n_effective",
+        ntk_json_real(level->coverage.n_effective), "width", ntk_json_real(level->width),
+        "unbounded", level->unbounded, "interval_score", ntk_json_real(level->interval_score),
+        "crps", ntk_json_real(v->crps), "bias", ntk_json_real(v->bias), "width_cv",
+        ntk_json_real(v->width_cv), "spread_skill", ntk_json_real(v->spread_skill), "pit",
+        numbers(v->pit, NTK_PIT_BINS), "pit_p_value", ntk_json_real(v->pit_p_value),
+        "decile_coverage", numbers(level->decile_coverage, NTK_DECILES));
 }
 
-static json_t *pit_array(const double *pit)
+static void add_baseline(json_t *row, const char *name, const struct ntk_verification *ours,
+                         const struct ntk_verification *theirs, size_t l)
 {
-    json_t *bins = json_array();
-    for (size_t b = 0; b < PIT_BINS; b++)
-        json_array_append_new(bins, ntk_json_real(pit[b]));
-    return bins;
+    json_t *json = describe_level(theirs, l);
+    const struct ntk_verify_level *mine = &ours->levels[l], *other = &theirs->levels[l];
+    json_object_set_new(json, "name", json_string(name));
+    if (!mine->unbounded && !other->unbounded)
+        json_object_set_new(json, "interval_score_difference",
+                            describe_difference(mine->score_series, ours->samples,
+                                                other->score_series, theirs->samples));
+    json_object_set_new(json, "crps_difference",
+                        describe_difference(ours->crps_series, ours->samples, theirs->crps_series,
+                                            theirs->samples));
+    json_array_append_new(json_object_get(row, "baselines"), json);
 }
 
-static void add_row(struct report *report, size_t v, double level, double q,
-                    const struct predictive *predictive, const struct interval_scores *scores)
+static json_t *start_row(const struct report *report, size_t v,
+                         const struct ntk_interval_model *model,
+                         const struct ntk_verification *ours, size_t l)
 {
     const struct ntk_archive_variable *variable = &report->query->archive->variables[v];
-    json_array_append_new(
-        report->rows,
-        json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, "
-                  "s:o}",
-                  "variable", variable->name, "units", variable->units, "lead_time_hours",
-                  ntk_json_real(report->query->archive->leads[report->lead].hours), "level",
-                  ntk_json_real(level), "n", (json_int_t)scores->samples, "points",
-                  (json_int_t)scores->points, "coverage", ntk_json_real(scores->coverage.coverage),
-                  "coverage_low", ntk_json_real(scores->coverage.low), "coverage_high",
-                  ntk_json_real(scores->coverage.high), "n_effective",
-                  ntk_json_real(scores->coverage.n_effective), "width",
-                  ntk_json_real(scores->width), "unbounded", isinf(q), "interval_score",
-                  ntk_json_real(scores->interval_score), "crps", ntk_json_real(predictive->crps),
-                  "width_cv", ntk_json_real(predictive->width_cv), "pit",
-                  pit_array(predictive->pit)));
+    json_t *row = describe_level(ours, l);
+    json_object_set_new(row, "variable", json_string(variable->name));
+    json_object_set_new(row, "units", json_string(variable->units));
+    json_object_set_new(row, "lead_time_hours",
+                        ntk_json_real(report->query->archive->leads[report->lead].hours));
+    json_object_set_new(row, "level", ntk_json_real(report->context->arguments->levels[l]));
+    json_object_set_new(row, "model", ntk_description_of_model(model));
+    json_object_del(json_object_get(row, "model"), "choices");
+    json_object_set_new(row, "baselines", json_array());
+    return row;
 }
 
-static void report_variable(struct report *report, size_t v)
+static enum ntk_status report_variable(struct report *report, size_t v, struct ntk_error *error)
 {
     const struct ntk_arguments *arguments = report->context->arguments;
+    const struct ntk_calibration_lead *lead = ntk_query_lead(report->query, report->lead);
     const struct ntk_calibration_variable *variable =
         ntk_query_variable(report->query, report->lead, v);
-    const struct ntk_errors *errors = &report->test.errors[v];
-    struct predictive predictive;
-    if (!variable || !errors->values)
-        return;
-    score_predictive(report, errors, ntk_interval_standard_scale(variable), &predictive);
-    for (size_t level = 0; level < arguments->n_levels; level++) {
-        double q = ntk_interval_quantile(variable, arguments->levels[level]);
-        struct interval_scores scores;
-        score_intervals(report, errors, q, arguments->levels[level], &scores);
-        if (scores.samples)
-            add_row(report, v, arguments->levels[level], q, &predictive, &scores);
+    struct ntk_verification ours = {0};
+    unsigned flags = 0;
+    if (!variable || !report->test.errors[v].values)
+        return NTK_OK;
+    struct ntk_verify_data data = {.n = report->test.n,
+                                   .errors = &report->test.errors[v],
+                                   .predictors = &lead->predictors,
+                                   .z = report->z,
+                                   .sigma = report->sigma,
+                                   .variable = variable};
+    struct ntk_told told = {.date = 1,
+                            .place = 1,
+                            .covariates =
+                                report->test.n_covariates == lead->predictors.n_covariates};
+    const struct ntk_interval_model *model = ntk_interval_model_for(variable, &told, &flags);
+    size_t n_levels = arguments->n_levels;
+    enum ntk_status status =
+        ntk_verify(&data, model, &arguments->interval, arguments->levels, n_levels, &ours, error);
+    json_t *rows[NTK_LEVELS_MOST];
+    if (status || ours.samples == 0) {
+        ntk_verification_clear(&ours);
+        return status;
     }
+    for (size_t l = 0; l < n_levels; l++)
+        rows[l] = start_row(report, v, model, &ours, l);
+    for (size_t b = 0; b < NTK_BASELINE_COUNT && !status; b++) {
+        const struct ntk_interval_model *baseline = &variable->baselines[b];
+        struct ntk_interval_options plain = ntk_interval_defaults;
+        struct ntk_verification theirs = {0};
+        plain.family = b == NTK_BASELINE_GAUSSIAN ? NTK_FAMILY_GAUSSIAN : NTK_FAMILY_CONFORMAL;
+        if (baseline->n_samples == 0)
+            continue;
+        status = ntk_verify(&data, baseline, &plain, arguments->levels, n_levels, &theirs, error);
+        for (size_t l = 0; l < n_levels && !status; l++)
+            add_baseline(rows[l], ntk_baseline_name((enum ntk_baseline)b), &ours, &theirs, l);
+        ntk_verification_clear(&theirs);
+    }
+    for (size_t l = 0; l < n_levels; l++)
+        json_array_append_new(report->rows, rows[l]);
+    ntk_verification_clear(&ours);
+    return status;
+}
+
+/* ---- one lead time --------------------------------------------------------------------------- */
+
+/* Whether sigma tells the archive's events from routine. */
+static json_t *describe_discrimination(const struct report *report)
+{
+    struct ntk_discrimination d;
+    struct ntk_error reason = {""};
+    if (!report->test.event)
+        return json_null();
+    if (ntk_discriminate(report->sigma, report->test.event, report->test.n, 0, replicates, 1, &d,
+                         &reason))
+        return json_pack("{s:s}", "reason", reason.text);
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "events", (json_int_t)d.n_event,
+                     "routine", (json_int_t)d.n_routine, "auroc", ntk_json_real(d.auroc),
+                     "auroc_low", ntk_json_real(d.low), "auroc_high", ntk_json_real(d.high),
+                     "mean_ratio", ntk_json_real(d.mean_ratio), "p_value",
+                     ntk_json_real(d.p_value));
+}
+
+static json_t *describe_shift(const struct report *report)
+{
+    const struct ntk_calibration_lead *lead = ntk_query_lead(report->query, report->lead);
+    struct ntk_shift shift;
+    if (ntk_shift_test(lead, report->coordinates, report->test.n, &shift, NULL))
+        return json_null();
+    return json_pack("{s:o, s:I, s:o, s:b}", "p_value", ntk_json_real(shift.p_value), "component",
+                     (json_int_t)shift.component, "component_shift_sd",
+                     ntk_json_real(shift.shift_sd), "shifted", shift.p_value < NTK_SHIFT_ALPHA);
+}
+
+static json_t *describe_lead(const struct report *report)
+{
+    const struct ntk_calibration_lead *lead = ntk_query_lead(report->query, report->lead);
+    return json_pack("{s:o, s:s, s:s, s:I, s:s, s:o, s:o, s:o}", "lead_time_hours",
+                     ntk_json_real(lead->lead_hours), "method", ntk_method_name(lead->method),
+                     "method_reason", lead->method_reason, "rank", (json_int_t)lead->posterior.k,
+                     "rank_reason", lead->rank_reason, "collapse_ratio",
+                     ntk_json_real(lead->collapse_ratio), "discrimination",
+                     describe_discrimination(report), "shift", describe_shift(report));
 }
 
 static enum ntk_status report_lead(struct report *report, struct ntk_error *error)
@@ -176,17 +254,20 @@ static enum ntk_status report_lead(struct report *report, struct ntk_error *erro
                          report->context->arguments->missing, &report->test, error);
     if (status)
         return status;
-    if (!(status = eval_sigma(report, error))) {
-        for (size_t v = 0; v < report->query->archive->n_variables; v++)
-            report_variable(report, v);
-    }
+    status = eval_samples(report, error);
+    for (size_t v = 0; v < report->query->archive->n_variables && !status; v++)
+        status = report_variable(report, v, error);
+    if (!status)
+        json_array_append_new(report->leads, describe_lead(report));
     report->scored_samples += report->test.n;
     report->dropped_samples += report->test.dropped_samples;
     report->masked_points += report->test.masked_points;
     ntk_dataset_clear(&report->test);
     free(report->sigma);
-    free(report->fraction);
-    report->sigma = report->fraction = NULL;
+    free(report->prior);
+    free(report->z);
+    free(report->coordinates);
+    report->sigma = report->prior = report->z = report->coordinates = NULL;
     return status;
 }
 
@@ -198,30 +279,15 @@ static const char *describe_test(const struct report *report)
                             : "the latest 20 % of the samples: the archive has no split";
 }
 
-static json_t *describe_leads(const struct ntk_query *query)
-{
-    json_t *leads = json_array();
-    for (size_t l = 0; l < query->archive->n_leads; l++) {
-        const struct ntk_calibration_lead *lead = ntk_query_lead(query, l);
-        json_array_append_new(leads,
-                              json_pack("{s:o, s:s, s:s, s:I, s:s, s:o}", "lead_time_hours",
-                                        ntk_json_real(lead->lead_hours), "method",
-                                        ntk_method_name(lead->method), "method_reason",
-                                        lead->method_reason, "rank", (json_int_t)lead->posterior.k,
-                                        "rank_reason", lead->rank_reason, "collapse_ratio",
-                                        ntk_json_real(lead->collapse_ratio)));
-    }
-    return leads;
-}
-
 static enum ntk_status print_json(const struct report *report, struct ntk_error *error)
 {
-    json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:O}", "calibration", report->query->calibration->name,
-        "sha256", report->query->sha256, "test", describe_test(report), "samples",
-        (json_int_t)report->scored_samples, "dropped_samples", (json_int_t)report->dropped_samples,
-        "masked_points", (json_int_t)report->masked_points, "leads", describe_leads(report->query),
-        "rows", report->rows);
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:O, s:O}", "calibration",
+                  report->query->calibration->name, "sha256", report->query->sha256, "family",
+                  ntk_family_name(report->context->arguments->interval.family), "test",
+                  describe_test(report), "samples", (json_int_t)report->scored_samples,
+                  "dropped_samples", (json_int_t)report->dropped_samples, "masked_points",
+                  (json_int_t)report->masked_points, "leads", report->leads, "rows", report->rows);
     if (!root)
         return ntk_fail_memory(error, "the report", 0);
     json_dumpf(root, stdout, JSON_INDENT(2));
@@ -296,9 +362,11 @@ enum ntk_status ntk_report_command(const struct ntk_command_context *context,
     struct report report = {.context = context,
                             .query = &query,
                             .all_test = !was_fitted_on(&query),
-                            .rows = json_array()};
+                            .rows = json_array(),
+                            .leads = json_array()};
     status = report_all(&report, error);
     json_decref(report.rows);
+    json_decref(report.leads);
     ntk_query_clear(&query);
     return status;
 }

@@ -4,6 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+const double ntk_map_misses[NTK_MAP_MISSES] = {0, 0.01, 0.02, 0.05, 0.1, 0.2};
+
+const char *ntk_baseline_name(enum ntk_baseline baseline)
+{
+    static const char *const names[NTK_BASELINE_COUNT] = {
+        "climatology", "constant", "cell", "season", "season_cell", "gaussian", "sigma"};
+    return names[baseline];
+}
+
+void ntk_interval_model_clear(struct ntk_interval_model *model)
+{
+    ntk_error_model_clear(&model->error);
+    ntk_choice_table_clear(&model->choices);
+    free(model->scores);
+    free(model->signed_scores);
+    free(model->map_scores);
+    *model = (struct ntk_interval_model){0};
+}
+
 void ntk_calibration_lead_clear(struct ntk_calibration_lead *lead)
 {
     ntk_standardise_clear(&lead->standardise);
@@ -14,8 +33,14 @@ void ntk_calibration_lead_clear(struct ntk_calibration_lead *lead)
     free(lead->ica_excess_kurtosis);
     free(lead->sweep);
     free(lead->prior_reference);
-    for (size_t v = 0; v < lead->n_variables && lead->variables; v++)
-        free(lead->variables[v].scores);
+    ntk_predictors_clear(&lead->predictors);
+    free(lead->component_n_effective);
+    for (size_t v = 0; v < lead->n_variables && lead->variables; v++) {
+        ntk_interval_model_clear(&lead->variables[v].model);
+        ntk_interval_model_clear(&lead->variables[v].plain);
+        for (size_t b = 0; b < NTK_BASELINE_COUNT; b++)
+            ntk_interval_model_clear(&lead->variables[v].baselines[b]);
+    }
     free(lead->variables);
     *lead = (struct ntk_calibration_lead){0};
 }

@@ -9,26 +9,67 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/choose.h"
 #include "core/decompose.h"
 #include "core/directions.h"
+#include "core/error_model.h"
 #include "core/posterior.h"
+#include "core/predictors.h"
 #include "core/standardise.h"
 
 #define NTK_NAME_SIZE   128 /* of any name, units or label, with its terminating zero */
 #define NTK_REASON_SIZE 320
 
-enum ntk_select { NTK_SELECT_RULE, NTK_SELECT_VALIDATE };
+enum ntk_select {
+    NTK_SELECT_RULE,
+    NTK_SELECT_VALIDATE,
+    NTK_SELECT_AUTO /* validate where n allows, else rule */
+};
 
-/* Conformal scores of one variable at one lead time. */
+/* The errors of one variable at one lead time: their model, and how far calibration errors strayed
+ * from it. With centre b, scale s and score r = (e - b) / s of an error e = forecast - truth, an
+ * interval is forecast - b - q s .. forecast - b + q s. */
+struct ntk_interval_model {
+    struct ntk_error_model error;
+    struct ntk_choice_table choices; /* how the model was chosen; none: as published */
+    size_t n_samples;                /* scored; 0: uncalibrated */
+    double n_effective;              /* independent samples that these are worth */
+    size_t n_scores;                 /* kept */
+    double *scores;                  /* n_scores, ascending: |r| */
+    double *signed_scores;           /* n_scores, ascending: r */
+    size_t n_maps;         /* samples scored as whole maps: n_samples, or 0 for a scalar */
+    double *map_scores;    /* NTK_MAP_MISSES x n_maps, each row ascending: core/guarantee.h */
+    double gaussian_scale; /* root mean square of r */
+    double student_nu, student_scale; /* by maximum likelihood; nu INFINITY: Gaussian */
+};
+
+/* Shares of a map's cells that may be missed, for which map scores are kept. */
+#define NTK_MAP_MISSES 6
+extern const double ntk_map_misses[NTK_MAP_MISSES];
+
+/* The simple ways to an interval that every calibration is compared with. */
+enum ntk_baseline {
+    NTK_BASELINE_CLIMATOLOGY, /* q times the standard deviation of the truths at the place */
+    NTK_BASELINE_CONSTANT,    /* split conformal with one width */
+    NTK_BASELINE_CELL,        /* one width a grid cell */
+    NTK_BASELINE_SEASON,
+    NTK_BASELINE_SEASON_CELL,
+    NTK_BASELINE_GAUSSIAN, /* the paper's alpha times sigma, Gaussian */
+    NTK_BASELINE_SIGMA     /* q times sigma, as published */
+};
+#define NTK_BASELINE_COUNT 7
+const char *ntk_baseline_name(enum ntk_baseline baseline);
+
 struct ntk_calibration_variable {
     char name[NTK_NAME_SIZE];
     char units[NTK_NAME_SIZE];
     char standard_name[NTK_NAME_SIZE];
     size_t points;      /* of the field; 1 for a scalar */
-    size_t n_samples;   /* scored; 0: uncalibrated */
-    double n_effective; /* independent samples that these are worth */
-    size_t n_scores;    /* kept */
-    double *scores;     /* n_scores, ascending, in variable units per unit of sigma */
+    double least, most; /* physical bounds; -INFINITY and INFINITY: none */
+    struct ntk_interval_model model;
+    struct ntk_interval_model plain; /* of the features alone, for queries that do not tell the date
+                                        or the covariates; n_samples 0 when `model` needs neither */
+    struct ntk_interval_model baselines[NTK_BASELINE_COUNT]; /* n_samples 0: not to be had */
 };
 
 /* One candidate of the rank sweep, scored by blocked cross-validation at 90 %. */
@@ -74,6 +115,9 @@ struct ntk_calibration_lead {
     size_t n_sweep;
     struct ntk_sweep_row *sweep;
 
+    struct ntk_predictors predictors;
+    double *component_n_effective; /* k: independent samples each kept coordinate's series is worth;
+                                      NULL when it was not kept */
     size_t folds;            /* of the cross-fit; 0: scored on split = 1 alone, or not at all */
     size_t n_prior;          /* out-of-sample prior variances kept for novelty */
     double *prior_reference; /* n_prior, ascending */
@@ -101,6 +145,7 @@ struct ntk_calibration {
     struct ntk_calibration_lead *leads; /* ascending lead_hours */
 };
 
+void ntk_interval_model_clear(struct ntk_interval_model *model);
 void ntk_calibration_lead_clear(struct ntk_calibration_lead *lead);
 void ntk_calibration_free(struct ntk_calibration *calibration);
 

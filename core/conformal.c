@@ -21,15 +21,22 @@ size_t ntk_conformal_rank(size_t n, double level)
     return rank < 1 ? 1 : rank;
 }
 
-double ntk_conformal_quantile(const double *scores, size_t n_scores, size_t n_samples, double level)
+size_t ntk_conformal_place(size_t n_scores, size_t n_samples, double level)
 {
-    assert(n_samples >= 1 && n_scores >= n_samples);
+    assert(n_samples >= 1 && n_scores >= 1);
     size_t rank = ntk_conformal_rank(n_samples, level);
     if (rank > n_samples)
-        return INFINITY;
+        return 0;
+    if (n_scores == n_samples)
+        return rank;
     /* Mass below q must reach level: each score weighs n_samples / ((n_samples + 1) n_scores). */
     double needed = (double)(n_samples + 1) * level / (double)n_samples * (double)n_scores;
-    size_t place = n_scores == n_samples ? rank : ceil_decimal(needed, 2 * n_scores);
-    place = place < 1 ? 1 : place > n_scores ? n_scores : place;
-    return scores[place - 1];
+    size_t place = ceil_decimal(needed, 2 * n_scores);
+    return place < 1 ? 1 : place > n_scores ? n_scores : place;
+}
+
+double ntk_conformal_quantile(const double *scores, size_t n_scores, size_t n_samples, double level)
+{
+    size_t place = ntk_conformal_place(n_scores, n_samples, level);
+    return place ? scores[place - 1] : INFINITY;
 }

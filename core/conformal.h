@@ -18,8 +18,12 @@
  * was written as: 10 * 0.7 is 7 although the double 0.7 is not. k > n means infinite. */
 size_t ntk_conformal_rank(size_t n, double level);
 
+/* The place, from 1, of q among n_scores ascending scores of n_samples samples; 0: infinite. Fewer
+ * scores than samples are order statistics that were kept of more, rounded up in rank. */
+size_t ntk_conformal_place(size_t n_scores, size_t n_samples, double level);
+
 /* q from `scores` in ascending order: `n_scores` = samples times points. INFINITY when n_samples
- * cannot support the level. Requires n_scores >= n_samples >= 1. */
+ * cannot support the level. Requires both to be at least 1. */
 double ntk_conformal_quantile(const double *scores, size_t n_scores, size_t n_samples,
                               double level);
 

@@ -17,6 +17,8 @@ struct fold {
     double *test;  /* held x r, likewise */
     double *prior; /* held: |x|^2 */
     double *c;     /* held x spectrum->kept: coordinates along the fold's own directions */
+    double *mean;  /* r: of the fitted samples */
+    double *out;   /* n x n_coordinates: the standardised coordinates, or NULL */
     struct ntk_spectrum *spectrum;
 };
 
@@ -38,15 +40,15 @@ static void fold_clear(struct fold *fold)
     free(fold->test);
     free(fold->prior);
     free(fold->c);
+    free(fold->mean);
     ntk_spectrum_free(fold->spectrum);
 }
 
 /* Splits the rows, subtracts the fitted samples' mean and rescales to their mean norm. */
-static void fold_standardise(struct fold *fold, const double *coordinates, const double *norms,
-                             double *mean)
+static void fold_standardise(struct fold *fold, const double *coordinates, const double *norms)
 {
     size_t n = fold->n, r = fold->r, last = fold->first + fold->held;
-    double all = 0, fitted = 0;
+    double all = 0, fitted = 0, *mean = fold->mean;
     memset(mean, 0, r * sizeof *mean);
     for (size_t i = 0; i < n; i++) {
         double norm = norms ? norms[i] : 1;
@@ -68,9 +70,9 @@ static void fold_standardise(struct fold *fold, const double *coordinates, const
 }
 
 /* Whether the fitted samples differ by no more than the rounding of their common mean. */
-static int fold_is_constant(const struct fold *fold, const double *mean)
+static int fold_is_constant(const struct fold *fold)
 {
-    double energy = 0, offset = cblas_dnrm2((int)fold->r, mean, 1) * fold->scale;
+    double energy = 0, offset = cblas_dnrm2((int)fold->r, fold->mean, 1) * fold->scale;
     for (size_t i = 0; i < fold->fitted; i++) {
         const double *x = fold->train + i * fold->r;
         energy += cblas_ddot((int)fold->r, x, 1, x, 1);
@@ -81,29 +83,22 @@ static int fold_is_constant(const struct fold *fold, const double *mean)
 static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, const double *norms,
                                 int want_coordinates, struct ntk_error *error)
 {
-    enum ntk_status status;
-    double *mean = ntk_matrix_create(1, fold->r);
+    fold->mean = ntk_matrix_create(1, fold->r);
     fold->train = ntk_matrix_create(fold->fitted, fold->r);
     fold->test = ntk_matrix_create(fold->held, fold->r);
     fold->prior = ntk_matrix_create(1, fold->held);
-    if (!mean || !fold->train || !fold->test || !fold->prior) {
-        status = ntk_fail_memory(error, "a cross-fitting fold", fold->n * fold->r * sizeof(double));
-        goto done;
-    }
-    fold_standardise(fold, coordinates, norms, mean);
-    if (fold_is_constant(fold, mean)) {
-        status = NTK_BAD_DATA; /* ntk_crossfit says which samples */
-        goto done;
-    }
-    status = ntk_decompose(fold->train, fold->fitted, fold->r, NTK_ROUTE_AUTO, fold->keep,
-                           want_coordinates, &fold->spectrum, error);
+    if (!fold->mean || !fold->train || !fold->test || !fold->prior)
+        return ntk_fail_memory(error, "a cross-fitting fold", fold->n * fold->r * sizeof(double));
+    fold_standardise(fold, coordinates, norms);
+    if (fold_is_constant(fold))
+        return NTK_BAD_DATA; /* ntk_crossfit says which samples */
+    enum ntk_status status = ntk_decompose(fold->train, fold->fitted, fold->r, NTK_ROUTE_AUTO,
+                                           fold->keep, want_coordinates, &fold->spectrum, error);
     if (status)
-        goto done;
+        return status;
     size_t kept = fold->spectrum->kept;
-    if (!(fold->c = ntk_matrix_create(fold->held, kept))) {
-        status = ntk_fail_memory(error, "a cross-fitting fold", fold->held * kept * sizeof(double));
-        goto done;
-    }
+    if (!(fold->c = ntk_matrix_create(fold->held, kept)))
+        return ntk_fail_memory(error, "a cross-fitting fold", fold->held * kept * sizeof(double));
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)fold->held, (int)kept, (int)fold->r,
                 1, fold->test, (int)fold->r, fold->spectrum->directions, (int)fold->r, 0, fold->c,
                 (int)kept);
@@ -111,9 +106,36 @@ static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, co
         const double *x = fold->test + i * fold->r;
         fold->prior[i] = cblas_ddot((int)fold->r, x, 1, x, 1);
     }
-done:
-    free(mean);
-    return status;
+    return NTK_OK;
+}
+
+/* out = scale (coordinates - mean) W', W the leading kept directions over the standard deviations
+ * of the fitted samples along them: basis (k x m) in coordinates of the top m directions, or NULL
+ * for those directions themselves. */
+static enum ntk_status keep_coordinates(const struct fold *fold, const double *coordinates,
+                                        const double *basis, const double *kept, size_t k, size_t m,
+                                        size_t columns, struct ntk_error *error)
+{
+    size_t r = fold->r, used = k < columns ? k : columns;
+    double *w = ntk_matrix_create(used, r);
+    if (!w)
+        return ntk_fail_memory(error, "a cross-fitting fold", used * r * sizeof(double));
+    if (basis)
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)used, (int)r, (int)m, 1, basis,
+                    (int)m, fold->spectrum->directions, (int)r, 0, w, (int)r);
+    else
+        memcpy(w, fold->spectrum->directions, used * r * sizeof *w);
+    for (size_t j = 0; j < used; j++)
+        cblas_dscal((int)r, fold->scale * sqrt((double)fold->fitted / kept[j]), w + j * r, 1);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)fold->n, (int)used, (int)r, 1,
+                coordinates, (int)r, w, (int)r, 0, fold->out, (int)columns);
+    for (size_t j = 0; j < used; j++) {
+        double shift = cblas_ddot((int)r, w + j * r, 1, fold->mean, 1);
+        for (size_t i = 0; i < fold->n; i++)
+            fold->out[i * columns + j] -= shift;
+    }
+    free(w);
+    return NTK_OK;
 }
 
 /* sigma from the parts of Eq. 4; the residual that rounding makes negative is zero. */
@@ -125,8 +147,9 @@ static double sigma_of(enum ntk_variance_mode mode, double s2, double shrunk, do
 }
 
 /* All ranks by SVD: rank k keeps the first k coordinates, its residual is what is left. */
-static void score_svd(const struct fold *fold, const struct ntk_crossfit_options *options,
-                      double *sigma)
+static enum ntk_status score_svd(const struct fold *fold,
+                                 const struct ntk_crossfit_options *options,
+                                 const double *coordinates, double *sigma, struct ntk_error *error)
 {
     const struct ntk_spectrum *spectrum = fold->spectrum;
     for (size_t a = 0; a < options->n_ranks; a++) {
@@ -145,6 +168,10 @@ static void score_svd(const struct fold *fold, const struct ntk_crossfit_options
                 sigma_of(options->variance_mode, s2, shrunk, fold->prior[i] - kept);
         }
     }
+    size_t k = options->ranks[0] < spectrum->kept ? options->ranks[0] : spectrum->kept;
+    return fold->out ? keep_coordinates(fold, coordinates, NULL, spectrum->eigenvalues, k, 0,
+                                        options->n_coordinates, error)
+                     : NTK_OK;
 }
 
 /* One rank by ICA: basis (k x m) in the coordinates of the fold's top m directions. */
@@ -169,8 +196,9 @@ static void score_ica_rank(const struct fold *fold, const struct ntk_crossfit_op
 }
 
 static enum ntk_status score_ica(const struct fold *fold,
-                                 const struct ntk_crossfit_options *options, double *sigma,
-                                 size_t *unconverged, struct ntk_error *error)
+                                 const struct ntk_crossfit_options *options,
+                                 const double *coordinates, double *sigma, size_t *unconverged,
+                                 struct ntk_error *error)
 {
     const struct ntk_spectrum *spectrum = fold->spectrum;
     size_t m = options->ica_dimension < spectrum->rank ? options->ica_dimension : spectrum->rank;
@@ -194,6 +222,10 @@ static enum ntk_status score_ica(const struct fold *fold,
         if (status)
             goto done;
         score_ica_rank(fold, options, basis, kept, k, m, sigma + a * fold->n);
+        if (a == 0 && fold->out &&
+            (status = keep_coordinates(fold, coordinates, basis, kept, k, m, options->n_coordinates,
+                                       error)))
+            goto done;
     }
 done:
     ntk_ica_free(ica);
@@ -222,12 +254,14 @@ enum ntk_status ntk_crossfit(const double *coordinates, const double *norms, siz
                             .held = last - first,
                             .fitted = n - (last - first),
                             .keep = keep};
+        if (options->coordinates)
+            fold.out = options->coordinates + f * n * options->n_coordinates;
         enum ntk_status status =
             fold_fit(&fold, coordinates, norms, options->method == NTK_METHOD_ICA, error);
         if (!status && options->method == NTK_METHOD_SVD)
-            score_svd(&fold, options, sigma);
+            status = score_svd(&fold, options, coordinates, sigma, error);
         else if (!status)
-            status = score_ica(&fold, options, sigma, &missed, error);
+            status = score_ica(&fold, options, coordinates, sigma, &missed, error);
         if (!status)
             memcpy(prior + first, fold.prior, fold.held * sizeof *prior);
         fold_clear(&fold);

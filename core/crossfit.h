@@ -24,6 +24,11 @@ struct ntk_crossfit_options {
     enum ntk_variance_mode variance_mode;
     const size_t *ranks; /* n_ranks, ascending; cut to the fold's own rank */
     size_t n_ranks;
+    /* Coordinates of all n samples along the leading n_coordinates kept directions of every fold at
+     * ranks[0], divided by their standard deviation over the fold's fitted samples: folds x n x
+     * n_coordinates, 0 where a fold has fewer directions. NULL: not wanted. */
+    size_t n_coordinates;
+    double *coordinates;
 };
 
 /* Folds for n samples in time order: NTK_CROSSFIT_FOLDS, fewer for small n; 0 when n < 4. */

@@ -15,7 +15,7 @@
 const struct ntk_fit_options ntk_fit_defaults = {
     .method = NTK_CHOOSE_AUTO,
     .rank = 0,
-    .select = NTK_SELECT_RULE,
+    .select = NTK_SELECT_AUTO,
     .variance_mode = NTK_VARIANCE_PUBLISHED,
     .standardise = NTK_STANDARDISE_MEAN_NORM,
     .ica_form = NTK_ICA_RITZ,
@@ -46,8 +46,10 @@ struct fitting {
     struct ntk_ica *ica;
     int ica_usable;
     char ica_failure[256];
+    enum ntk_select select; /* never AUTO */
     struct candidates svd, ica_candidates;
     struct candidates *chosen;
+    double *mixed; /* k x ica->m: the kept directions in those of the spectrum; NULL for SVD */
 };
 
 static void candidates_clear(struct candidates *candidates)
@@ -105,11 +107,10 @@ static enum ntk_status describe_spectrum(struct fitting *f, struct ntk_error *er
     return NTK_OK;
 }
 
-/* Cross-fitting scores the fitted samples, and the ranks when they have to be chosen by truths. */
+/* Cross-fitting scores the fitted samples, chooses the rank, and the model of the errors. */
 static int is_crossfitted(const struct fitting *f)
 {
-    int chooses = f->options->rank == 0 || f->options->select == NTK_SELECT_VALIDATE;
-    int needed = f->data->n_calibration == 0 || (chooses && f->data->errors);
+    int needed = f->data->n_calibration == 0 || f->data->errors;
     return needed && ntk_crossfit_folds(f->data->n) > 0;
 }
 
@@ -202,6 +203,23 @@ done:
     return status;
 }
 
+static struct ntk_crossfit_options crossfit_options(const struct fitting *f,
+                                                    const struct candidates *candidates)
+{
+    struct ntk_crossfit_options crossfit = {
+        .method = candidates->method,
+        .ica_form = f->options->ica_form,
+        .ica_dimension = f->ica ? f->ica->m : 0,
+        .ica = ntk_ica_defaults,
+        .variance_mode = f->options->variance_mode,
+        .ranks = candidates->ranks,
+        .n_ranks = candidates->n,
+    };
+    crossfit.ica.seed = f->options->seed;
+    crossfit.ica.starts = 2; /* ten folds average out what one more start would find */
+    return crossfit;
+}
+
 /* Cross-fits all ranks at once and scores each on the errors. */
 static enum ntk_status score_candidates(struct fitting *f, struct candidates *candidates,
                                         struct ntk_error *error)
@@ -215,17 +233,7 @@ static enum ntk_status score_candidates(struct fitting *f, struct candidates *ca
     if (!f->prior || !candidates->sigma)
         return ntk_fail_memory(error, "cross-fitted sigma",
                                candidates->n * data->n * sizeof(double));
-    struct ntk_crossfit_options crossfit = {
-        .method = candidates->method,
-        .ica_form = f->options->ica_form,
-        .ica_dimension = f->ica ? f->ica->m : 0,
-        .ica = ntk_ica_defaults,
-        .variance_mode = f->options->variance_mode,
-        .ranks = candidates->ranks,
-        .n_ranks = candidates->n,
-    };
-    crossfit.ica.seed = f->options->seed;
-    crossfit.ica.starts = 2; /* ten folds average out what one more start would find */
+    struct ntk_crossfit_options crossfit = crossfit_options(f, candidates);
     enum ntk_status status =
         ntk_crossfit(f->spectrum->coordinates, f->norms, data->n, f->spectrum->rank, &crossfit,
                      candidates->sigma, f->prior, &candidates->unconverged, error);
@@ -348,7 +356,7 @@ static int wants_ica(const struct fitting *f)
 {
     if (f->options->method != NTK_CHOOSE_AUTO)
         return f->options->method == NTK_CHOOSE_ICA;
-    return f->options->select == NTK_SELECT_VALIDATE || f->lead->rule_method == NTK_METHOD_ICA;
+    return f->select == NTK_SELECT_VALIDATE || f->lead->rule_method == NTK_METHOD_ICA;
 }
 
 /* Scores what has to be scored and settles method and rank. */
@@ -362,7 +370,7 @@ static enum ntk_status choose(struct fitting *f, struct ntk_error *error)
         return status;
     if (f->ica_usable)
         choose_rank(f, &f->ica_candidates, ica_reason);
-    int both = f->options->method == NTK_CHOOSE_AUTO && f->options->select == NTK_SELECT_VALIDATE;
+    int both = f->options->method == NTK_CHOOSE_AUTO && f->select == NTK_SELECT_VALIDATE;
     if (!f->ica_usable || both) {
         if ((status = consider(f, NTK_METHOD_SVD, lead->rank, &f->svd, error)))
             return status;
@@ -394,20 +402,20 @@ static enum ntk_status make_posterior(struct fitting *f, struct ntk_error *error
     const struct ntk_spectrum *spectrum = f->spectrum;
     size_t k = row->k, d = spectrum->d;
     const double *basis = spectrum->directions, *kept = spectrum->eigenvalues;
-    double *mixed = NULL, *own_basis = NULL, *own_kept = NULL;
+    double *own_basis = NULL, *own_kept = NULL;
     enum ntk_status status = NTK_OK;
     if (f->chosen->method == NTK_METHOD_ICA) {
         size_t m = f->ica->m;
-        mixed = ntk_matrix_create(k, m);
+        f->mixed = ntk_matrix_create(m, m); /* ICA of rank k writes k x m */
         own_basis = ntk_matrix_create(k, d);
         own_kept = ntk_matrix_create(1, k);
-        if (!mixed || !own_basis || !own_kept) {
+        if (!f->mixed || !own_basis || !own_kept) {
             status = ntk_fail_memory(error, "the basis", k * (d + m) * sizeof(double));
             goto done;
         }
-        if ((status = ica_rank(f, k, mixed, own_kept, error)))
+        if ((status = ica_rank(f, k, f->mixed, own_kept, error)))
             goto done;
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)k, (int)d, (int)m, 1, mixed,
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)k, (int)d, (int)m, 1, f->mixed,
                     (int)m, spectrum->directions, (int)d, 0, own_basis, (int)d);
         basis = own_basis;
         kept = own_kept;
@@ -416,13 +424,10 @@ static enum ntk_status make_posterior(struct fitting *f, struct ntk_error *error
     status = ntk_posterior_init(&f->lead->posterior, &f->lead->standardise, basis, kept, k,
                                 row->noise_variance, f->options->variance_mode, error);
 done:
-    free(mixed);
     free(own_basis);
     free(own_kept);
     return status;
 }
-
-/* ---- conformal scores ---------------------------------------------------------------------- */
 
 static int ascending(const void *a, const void *b)
 {
@@ -430,70 +435,314 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static size_t thin_upwards(double *scores, size_t count)
+/* ---- situations ---------------------------------------------------------------------------- */
+
+/* What the errors are explained with: z of all samples under the final kernel, under each fold's,
+ * and of the calibration samples. */
+struct explained {
+    struct ntk_situations situations;
+    double *z, *folds, *calibration_z, *calibration_sigma, *prior;
+    const double **fold_z;
+};
+
+static void explained_clear(struct explained *e)
 {
-    const size_t most = NTK_SCORES_KEPT;
-    if (count <= most)
-        return count;
-    for (size_t i = 0; i < most; i++) {
-        size_t rank = (size_t)(((unsigned __int128)(i + 1) * count + most - 1) / most);
-        scores[i] = scores[rank - 1];
-    }
-    return most;
+    free(e->z);
+    free(e->folds);
+    free(e->calibration_z);
+    free(e->calibration_sigma);
+    free(e->prior);
+    free(e->fold_z);
 }
 
-/* |error| / sigma of one variable, sorted; the samples in time order give the effective number. */
-static enum ntk_status score_variable(const struct ntk_errors *errors, const double *sigma,
-                                      size_t n, struct ntk_calibration_variable *variable,
-                                      struct ntk_error *error)
+/* The date explains errors when the samples are spread over the year: no gap above 120 days. */
+static int spans_the_year(const double *times, size_t n)
 {
-    size_t points = errors->points, count = 0, samples = 0;
-    double *scores = ntk_matrix_create(n, points), *series = ntk_matrix_create(1, n);
-    if (!scores || !series) {
-        free(scores);
-        free(series);
-        return ntk_fail_memory(error, "the scores", n * points * sizeof(double));
-    }
+    const double week = 7 * 86400.0, year = 365.2425 * 86400.0;
+    char seen[54] = {0};
     for (size_t i = 0; i < n; i++) {
-        double sum = 0;
-        size_t first = count;
-        for (size_t p = 0; p < points; p++) {
-            float e = errors->values[i * points + p];
-            if (isnan(e))
-                continue;
-            scores[count] = fabs((double)e) / sigma[i];
-            sum += scores[count++];
-        }
-        if (count > first)
-            series[samples++] = sum / (double)(count - first);
+        double within = fmod(times[i], year);
+        seen[(size_t)((within < 0 ? within + year : within) / week) % 53] = 1;
     }
-    qsort(scores, count, sizeof *scores, ascending);
-    variable->points = points;
-    variable->n_samples = samples;
-    variable->n_effective = samples ? ntk_effective_sample_size(series, samples) : 0;
-    variable->n_scores = thin_upwards(scores, count);
-    double *fitted = realloc(scores, (variable->n_scores + 1) * sizeof *scores);
-    variable->scores = fitted ? fitted : scores;
-    free(series);
+    size_t gap = 0, longest = 0;
+    for (size_t w = 0; w < 2 * 53; w++) {
+        gap = seen[w % 53] ? 0 : gap + 1;
+        longest = gap > longest ? gap : longest;
+    }
+    return longest * 7 <= 120;
+}
+
+static int times_of_day_differ(const double *times, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        double apart = fabs(fmod(times[i], 86400) - fmod(times[0], 86400));
+        if (apart > 60 && apart < 86340)
+            return 1;
+    }
+    return 0;
+}
+
+static void mean_and_sd(const double *values, size_t n, size_t stride, double *mean, double *sd)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += values[i * stride];
+    *mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++)
+        squares += (values[i * stride] - *mean) * (values[i * stride] - *mean);
+    *sd = sqrt(squares / (double)n);
+    *sd = *sd > 0 ? *sd : 1;
+}
+
+static enum ntk_status make_predictors(struct fitting *f, struct ntk_error *error)
+{
+    const struct ntk_fit_data *data = f->data;
+    struct ntk_predictors *made = &f->lead->predictors;
+    const struct ntk_posterior *posterior = &f->lead->posterior;
+    size_t n = data->n, k = posterior->k, most = n / 10;
+    most = most < NTK_PREDICTOR_COORDINATES ? most : NTK_PREDICTOR_COORDINATES;
+    if (data->valid_time && spans_the_year(data->valid_time, n)) {
+        made->daily = times_of_day_differ(data->valid_time, n);
+        made->n_season = made->daily ? 4 : 2;
+    }
+    made->n_coordinates = k < most ? k : most;
+    made->n_covariates = data->covariates ? data->n_covariates : 0;
+    made->coordinate_scale = ntk_matrix_create(1, made->n_coordinates);
+    made->covariate_mean = ntk_matrix_create(1, made->n_covariates);
+    made->covariate_sd = ntk_matrix_create(1, made->n_covariates);
+    made->log_sigma_sd = 1;
+    if (!made->coordinate_scale || !made->covariate_mean || !made->covariate_sd)
+        return ntk_fail_memory(error, "the predictors", k * sizeof(double));
+    for (size_t j = 0; j < made->n_coordinates; j++)
+        made->coordinate_scale[j] = sqrt((double)n / posterior->kept_eigenvalues[j]);
+    for (size_t j = 0; j < made->n_covariates; j++)
+        mean_and_sd(data->covariates + j, n, made->n_covariates, &made->covariate_mean[j],
+                    &made->covariate_sd[j]);
     return NTK_OK;
 }
 
-/* Sigma and prior of the calibration samples under the finished posterior. */
-static enum ntk_status eval_calibration(const struct fitting *f, double *sigma, double *prior,
-                                        struct ntk_error *error)
+/* Coordinates of all samples along the kept directions, n x k, to be freed. */
+static double *own_coordinates(const struct fitting *f, size_t k)
 {
+    const struct ntk_spectrum *spectrum = f->spectrum;
+    double *c = ntk_matrix_create(spectrum->n, k);
+    for (size_t i = 0; i < spectrum->n && c; i++) {
+        const double *row = spectrum->coordinates + i * spectrum->rank;
+        if (!f->mixed)
+            memcpy(c + i * k, row, k * sizeof *c);
+        else
+            cblas_dgemv(CblasRowMajor, CblasNoTrans, (int)k, (int)f->ica->m, 1, f->mixed,
+                        (int)f->ica->m, row, 1, 0, c + i * k, 1);
+    }
+    return c;
+}
+
+/* z (n x count) from coordinates (n x k) that `scaled` predictors take as they are. */
+static void fill_z(const struct ntk_predictors *predictors, const double *times,
+                   const double *coordinates, size_t k, const double *sigma,
+                   const double *covariates, size_t n, double *z)
+{
+    size_t count = ntk_predictors_count(predictors), q = predictors->n_covariates;
+    for (size_t i = 0; i < n; i++)
+        ntk_predictors_eval(predictors, times ? times[i] : NAN, coordinates + i * k, sigma[i],
+                            q ? covariates + i * q : NULL, z + i * count);
+}
+
+static const double *crossfitted_sigma(const struct fitting *f)
+{
+    return f->chosen->sigma ? f->chosen->sigma + f->chosen->best * f->data->n : NULL;
+}
+
+/* How many independent samples each component's series is worth. `series` (n) is work space. */
+static enum ntk_status keep_component_worth(struct ntk_calibration_lead *lead,
+                                            const double *coordinates, size_t n, size_t k,
+                                            double *series, struct ntk_error *error)
+{
+    if (!(lead->component_n_effective = ntk_matrix_create(1, k)))
+        return ntk_fail_memory(error, "the components", k * sizeof(double));
+    for (size_t j = 0; j < k; j++) {
+        cblas_dcopy((int)n, coordinates + j, (int)k, series, 1);
+        lead->component_n_effective[j] = ntk_effective_sample_size(series, n);
+    }
+    return NTK_OK;
+}
+
+static enum ntk_status explain_final(struct fitting *f, struct explained *e,
+                                     struct ntk_error *error)
+{
+    const struct ntk_fit_data *data = f->data;
+    struct ntk_predictors *predictors = &f->lead->predictors;
+    size_t n = data->n, k = f->lead->posterior.k, count = ntk_predictors_count(predictors);
+    const double *sigma = crossfitted_sigma(f);
+    double *logs = ntk_matrix_create(1, n), *coordinates = own_coordinates(f, k);
+    e->z = ntk_matrix_create(n, count);
+    enum ntk_status status = NTK_OK;
+    if (!logs || !coordinates || !e->z) {
+        status = ntk_fail_memory(error, "the predictors", n * (count + k) * sizeof(double));
+        goto done;
+    }
+    if ((status = keep_component_worth(f->lead, coordinates, n, k, logs, error)))
+        goto done;
+    for (size_t i = 0; i < n; i++)
+        logs[i] = log(sigma[i]);
+    mean_and_sd(logs, n, 1, &predictors->log_sigma_mean, &predictors->log_sigma_sd);
+    fill_z(predictors, data->valid_time, coordinates, k, sigma, data->covariates, n, e->z);
+done:
+    free(logs);
+    free(coordinates);
+    return status;
+}
+
+/* Crosses the chosen rank once more, for the coordinates that each fold sees. */
+static enum ntk_status explain_folds(struct fitting *f, struct explained *e,
+                                     struct ntk_error *error)
+{
+    const struct ntk_fit_data *data = f->data;
+    const struct ntk_predictors *predictors = &f->lead->predictors;
+    struct ntk_predictors unscaled = *predictors;
+    size_t n = data->n, kc = predictors->n_coordinates, folds = ntk_crossfit_folds(n);
+    size_t count = ntk_predictors_count(predictors), unconverged;
+    double ones[NTK_PREDICTOR_COORDINATES], *coordinates = ntk_matrix_create(folds * n, kc);
+    double *sigma = ntk_matrix_create(1, n), *prior = ntk_matrix_create(1, n);
+    e->folds = ntk_matrix_create(folds * n, count);
+    e->fold_z = calloc(folds, sizeof *e->fold_z);
+    enum ntk_status status = NTK_OK;
+    if (!coordinates || !sigma || !prior || !e->folds || !e->fold_z) {
+        status = ntk_fail_memory(error, "the folds' predictors", folds * n * count * 8);
+        goto done;
+    }
+    struct ntk_crossfit_options crossfit = crossfit_options(f, f->chosen);
+    crossfit.ranks = &f->lead->posterior.k;
+    crossfit.n_ranks = 1;
+    crossfit.n_coordinates = kc;
+    crossfit.coordinates = coordinates;
+    if ((status = ntk_crossfit(f->spectrum->coordinates, f->norms, n, f->spectrum->rank, &crossfit,
+                               sigma, prior, &unconverged, error)))
+        goto done;
+    for (size_t j = 0; j < kc; j++)
+        ones[j] = 1;
+    unscaled.coordinate_scale = ones;
+    for (size_t fold = 0; fold < folds; fold++) {
+        double *z = e->folds + fold * n * count;
+        fill_z(&unscaled, data->valid_time, coordinates + fold * n * kc, kc, crossfitted_sigma(f),
+               data->covariates, n, z);
+        e->fold_z[fold] = z;
+    }
+done:
+    free(coordinates);
+    free(sigma);
+    free(prior);
+    return status;
+}
+
+/* Sigma, prior and predictors of the calibration samples under the finished posterior. */
+static enum ntk_status explain_calibration(struct fitting *f, struct explained *e,
+                                           struct ntk_error *error)
+{
+    const struct ntk_fit_data *data = f->data;
     const struct ntk_posterior *posterior = &f->lead->posterior;
+    const struct ntk_predictors *predictors = &f->lead->predictors;
+    size_t n = data->n_calibration, count = ntk_predictors_count(predictors);
+    size_t q = predictors->n_covariates;
     double *work = ntk_matrix_create(1, ntk_posterior_work_size(posterior));
-    if (!work)
+    e->calibration_z = ntk_matrix_create(n, count);
+    e->calibration_sigma = ntk_matrix_create(1, n);
+    e->prior = ntk_matrix_create(1, n);
+    if (!work || !e->calibration_z || !e->calibration_sigma || !e->prior) {
+        free(work);
         return ntk_fail_memory(error, "an evaluation", posterior->d * sizeof(double));
-    for (size_t i = 0; i < f->data->n_calibration; i++) {
+    }
+    for (size_t i = 0; i < n; i++) {
         struct ntk_variance variance;
-        ntk_posterior_eval(posterior, f->data->calibration_features + i * f->data->d, work,
-                           &variance);
-        sigma[i] = variance.sigma;
-        prior[i] = variance.prior;
+        ntk_posterior_eval(posterior, data->calibration_features + i * data->d, work, &variance);
+        e->calibration_sigma[i] = variance.sigma;
+        e->prior[i] = variance.prior;
+        ntk_predictors_eval(
+            predictors, data->calibration_valid_time ? data->calibration_valid_time[i] : NAN,
+            ntk_posterior_coordinates(posterior, work), variance.sigma,
+            q && data->calibration_covariates ? data->calibration_covariates + i * q : NULL,
+            e->calibration_z + i * count);
     }
     free(work);
+    return NTK_OK;
+}
+
+static enum ntk_status explain(struct fitting *f, struct explained *e, struct ntk_error *error)
+{
+    struct ntk_situations *s = &e->situations;
+    enum ntk_status status = make_predictors(f, error);
+    s->n = f->data->n;
+    s->predictors = &f->lead->predictors;
+    if (!status && is_crossfitted(f)) {
+        if (!(status = explain_final(f, e, error)))
+            status = explain_folds(f, e, error);
+        s->folds = ntk_crossfit_folds(s->n);
+        s->fold_z = e->fold_z;
+        s->z = e->z;
+        s->sigma = crossfitted_sigma(f);
+    }
+    if (!status && f->data->n_calibration > 0) {
+        status = explain_calibration(f, e, error);
+        s->n_calibration = f->data->n_calibration;
+        s->calibration_z = e->calibration_z;
+        s->calibration_sigma = e->calibration_sigma;
+    }
+    return status;
+}
+
+/* ---- errors -------------------------------------------------------------------------------- */
+
+/* The terms that the data can be explained with. */
+static unsigned allowed_terms(const struct fitting *f)
+{
+    const struct ntk_predictors *predictors = &f->lead->predictors;
+    unsigned allowed = NTK_TERM_SIGMA;
+    allowed |= predictors->n_season ? NTK_TERM_SEASON : 0;
+    allowed |= predictors->n_coordinates ? NTK_TERM_FEATURES : 0;
+    allowed |= predictors->n_covariates ? NTK_TERM_COVARIATES : 0;
+    return allowed;
+}
+
+static enum ntk_status fit_variable(struct fitting *f, const struct explained *e, size_t v,
+                                    struct ntk_error *error)
+{
+    const struct ntk_fit_data *data = f->data;
+    struct ntk_calibration_variable *variable = &f->lead->variables[v];
+    const struct ntk_errors *errors = data->errors ? &data->errors[v] : NULL;
+    const struct ntk_errors *calibration =
+        data->calibration_errors ? &data->calibration_errors[v] : NULL;
+    const unsigned told = NTK_TERM_SEASON | NTK_TERM_COVARIATES; /* by the query, not by features */
+    unsigned allowed = allowed_terms(f);
+    variable->least = -INFINITY;
+    variable->most = INFINITY;
+    variable->points = errors ? errors->points : calibration ? calibration->points : 1;
+    enum ntk_status status = ntk_fit_errors(&e->situations, errors, calibration, allowed,
+                                            &f->options->model, &variable->model, error);
+    if (!status && (ntk_error_model_needs(&variable->model.error) & told))
+        status = ntk_fit_errors(&e->situations, errors, calibration, allowed & ~told,
+                                &f->options->model, &variable->plain, error);
+    for (size_t b = 0; b < NTK_BASELINE_COUNT && !status; b++)
+        status = ntk_fit_baseline(&e->situations, errors, calibration, (enum ntk_baseline)b,
+                                  &variable->baselines[b], error);
+    return status;
+}
+
+static enum ntk_status keep_prior(struct fitting *f, struct explained *e, struct ntk_error *error)
+{
+    struct ntk_calibration_lead *lead = f->lead;
+    size_t n = f->data->n_calibration ? f->data->n_calibration : f->data->n;
+    double *prior = e->prior;
+    if (!prior && !f->prior)
+        return NTK_OK;
+    if (!prior && !(prior = ntk_matrix_create(1, n)))
+        return ntk_fail_memory(error, "the prior variances", n * sizeof(double));
+    if (!e->prior)
+        memcpy(prior, f->prior, n * sizeof *prior);
+    e->prior = NULL;
+    lead->n_effective = ntk_effective_sample_size(prior, n);
+    qsort(prior, n, sizeof *prior, ascending);
+    lead->n_prior = n;
+    lead->prior_reference = prior;
     return NTK_OK;
 }
 
@@ -501,42 +750,18 @@ static enum ntk_status score_all(struct fitting *f, struct ntk_error *error)
 {
     const struct ntk_fit_data *data = f->data;
     struct ntk_calibration_lead *lead = f->lead;
-    int split = data->n_calibration > 0;
-    size_t n = split ? data->n_calibration : data->n;
-    const struct ntk_errors *errors = split ? data->calibration_errors : data->errors;
-    enum ntk_status status = NTK_OK;
-    double *sigma = NULL, *prior = NULL;
-
+    struct explained e = {0};
     lead->n_variables = data->n_variables;
     lead->variables = calloc(data->n_variables + 1, sizeof *lead->variables);
     if (!lead->variables)
         return ntk_fail_memory(error, "the variables", data->n_variables * sizeof *lead->variables);
-    if (!split && !is_crossfitted(f))
-        return NTK_OK;
-    sigma = ntk_matrix_create(1, n);
-    prior = ntk_matrix_create(1, n);
-    if (!sigma || !prior) {
-        status = ntk_fail_memory(error, "the scores", 2 * n * sizeof(double));
-        goto done;
-    }
-    if (split) {
-        if ((status = eval_calibration(f, sigma, prior, error)))
-            goto done;
-    } else {
-        lead->folds = ntk_crossfit_folds(n);
-        memcpy(sigma, f->chosen->sigma + f->chosen->best * n, n * sizeof *sigma);
-        memcpy(prior, f->prior, n * sizeof *prior);
-    }
-    for (size_t v = 0; v < data->n_variables && errors && !status; v++)
-        status = score_variable(&errors[v], sigma, n, &lead->variables[v], error);
-    lead->n_effective = ntk_effective_sample_size(prior, n);
-    qsort(prior, n, sizeof *prior, ascending);
-    lead->n_prior = n;
-    lead->prior_reference = prior;
-    prior = NULL;
-done:
-    free(sigma);
-    free(prior);
+    lead->folds = data->n_calibration || !is_crossfitted(f) ? 0 : ntk_crossfit_folds(data->n);
+    enum ntk_status status = explain(f, &e, error);
+    for (size_t v = 0; v < data->n_variables && !status; v++)
+        status = fit_variable(f, &e, v, error);
+    if (!status)
+        status = keep_prior(f, &e, error);
+    explained_clear(&e);
     return status;
 }
 
@@ -571,7 +796,10 @@ enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_opt
                              struct ntk_calibration_lead *out, struct ntk_error *error)
 {
     struct ntk_calibration_lead lead = {0};
-    struct fitting f = {.data = data, .options = options, .lead = &lead};
+    struct fitting f = {.data = data, .options = options, .lead = &lead, .select = options->select};
+    if (f.select == NTK_SELECT_AUTO)
+        f.select =
+            data->n >= NTK_VALIDATE_LEAST && data->errors ? NTK_SELECT_VALIDATE : NTK_SELECT_RULE;
     enum ntk_status status = decompose(&f, error);
     free(data->features);
     data->features = NULL;
@@ -595,5 +823,6 @@ enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_opt
     ntk_spectrum_free(f.spectrum);
     free(f.norms);
     free(f.prior);
+    free(f.mixed);
     return status;
 }

@@ -10,8 +10,12 @@
 #include <stddef.h>
 
 #include "core/calibration.h"
+#include "core/fit_errors.h"
 #include "core/status.h"
 #include "core/sweep.h"
+
+/* Samples from which `validate` is the default selection: below, folds are too small to compare. */
+#define NTK_VALIDATE_LEAST 40
 
 enum ntk_method_choice { NTK_CHOOSE_AUTO, NTK_CHOOSE_SVD, NTK_CHOOSE_ICA };
 
@@ -24,23 +28,24 @@ struct ntk_fit_options {
     enum ntk_ica_form ica_form;
     size_t concentration_m; /* the rule: CR_m >= threshold takes SVD */
     double concentration_threshold;
+    struct ntk_choice_options model; /* of the errors */
     uint64_t seed;
 };
 
 extern const struct ntk_fit_options ntk_fit_defaults;
-
-/* Conformal scores kept for a variable and lead. Of more, this many evenly spaced order statistics
- * are kept, each rounded up in rank, so that no quantile read from them is too small. */
-#define NTK_SCORES_KEPT 65536
 
 /* Samples of one lead time, all in time order. */
 struct ntk_fit_data {
     size_t n, d;
     double *features; /* n x d to fit on, from ntk_matrix_create: taken, freed once decomposed */
     const struct ntk_errors *errors; /* n_variables, each n x points; or NULL */
+    const double *valid_time;        /* n: seconds since 1970; NULL: no season */
+    const double *covariates;        /* n x n_covariates, or NULL */
+    size_t n_covariates;
     size_t n_calibration; /* samples for scores only: then the fitted ones are not scored */
     const double *calibration_features;          /* n_calibration x d */
     const struct ntk_errors *calibration_errors; /* n_variables, each n_calibration x points */
+    const double *calibration_valid_time, *calibration_covariates;
     size_t n_variables;
 };
 

@@ -50,6 +50,11 @@ size_t ntk_posterior_work_size(const struct ntk_posterior *posterior)
     return posterior->d + posterior->k;
 }
 
+const double *ntk_posterior_coordinates(const struct ntk_posterior *posterior, const double *work)
+{
+    return work + posterior->d;
+}
+
 /* |x - Q' c|^2. The difference of squares loses eps |x|^2: good as long as something is left,
  * formed term by term otherwise. Destroys x. */
 static double residual_variance(const struct ntk_posterior *posterior, double prior,

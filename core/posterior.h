@@ -52,6 +52,9 @@ void ntk_posterior_clear(struct ntk_posterior *posterior);
 /* Doubles of work space for one evaluation. */
 size_t ntk_posterior_work_size(const struct ntk_posterior *posterior);
 
+/* The coordinates c (k) of the sample evaluated last, in its work space. */
+const double *ntk_posterior_coordinates(const struct ntk_posterior *posterior, const double *work);
+
 /* The variance of one sample of finite raw features (d), from float32 or double. One product with
  * Q; a second one only for a sample that lies in the kept subspace up to 1e-3 of its norm. */
 void ntk_posterior_eval_f32(const struct ntk_posterior *posterior, const float *features,

@@ -1,5 +1,6 @@
 #include "core/scores.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -59,6 +60,35 @@ double ntk_crps_gaussian(double y, double mean, double sd)
         return fabs(y - mean);
     double z = fabs(y - mean) / sd;
     return sd * (z * erf(z * M_SQRT1_2) + 2 * normal_density(z) - M_2_SQRTPI / 2);
+}
+
+double ntk_crps_logistic(double y, double mean, double scale)
+{
+    if (scale == 0)
+        return fabs(y - mean);
+    double z = fabs(y - mean) / scale;
+    return scale * (z - 1 + 2 * log1p(exp(-z)));
+}
+
+/* The gap between neighbours i and i + 1 lies between (i + 1) (n - i - 1) of the pairs: a sum of
+ * non-negative terms, which loses nothing to a large mean. */
+double ntk_crps_ensemble(const double *members, size_t n, double y, int fair)
+{
+    double distance = 0, spread = 0, count = (double)n;
+    for (size_t i = 0; i < n; i++) {
+        distance += fabs(members[i] - y);
+        if (i + 1 < n) {
+            assert(members[i] <= members[i + 1]);
+            spread += (double)(i + 1) * (double)(n - i - 1) * (members[i + 1] - members[i]);
+        }
+    }
+    double pairs = fair ? count * (count - 1) : count * count;
+    return distance / count - (n > 1 ? spread / pairs : 0);
+}
+
+double ntk_pinball_loss(double y, double q, double tau)
+{
+    return (y - q) * (tau - (y < q));
 }
 
 double ntk_interval_score(double y, double lower, double upper, double level)

@@ -19,6 +19,19 @@ double ntk_crps_gaussian(double y, double mean, double sd);
 /* (u - l) + 2/a (l - y)+ + 2/a (y - u)+ with a = 1 - level. In the units of y. */
 double ntk_interval_score(double y, double lower, double upper, double level);
 
+/* CRPS of the logistic distribution, s [z + 2 log(1 + exp(-z)) - 1] with z = |y - mean| / scale,
+ * the scale s not being the standard deviation (s pi / sqrt(3)); |y - mean| for s = 0. */
+double ntk_crps_logistic(double y, double mean, double scale);
+
+/* CRPS of an ensemble of n >= 1 members in ascending order (asserted), in O(n):
+ *     mean |x_i - y| - sum_ij |x_i - x_j| / (2 n^2),
+ * or with n (n - 1) for n^2 if `fair` (Ferro 2014): what an endless ensemble of such members would
+ * score, which may be negative. One member scores |y - x|. */
+double ntk_crps_ensemble(const double *members, size_t n, double y, int fair);
+
+/* The loss (y - q) (tau - 1{y < q}) of a quantile q at probability tau. In the units of y. */
+double ntk_pinball_loss(double y, double q, double tau);
+
 /* Standard deviation (n - 1) over mean: how much widths differ between samples. 0 for n < 2. */
 double ntk_coefficient_of_variation(const double *widths, size_t n);
 

@@ -22,11 +22,13 @@
 extern const size_t ntk_sweep_grid[];
 extern const size_t ntk_sweep_grid_size;
 
-/* Errors forecast - truth of one variable on the fitted samples, n x points, NAN where there is no
- * truth. Borrowed. */
+/* Errors forecast - truth of one variable, n x points, NAN where there is no truth. Borrowed. */
 struct ntk_errors {
     const float *values;
     size_t points;
+    const unsigned *band; /* points: index of the latitude band; NULL: places have no latitude */
+    size_t n_bands;
+    const double *truth_sd; /* points: standard deviation of the truths; NULL: not known */
 };
 
 /* Fills coverage, width and crps of one row from sigma (n, cross-fitted at this rank). Fields are

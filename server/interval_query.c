@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/interval.h"
 #include "io/json.h"
@@ -15,6 +16,8 @@ void ntk_interval_query_clear(struct ntk_request *request, struct ntk_interval_q
         free(query->variables[v].forecast);
     free(query->variables);
     ntk_body_clear(&query->features);
+    ntk_body_clear(&query->covariates);
+    free(query->reference_time);
     ntk_registry_release(request->server->registry, query->version);
     *query = (struct ntk_interval_query){0};
 }
@@ -137,11 +140,16 @@ static void set_variable(const struct ntk_interval_query *query,
                          const struct ntk_calibration_variable *variable, size_t points,
                          struct ntk_query_variable *out)
 {
+    struct ntk_told told = {.date = query->reference_time != NULL,
+                            .covariates = query->covariates.values != NULL,
+                            .place = points == variable->points};
     out->variable = variable;
     out->points = points;
-    out->scale = ntk_interval_standard_scale(variable);
+    out->model = ntk_interval_model_for(variable, &told, &out->flags);
+    out->flags |= out->model->n_samples == 0 ? NTK_FLAG_UNCALIBRATED : 0;
+    out->standard = ntk_interval_standard_scale(out->model, query->options.family);
     for (size_t l = 0; l < query->n_levels; l++)
-        out->quantiles[l] = ntk_interval_quantile(variable, query->levels[l]);
+        out->reach[l] = ntk_interval_reach(out->model, &query->options, query->levels[l]);
 }
 
 /* Without a forecast, every variable of the lead gets offsets. */
@@ -232,6 +240,140 @@ static enum ntk_status read_forecasts(const json_t *forecast, struct ntk_interva
     return NTK_OK;
 }
 
+/* {"wind": [25]}: for each variable asked about, thresholds whose exceedance is wanted. */
+static enum ntk_status read_thresholds(const json_t *thresholds, struct ntk_interval_query *query,
+                                       struct ntk_error *error)
+{
+    const char *name;
+    json_t *values;
+    if (!thresholds)
+        return NTK_OK;
+    if (!json_is_object(thresholds))
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "thresholds is not an object of variables such as {\"wind\": [25]}");
+    json_object_foreach((json_t *)thresholds, name, values)
+    {
+        size_t v = 0, n = json_array_size(values);
+        while (v < query->n_variables && strcmp(query->variables[v].variable->name, name))
+            v++;
+        if (v == query->n_variables)
+            return unknown_variable(query, name, error);
+        if (n < 1 || n > NTK_QUERY_LEVELS_MOST)
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "thresholds of %.60s are not an array of 1 to %d numbers", name,
+                            NTK_QUERY_LEVELS_MOST);
+        for (size_t i = 0; i < n; i++) {
+            if (!json_is_number(json_array_get(values, i)))
+                return ntk_fail(error, NTK_BAD_DATA, "threshold %zu of %.60s is not a number", i,
+                                name);
+            query->variables[v].thresholds[i] = json_number_value(json_array_get(values, i));
+        }
+        query->variables[v].n_thresholds = n;
+    }
+    return NTK_OK;
+}
+
+/* ---- situation ------------------------------------------------------------------------------- */
+
+/* 2014-01-03T00:00:00Z, 2014-01-03T00:00Z or 2014-01-03: UTC. */
+static enum ntk_status parse_time(const char *text, double *out, struct ntk_error *error)
+{
+    static const char *const formats[] = {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"};
+    for (size_t f = 0; text && f < sizeof formats / sizeof *formats; f++) {
+        struct tm utc = {0};
+        const char *end = strptime(text, formats[f], &utc);
+        if (end && !*end) {
+            *out = (double)timegm(&utc);
+            return NTK_OK;
+        }
+    }
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "forecast_reference_time is '%.40s', a time such as 2014-01-03T06:00:00Z was "
+                    "expected",
+                    text ? text : "no text");
+}
+
+/* One time for all rows, or an array with one for each. */
+static enum ntk_status read_times(const json_t *json, struct ntk_interval_query *query,
+                                  struct ntk_error *error)
+{
+    size_t rows = query->features.rows;
+    enum ntk_status status = NTK_OK;
+    if (!json)
+        return NTK_OK;
+    if (json_is_array(json) && json_array_size(json) != rows)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "forecast_reference_time has %zu times, features have %zu rows",
+                        json_array_size(json), rows);
+    if (!(query->reference_time = ntk_matrix_create(1, rows)))
+        return ntk_fail_memory(error, "the times", rows * sizeof(double));
+    for (size_t i = 0; i < rows && !status; i++)
+        status = parse_time(json_string_value(json_is_array(json) ? json_array_get(json, i) : json),
+                            &query->reference_time[i], error);
+    return status;
+}
+
+static enum ntk_status read_covariates(const json_t *json, struct ntk_interval_query *query,
+                                       struct ntk_error *error)
+{
+    size_t expected = query->lead->predictors.n_covariates;
+    if (!json)
+        return NTK_OK;
+    if (!json_is_array(json))
+        return ntk_fail(error, NTK_BAD_DATA, "covariates is not an array of rows");
+    enum ntk_status status = ntk_body_json(json, "covariates", &query->covariates, error);
+    if (!status &&
+        (query->covariates.columns != expected || query->covariates.rows != query->features.rows))
+        status = ntk_fail(error, NTK_BAD_DATA,
+                          "covariates have %zu rows and %zu columns, %zu and %zu were expected",
+                          query->covariates.rows, query->covariates.columns, query->features.rows,
+                          expected);
+    return status ? status : ntk_body_check_finite(&query->covariates, "covariates", error);
+}
+
+static enum ntk_status parse_family(const char *name, struct ntk_interval_options *options,
+                                    struct ntk_error *error)
+{
+    for (int family = 0; name && family < NTK_FAMILY_COUNT; family++) {
+        if (!strcmp(name, ntk_family_name((enum ntk_family)family))) {
+            options->family = (enum ntk_family)family;
+            return NTK_OK;
+        }
+    }
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "family is '%.40s', conformal, asymmetric, gaussian or student_t was expected",
+                    name ? name : "no text");
+}
+
+static enum ntk_status read_share(const json_t *json, const char *name, double *out,
+                                  struct ntk_error *error)
+{
+    if (!json)
+        return NTK_OK;
+    if (!json_is_number(json) || !(json_number_value(json) >= 0 && json_number_value(json) < 1))
+        return ntk_fail(error, NTK_BAD_DATA, "%s is not a number from 0 to below 1", name);
+    *out = json_number_value(json);
+    return NTK_OK;
+}
+
+/* What kind of interval is wanted, and what is told of the situation. */
+static enum ntk_status read_options(const json_t *body, struct ntk_interval_query *query,
+                                    struct ntk_error *error)
+{
+    const json_t *family = json_object_get(body, "family");
+    enum ntk_status status =
+        family ? parse_family(json_string_value(family), &query->options, error) : NTK_OK;
+    if (!status)
+        status = read_share(json_object_get(body, "confidence"), "confidence",
+                            &query->options.confidence, error);
+    if (!status)
+        status = read_share(json_object_get(body, "map_miss"), "map_miss", &query->options.map_miss,
+                            error);
+    if (!status)
+        status = read_times(json_object_get(body, "forecast_reference_time"), query, error);
+    return status ? status : read_covariates(json_object_get(body, "covariates"), query, error);
+}
+
 static enum ntk_status check_features(const struct ntk_interval_query *query,
                                       struct ntk_error *error)
 {
@@ -251,8 +393,19 @@ static enum ntk_status check_features(const struct ntk_interval_query *query,
 static enum ntk_status read_json(struct ntk_request *request, const json_t *body,
                                  struct ntk_interval_query *query, struct ntk_error *error)
 {
-    static const char *const allowed[] = {
-        "calibration", "version", "lead_time_hours", "features", "forecast", "levels", NULL};
+    static const char *const allowed[] = {"calibration",
+                                          "version",
+                                          "lead_time_hours",
+                                          "features",
+                                          "forecast",
+                                          "levels",
+                                          "family",
+                                          "confidence",
+                                          "map_miss",
+                                          "forecast_reference_time",
+                                          "covariates",
+                                          "thresholds",
+                                          NULL};
     if (ntk_json_unknown_key(body, "the query", allowed, error))
         return NTK_USAGE;
     const json_t *version = json_object_get(body, "version");
@@ -273,9 +426,10 @@ static enum ntk_status read_json(struct ntk_request *request, const json_t *body
     if ((status = find_lead(query, json_number_value(hours), error)) ||
         (status = parse_levels_json(json_object_get(body, "levels"), query, error)) ||
         (status = ntk_body_json(features, "features", &query->features, error)) ||
-        (status = check_features(query, error)))
+        (status = check_features(query, error)) || (status = read_options(body, query, error)))
         return status;
-    return forecast ? read_forecasts(forecast, query, error) : take_offsets(query, error);
+    status = forecast ? read_forecasts(forecast, query, error) : take_offsets(query, error);
+    return status ? status : read_thresholds(json_object_get(body, "thresholds"), query, error);
 }
 
 /* A row too short or too long is told in columns: the body of one row has no other shape. */
@@ -295,6 +449,23 @@ static int is_npy(const struct ntk_request *request)
 {
     return ntk_request_has_type(request, "application/x-npy") ||
            (request->body_size >= 6 && !memcmp(request->body, "\223NUMPY", 6));
+}
+
+/* The query string of a binary body: one date for all rows, and the family. */
+static enum ntk_status read_parameters(struct ntk_request *request,
+                                       struct ntk_interval_query *query, struct ntk_error *error)
+{
+    const char *family = ntk_request_parameter(request, "family");
+    const char *time = ntk_request_parameter(request, "forecast_reference_time");
+    enum ntk_status status = family ? parse_family(family, &query->options, error) : NTK_OK;
+    double seconds = NAN;
+    if (status || !time || (status = parse_time(time, &seconds, error)))
+        return status;
+    if (!(query->reference_time = ntk_matrix_create(1, query->features.rows)))
+        return ntk_fail_memory(error, "the times", query->features.rows * sizeof(double));
+    for (size_t i = 0; i < query->features.rows; i++)
+        query->reference_time[i] = seconds;
+    return NTK_OK;
 }
 
 static enum ntk_status read_binary(struct ntk_request *request, struct ntk_interval_query *query,
@@ -318,7 +489,8 @@ static enum ntk_status read_binary(struct ntk_request *request, struct ntk_inter
     status = is_npy(request)
                  ? ntk_body_npy(request->body, request->body_size, &query->features, error)
                  : read_raw(request, query, error);
-    if (status || (status = check_features(query, error)))
+    if (status || (status = check_features(query, error)) ||
+        (status = read_parameters(request, query, error)))
         return status;
     return take_offsets(query, error);
 }
@@ -326,7 +498,7 @@ static enum ntk_status read_binary(struct ntk_request *request, struct ntk_inter
 enum ntk_status ntk_interval_query_read(struct ntk_request *request, struct ntk_interval_query *out,
                                         int *replied, struct ntk_error *error)
 {
-    struct ntk_interval_query query = {0};
+    struct ntk_interval_query query = {.options = ntk_interval_defaults};
     enum ntk_status status = NTK_USAGE;
     *replied = 0;
     if (ntk_request_has_type(request, "application/json")) {

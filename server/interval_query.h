@@ -3,6 +3,7 @@
 #define NTK_SERVER_INTERVAL_QUERY_H
 
 #include "core/calibration.h"
+#include "core/interval.h"
 #include "core/status.h"
 #include "io/body.h"
 #include "server/http.h"
@@ -12,10 +13,14 @@ enum { NTK_QUERY_LEVELS_MOST = 32 };
 
 struct ntk_query_variable {
     const struct ntk_calibration_variable *variable; /* of the lead */
+    const struct ntk_interval_model *model;          /* that answers with what was told */
+    unsigned flags;   /* of every sample: UNCALIBRATED, FEATURES_ALONE */
     size_t points;    /* forecasts a sample: 1, or those of the calibrated field */
     double *forecast; /* rows x points, NAN for null; NULL: offsets are wanted */
-    double scale;     /* standard error per unit of sigma */
-    double quantiles[NTK_QUERY_LEVELS_MOST];
+    double standard;  /* standard error per unit of the model's scale */
+    struct ntk_reach reach[NTK_QUERY_LEVELS_MOST];
+    double thresholds[NTK_QUERY_LEVELS_MOST]; /* whose exceedance is asked for */
+    size_t n_thresholds;
 };
 
 struct ntk_interval_query {
@@ -23,7 +28,10 @@ struct ntk_interval_query {
     const struct ntk_calibration_lead *lead;
     double levels[NTK_QUERY_LEVELS_MOST];
     size_t n_levels;
+    struct ntk_interval_options options;
     struct ntk_body_matrix features;
+    double *reference_time;            /* rows: seconds since 1970; NULL: not told */
+    struct ntk_body_matrix covariates; /* rows x the calibration's; no values: not told */
     int offsets;
     size_t n_variables;
     struct ntk_query_variable *variables;

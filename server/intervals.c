@@ -176,7 +176,8 @@ static void answer_archive(struct ntk_request *request)
     ntk_registry_release(request->server->registry, version);
 }
 
-/* The query parameters that have a meaning for this body; false, with a reply, when one has none. */
+/* The query parameters that have a meaning for this body; false, with a reply, when one has none.
+ */
 static int check_parameters(struct ntk_request *request)
 {
     static const char *const all[] = {"calibration", "version", "levels", "lead_time_hours",

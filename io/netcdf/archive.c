@@ -8,6 +8,7 @@
 #include "io/limits.h"
 #include "io/netcdf/findings.h"
 #include "io/netcdf/join.h"
+#include "io/netcdf/map.h"
 #include "io/netcdf/roles.h"
 #include "io/netcdf/series.h"
 #include "io/netcdf/source.h"
@@ -22,6 +23,8 @@ static void free_files(struct ntk_archive_files *files, size_t n_variables)
     ntk_series_clear(&files->features);
     ntk_series_clear(&files->split);
     ntk_series_clear(&files->event);
+    ntk_series_clear(&files->covariates);
+    ntk_series_clear(&files->features_map);
     for (size_t v = 0; v < n_variables; v++) {
         ntk_series_clear(&files->forecasts[v]);
         ntk_series_clear(&files->truths[v]);
@@ -63,6 +66,7 @@ void ntk_archive_free(struct ntk_archive *archive)
     free_texts(archive->notes, archive->n_notes);
     free_texts(archive->problems, archive->n_problems);
     free(archive->sha256);
+    free(archive->covariate_names);
     free(archive);
 }
 
@@ -128,10 +132,11 @@ static void set_caches(const struct ntk_archive *archive)
 {
     const size_t budget = (size_t)256 << 20;
     const struct ntk_archive_files *files = archive->files;
-    size_t pieces = files->features.n_pieces + 1;
+    size_t pieces = files->features.n_pieces + files->features_map.n_pieces + 1;
     for (size_t v = 0; v < archive->n_variables; v++)
         pieces += files->forecasts[v].n_pieces + files->truths[v].n_pieces;
     cache_series(&files->features, budget / pieces);
+    cache_series(&files->features_map, budget / pieces);
     for (size_t v = 0; v < archive->n_variables; v++) {
         cache_series(&files->forecasts[v], budget / pieces);
         cache_series(&files->truths[v], budget / pieces);
@@ -204,6 +209,38 @@ enum ntk_status ntk_archive_read_features(const struct ntk_archive *archive, siz
         return status;
     return ntk_series_read(&archive->files->features, archive, lead, first, count, out, NULL,
                            error);
+}
+
+enum ntk_status ntk_archive_read_covariates(const struct ntk_archive *archive, size_t lead,
+                                            size_t first, size_t count, double *out,
+                                            struct ntk_error *error)
+{
+    assert(lead < archive->n_leads);
+    const struct ntk_series *series = &archive->files->covariates;
+    enum ntk_status status = refuse_problems(archive, error);
+    if (status)
+        return status;
+    if (series->n_pieces == 0)
+        return ntk_fail(error, NTK_BAD_DATA, "there are no covariates in the archive");
+    return ntk_series_read(series, archive, lead, first, count, out, NULL, error);
+}
+
+enum ntk_status ntk_archive_read_features_map(const struct ntk_archive *archive, size_t lead,
+                                              size_t row, size_t first_point, size_t n_points,
+                                              float *out, struct ntk_error *error)
+{
+    assert(lead < archive->n_leads && row < archive->leads[lead].n);
+    const struct ntk_series *series = &archive->files->features_map;
+    enum ntk_status status = refuse_problems(archive, error);
+    if (status)
+        return status;
+    if (series->n_pieces == 0)
+        return ntk_fail(error, NTK_BAD_DATA, "there is no features_map in the archive");
+    assert(first_point <= archive->map_points && n_points <= archive->map_points - first_point);
+    struct ntk_where where = ntk_series_locate(series, &archive->leads[lead], row);
+    const struct ntk_piece *piece = &series->pieces[where.piece];
+    size_t file_lead = piece->field.has_lead ? piece->source->lead_order[lead] : 0;
+    return ntk_map_read(&piece->field, file_lead, where.sample, first_point, n_points, out, error);
 }
 
 enum ntk_status ntk_archive_read_variable(const struct ntk_archive *archive, size_t lead,

@@ -63,6 +63,10 @@ struct ntk_archive {
     double *latitude, *longitude; /* of the grid (n_latitude, n_longitude) or NULL */
     double *station_latitude, *station_longitude; /* n_station each, or NULL */
 
+    size_t n_covariates;                    /* 0: none */
+    char (*covariate_names)[NTK_NAME_SIZE]; /* from the file, or "covariate_0" and so on */
+    size_t map_points, map_d; /* of features_map: latitudes x longitudes, features; 0: none */
+
     size_t n_files;
     char **paths;
     char (*sha256)[NTK_SHA256_HEX];
@@ -104,6 +108,22 @@ enum ntk_status ntk_archive_read_features(const struct ntk_archive *archive, siz
 enum ntk_status ntk_archive_read_variable(const struct ntk_archive *archive, size_t lead,
                                           size_t variable, int truth, size_t first, size_t count,
                                           float *out, struct ntk_error *error);
+
+/* The same for covariates: out is count x n_covariates. NTK_BAD_DATA when there are none. */
+enum ntk_status ntk_archive_read_covariates(const struct ntk_archive *archive, size_t lead,
+                                            size_t first, size_t count, double *out,
+                                            struct ntk_error *error);
+
+/* Points first_point .. first_point + n_points (row-major: latitude x longitude) of one row's
+ * features_map into out: n_points x map_d, a feature vector for each point, ready for a matrix
+ * product, although the file holds a field for each feature. Missing values are NAN. Whole
+ * latitudes are read in the order of the file and each chunk once; but a chunk of more than 64 MiB
+ * is unpacked anew for every call that meets it. Beside `out` it takes a block of 32 MiB, or of one
+ * band of chunks where that is more, but no more than `out` has; three times that when the values
+ * are neither float nor of one or two bytes. NTK_BAD_DATA when there is none. */
+enum ntk_status ntk_archive_read_features_map(const struct ntk_archive *archive, size_t lead,
+                                              size_t row, size_t first_point, size_t n_points,
+                                              float *out, struct ntk_error *error);
 
 /* Must be called once before the jail closes: loads the unit definitions from the disk. */
 enum ntk_status ntk_units_load(struct ntk_error *error);

@@ -228,22 +228,24 @@ static void format_extents(const struct ntk_field *field, char *out, size_t size
             (size_t)snprintf(out + used, size - used, "%s%zu", i ? " x " : "", field->extent[i]);
 }
 
-static enum ntk_status check_size(const struct ntk_field *field, const char *name,
+/* The extents from `first` on against the limit. */
+static enum ntk_status check_size(const struct ntk_field *field, const char *name, int first,
                                   struct ntk_error *error)
 {
-    unsigned __int128 bytes = sizeof(double); /* four extents below 2^64 may pass 2^128 */
-    for (int i = 0; i < field->rank; i++) {
+    unsigned __int128 bytes = sizeof(double); /* extents below 2^64 may together pass 2^128 */
+    for (int i = first; i < field->rank; i++) {
         bytes *= field->extent[i];
         if (bytes >> 64)
             bytes = UINT64_MAX;
     }
     if (bytes <= ntk_limits.array_bytes)
         return NTK_OK;
-    char extents[96];
+    char extents[128];
     format_extents(field, extents, sizeof extents);
     return ntk_fail(error, NTK_BAD_DATA,
-                    "%s is declared as %s values, %s%llu bytes as doubles; the limit is %zu", name,
-                    extents, bytes == UINT64_MAX ? "at least " : "", (unsigned long long)bytes,
+                    "%s is declared as %s values, %s%llu bytes as doubles%s; the limit is %zu",
+                    name, extents, bytes == UINT64_MAX ? "at least " : "",
+                    (unsigned long long)bytes, first ? " for each sample and lead time" : "",
                     ntk_limits.array_bytes);
 }
 
@@ -264,20 +266,34 @@ static enum ntk_status find_extents(struct ntk_field *field, const char *name,
     return NTK_OK;
 }
 
-enum ntk_status ntk_field_init(struct ntk_field *field, int ncid, int varid, const char *name,
-                               int has_lead, struct ntk_error *error)
+/* `limited`: the first of the dimensions that are limited together. */
+static enum ntk_status init(struct ntk_field *field, int ncid, int varid, const char *name,
+                            int has_lead, int limited, struct ntk_error *error)
 {
     struct ntk_field made = {.ncid = ncid, .varid = varid, .has_lead = has_lead};
     enum ntk_status status;
     if (nc_inq_vartype(ncid, varid, &made.type) != NC_NOERR || width_of(made.type) == 0)
         return ntk_fail(error, NTK_BAD_DATA, "%s is not numeric", name);
-    if ((status = find_extents(&made, name, error)) || (status = check_size(&made, name, error)) ||
+    if ((status = find_extents(&made, name, error)) ||
+        (status = check_size(&made, name, limited, error)) ||
         (status = find_missing(&made, name, error)) || (status = find_packing(&made, name, error)))
         return status;
     for (int i = has_lead ? 2 : 1; i < made.rank; i++)
         made.points *= made.extent[i];
     *field = made;
     return NTK_OK;
+}
+
+enum ntk_status ntk_field_init(struct ntk_field *field, int ncid, int varid, const char *name,
+                               int has_lead, struct ntk_error *error)
+{
+    return init(field, ncid, varid, name, has_lead, 0, error);
+}
+
+enum ntk_status ntk_field_init_large(struct ntk_field *field, int ncid, int varid, const char *name,
+                                     int has_lead, struct ntk_error *error)
+{
+    return init(field, ncid, varid, name, has_lead, has_lead ? 2 : 1, error);
 }
 
 void ntk_field_clear(struct ntk_field *field)
@@ -360,18 +376,69 @@ static enum ntk_status read_by_doubles(const struct ntk_field *field, size_t lea
     return status;
 }
 
+static enum ntk_status read_slab(const struct ntk_field *field, const struct slab *slab, size_t n,
+                                 float *out, struct ntk_error *error)
+{
+    int code = nc_get_vara_float(field->ncid, field->varid, slab->start, slab->count, out);
+    if (code != NC_NOERR)
+        return cannot_read(code, error);
+    for (size_t i = 0; i < n; i++)
+        out[i] = to_float(real_value(field, out[i]));
+    return NTK_OK;
+}
+
 enum ntk_status ntk_field_read_float(const struct ntk_field *field, size_t lead, size_t first,
                                      size_t count, float *out, struct ntk_error *error)
 {
     if (field->type != NC_FLOAT)
         return read_by_doubles(field, lead, first, count, out, error);
     struct slab slab = make_slab(field, lead, first, count);
-    int code = nc_get_vara_float(field->ncid, field->varid, slab.start, slab.count, out);
-    if (code != NC_NOERR)
-        return cannot_read(code, error);
-    for (size_t i = 0; i < count * field->points; i++)
-        out[i] = to_float(real_value(field, out[i]));
-    return NTK_OK;
+    return read_slab(field, &slab, count * field->points, out, error);
+}
+
+/* Has every value of the type a float of its own? */
+static int fits_float(int type)
+{
+    return type == NC_FLOAT || width_of(type) < 4;
+}
+
+static enum ntk_status read_slab_by_doubles(const struct ntk_field *field, const struct slab *slab,
+                                            size_t n, float *out, struct ntk_error *error)
+{
+    double *values = ntk_matrix_create(n, 1);
+    if (!values)
+        return ntk_fail_memory(error, "a block of values", n * sizeof *values);
+    int code = nc_get_vara_double(field->ncid, field->varid, slab->start, slab->count, values);
+    for (size_t i = 0; i < n && code == NC_NOERR; i++)
+        out[i] = to_float(real_value(field, values[i]));
+    free(values);
+    return code == NC_NOERR ? NTK_OK : cannot_read(code, error);
+}
+
+enum ntk_status ntk_field_read_part(const struct ntk_field *field, size_t lead, size_t sample,
+                                    const size_t *start, const size_t *count, float *out,
+                                    struct ntk_error *error)
+{
+    struct slab slab = make_slab(field, lead, sample, 1);
+    int from = field->has_lead ? 2 : 1;
+    size_t n = 1;
+    for (int i = from; i < field->rank; i++) {
+        slab.start[i] = start[i - from];
+        slab.count[i] = count[i - from];
+        n *= count[i - from];
+    }
+    return fits_float(field->type) ? read_slab(field, &slab, n, out, error)
+                                   : read_slab_by_doubles(field, &slab, n, out, error);
+}
+
+void ntk_field_chunk(const struct ntk_field *field, size_t extents[NTK_FIELD_RANK])
+{
+    int storage;
+    if (nc_inq_var_chunking(field->ncid, field->varid, &storage, extents) != NC_NOERR)
+        storage = NC_CONTIGUOUS;
+    for (int i = 0; i < field->rank; i++)
+        if (storage != NC_CHUNKED || extents[i] == 0)
+            extents[i] = 1;
 }
 
 /* Reading lead by lead passes the same chunks once for each lead; what a cache holds between is

@@ -10,7 +10,7 @@
 #include "core/status.h"
 #include "io/netcdf/units.h"
 
-#define NTK_FIELD_RANK    4 /* sample, lead, latitude, longitude */
+#define NTK_FIELD_RANK    5 /* sample, lead, feature, latitude, longitude */
 #define NTK_FIELD_MISSING 8
 
 struct ntk_field {
@@ -32,6 +32,10 @@ struct ntk_field {
 enum ntk_status ntk_field_init(struct ntk_field *field, int ncid, int varid, const char *name,
                                int has_lead, struct ntk_error *error);
 
+/* The same for a variable that is never read whole: the limit holds for one sample at one lead. */
+enum ntk_status ntk_field_init_large(struct ntk_field *field, int ncid, int varid, const char *name,
+                                     int has_lead, struct ntk_error *error);
+
 void ntk_field_clear(struct ntk_field *field);
 
 /* Samples first .. first + count at one lead (ignored without a lead dimension): count x points. */
@@ -39,6 +43,14 @@ enum ntk_status ntk_field_read(const struct ntk_field *field, size_t lead, size_
                                size_t count, double *out, struct ntk_error *error);
 enum ntk_status ntk_field_read_float(const struct ntk_field *field, size_t lead, size_t first,
                                      size_t count, float *out, struct ntk_error *error);
+
+/* A part of one sample at one lead: start and count are along the dimensions after those two. */
+enum ntk_status ntk_field_read_part(const struct ntk_field *field, size_t lead, size_t sample,
+                                    const size_t *start, const size_t *count, float *out,
+                                    struct ntk_error *error);
+
+/* Along each dimension, how many values are stored together: 1 where they are not in chunks. */
+void ntk_field_chunk(const struct ntk_field *field, size_t extents[NTK_FIELD_RANK]);
 
 /* Lets libnetcdf keep unpacked chunks of at most about `bytes` between reads. */
 void ntk_field_set_cache(const struct ntk_field *field, size_t bytes);

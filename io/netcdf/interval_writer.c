@@ -99,10 +99,10 @@ static void put_double_fill(struct ntk_interval_writer *w, int id)
 }
 
 static void put_bytes(struct ntk_interval_writer *w, int id, const char *name,
-                      const signed char *bytes, size_t n)
+                      const unsigned char *bytes, size_t n)
 {
     if (w->code == NC_NOERR)
-        keep_code(w, nc_put_att_schar(w->ncid, id, name, NC_BYTE, n, bytes), name);
+        keep_code(w, nc_put_att_uchar(w->ncid, id, name, NC_UBYTE, n, bytes), name);
 }
 
 /* The dimensions of a sample's value, after `rank` others already there; returns how many then. */
@@ -224,12 +224,12 @@ static int define_field(struct ntk_interval_writer *w, const struct ntk_archive_
 
 static void put_flag_attributes(struct ntk_interval_writer *w, int id)
 {
-    signed char masks[NTK_FLAG_COUNT];
-    const signed char fill = NC_FILL_BYTE;
+    unsigned char masks[NTK_FLAG_COUNT];
+    const unsigned char fill = NC_FILL_UBYTE;
     char meanings[NTK_REASON_SIZE];
     size_t used = 0;
     for (int i = 0; i < NTK_FLAG_COUNT; i++) {
-        masks[i] = (signed char)(1 << i);
+        masks[i] = (unsigned char)(1 << i);
         used += (size_t)snprintf(meanings + used, sizeof meanings - used, "%s%s", i ? " " : "",
                                  ntk_flag_names[i]);
         assert(used < sizeof meanings);
@@ -246,7 +246,7 @@ static int define_flag(struct ntk_interval_writer *w, const struct ntk_archive_v
     int rank = add_sample_dimensions(w, dimensions, 0);
     rank = add_place_dimensions(w, variable->place, dimensions, rank);
     snprintf(text, sizeof text, "%s_flag", variable->name);
-    int id = define_variable(w, text, NC_BYTE, rank, dimensions);
+    int id = define_variable(w, text, NC_UBYTE, rank, dimensions);
     put_flag_attributes(w, id);
     snprintf(text, sizeof text, "status of the interval of %s", variable->name);
     put_text(w, id, "standard_name", "status_flag");
@@ -548,7 +548,7 @@ enum ntk_status ntk_interval_writer_put_samples(struct ntk_interval_writer *writ
 
 struct fields {
     const float *forecast, *std, *lower, *upper;
-    const signed char *flag;
+    const unsigned char *flag;
     size_t stride; /* values from one level to the next */
 };
 
@@ -561,7 +561,7 @@ static int put_run(const struct ntk_interval_writer *w, const struct outputs *ou
     if (code == NC_NOERR)
         code = put_floats(w, outputs->std, slab, fields->std + offset, work, n);
     if (code == NC_NOERR)
-        code = nc_put_vara_schar(w->ncid, outputs->flag, slab->start, slab->count,
+        code = nc_put_vara_uchar(w->ncid, outputs->flag, slab->start, slab->count,
                                  fields->flag + offset);
     for (size_t level = 0; level < w->n_levels && code == NC_NOERR; level++) {
         struct slab below = below_level(slab, level);
@@ -577,7 +577,7 @@ enum ntk_status ntk_interval_writer_put_variable(struct ntk_interval_writer *wri
                                                  size_t variable, size_t first, size_t count,
                                                  const float *forecast, const float *std,
                                                  const float *lower, const float *upper,
-                                                 const signed char *flag, struct ntk_error *error)
+                                                 const unsigned char *flag, struct ntk_error *error)
 {
     const struct ntk_archive_variable *v = &writer->archive->variables[variable];
     const struct ntk_archive_lead *rows = &writer->archive->leads[lead];

@@ -43,7 +43,8 @@ enum ntk_status ntk_interval_writer_put_variable(struct ntk_interval_writer *wri
                                                  size_t variable, size_t first, size_t count,
                                                  const float *forecast, const float *std,
                                                  const float *lower, const float *upper,
-                                                 const signed char *flag, struct ntk_error *error);
+                                                 const unsigned char *flag,
+                                                 struct ntk_error *error);
 
 /* Flushes and closes; frees the writer in every case. NTK_CANNOT_CREATE when the disk is full. */
 enum ntk_status ntk_interval_writer_close(struct ntk_interval_writer *writer,

@@ -375,7 +375,9 @@ static enum ntk_status map_all(struct ntk_archive *archive, const struct keys *s
     enum ntk_status status;
     if ((status = map_series(archive, &files->features, archive->features_name, samples, error)) ||
         (status = map_series(archive, &files->split, "split", samples, error)) ||
-        (status = map_series(archive, &files->event, "event", samples, error)))
+        (status = map_series(archive, &files->event, "event", samples, error)) ||
+        (status = map_series(archive, &files->covariates, "covariates", samples, error)) ||
+        (status = map_series(archive, &files->features_map, "features_map", samples, error)))
         return status;
     for (size_t v = 0; v < archive->n_variables && !status; v++) {
         const char *name = archive->variables[v].name;

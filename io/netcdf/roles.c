@@ -7,17 +7,11 @@
 #include <string.h>
 
 #include "io/limits.h"
+#include "io/netcdf/candidate.h"
 #include "io/netcdf/coordinates.h"
+#include "io/netcdf/extras.h"
 #include "io/netcdf/findings.h"
 #include "io/netcdf/series.h"
-
-/* What is at hand while one variable is given its role. */
-struct candidate {
-    struct ntk_archive *archive;
-    const struct ntk_archive_options *options;
-    const struct ntk_source *source;
-    const struct ntk_found *found;
-};
 
 /* ---- shapes --------------------------------------------------------------------------------- */
 
@@ -45,22 +39,6 @@ static int has_field_shape(const struct ntk_found *found, struct shape *out)
     return 1;
 }
 
-/* Is it (sample[, lead], anything)? */
-static int has_features_shape(const struct ntk_found *found, int *has_lead)
-{
-    *has_lead = found->rank == 3 && found->dimensions[1] == NTK_DIMENSION_LEAD;
-    return found->rank == 2 + *has_lead && found->dimensions[0] == NTK_DIMENSION_SAMPLE &&
-           found->dimensions[found->rank - 1] != NTK_DIMENSION_LEAD;
-}
-
-static void refuse_shape(const struct candidate *it, const char *expected)
-{
-    char shape[NTK_REASON_SIZE];
-    ntk_source_format_shape(it->source, it->found, shape, sizeof shape);
-    ntk_problem(it->archive, it->source, "%s has dimensions %s; %s was expected", it->found->name,
-                shape, expected);
-}
-
 /* ---- names ---------------------------------------------------------------------------------- */
 
 static int ends_with(const char *name, const char *suffix)
@@ -70,7 +48,7 @@ static int ends_with(const char *name, const char *suffix)
 }
 
 /* Names that have a role of their own, and are no forecast whatever their shape. */
-static int is_reserved(const struct candidate *it)
+static int is_reserved(const struct ntk_candidate *it)
 {
     static const char *const names[] = {"features",
                                         "forecast_reference_time",
@@ -85,12 +63,14 @@ static int is_reserved(const struct candidate *it)
                                         "lead",
                                         "station_latitude",
                                         "feature",
-                                        "station_longitude"};
+                                        "station_longitude",
+                                        "covariate"};
     const char *name = it->found->name;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return 1;
-    return strncmp(name, "split", strlen("split")) == 0 ||
+    return it->found == ntk_extras_find_names(it->source) ||
+           strncmp(name, "split", strlen("split")) == 0 ||
            strcmp(name, it->archive->features_name) == 0 ||
            (it->options->split_name && strcmp(name, it->options->split_name) == 0);
 }
@@ -115,44 +95,9 @@ static size_t find_variable(const struct ntk_archive *archive, const char *name,
     return i; /* n_variables: none */
 }
 
-/* ---- common to all roles --------------------------------------------------------------------- */
-
-static enum ntk_status read_text(const struct candidate *it, const char *name,
-                                 char out[NTK_NAME_SIZE], int *present)
-{
-    struct ntk_error why;
-    out[0] = 0;
-    *present = 0;
-    enum ntk_status status = ntk_attribute_text(it->source->ncid, it->found->varid, it->found->name,
-                                                name, out, present, &why);
-    return ntk_problem_if_bad(it->archive, it->source, status, &why);
-}
-
-/* Adds the variable to a series; when it cannot be read as numbers that is a problem, and *added is
- * 0. Takes over `conversion`. */
-static enum ntk_status add_piece(const struct candidate *it, struct ntk_series *series,
-                                 int has_lead, struct ntk_conversion *conversion, int *added,
-                                 struct ntk_error *error)
-{
-    struct ntk_field field;
-    struct ntk_error why;
-    *added = 0;
-    enum ntk_status status =
-        ntk_field_init(&field, it->source->ncid, it->found->varid, it->found->name, has_lead, &why);
-    if (status) {
-        ntk_conversion_free(conversion);
-        status = ntk_problem_if_bad(it->archive, it->source, status, &why);
-        return status ? ntk_fail(error, status, "%s", why.text) : NTK_OK;
-    }
-    field.conversion = conversion;
-    status = ntk_series_add(series, it->source, &field, error);
-    *added = !status;
-    return status;
-}
-
 /* ---- features ------------------------------------------------------------------------------- */
 
-static enum ntk_status compare_feature_attributes(const struct candidate *it)
+static enum ntk_status compare_feature_attributes(const struct ntk_candidate *it)
 {
     struct ntk_archive *a = it->archive;
     const struct {
@@ -165,7 +110,7 @@ static enum ntk_status compare_feature_attributes(const struct candidate *it)
     char text[NTK_NAME_SIZE];
     int present;
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
-        enum ntk_status status = read_text(it, attributes[i].name, text, &present);
+        enum ntk_status status = ntk_candidate_text(it, attributes[i].name, text, &present);
         if (status)
             return status;
         if (present && !*attributes[i].kept)
@@ -177,59 +122,26 @@ static enum ntk_status compare_feature_attributes(const struct candidate *it)
     return NTK_OK;
 }
 
-static enum ntk_status check_feature_units(const struct candidate *it)
-{
-    char units[NTK_NAME_SIZE];
-    int present;
-    enum ntk_status status = read_text(it, "units", units, &present);
-    if (status)
-        return status;
-    if (!present)
-        ntk_note(it->archive, it->source, "%s has no units; '1' is assumed", it->found->name);
-    else if (!ntk_units_is_one(units))
-        ntk_problem(it->archive, it->source, "%s has units '%s'; '1' was expected", it->found->name,
-                    units);
-    return NTK_OK;
-}
-
-static void check_feature_count(const struct candidate *it, size_t d)
-{
-    struct ntk_archive *a = it->archive;
-    if (d == 0)
-        ntk_problem(a, it->source, "%s has no columns", it->found->name);
-    else if (d > ntk_limits.features)
-        ntk_problem(a, it->source, "%s has %zu columns; the limit is %zu", it->found->name, d,
-                    ntk_limits.features);
-    else if (a->d == 0)
-        a->d = d;
-    else if (a->d != d)
-        ntk_problem(a, it->source, "%s has %zu columns, in another file %zu", it->found->name, d,
-                    a->d);
-}
-
-static enum ntk_status add_features(const struct candidate *it, struct ntk_error *error)
+static enum ntk_status add_features(const struct ntk_candidate *it, struct ntk_error *error)
 {
     struct ntk_series *series = &it->archive->files->features;
-    size_t n_lead = it->source->lengths[NTK_DIMENSION_LEAD];
     int has_lead, added;
-    if (!has_features_shape(it->found, &has_lead)) {
-        refuse_shape(it, "(sample[, lead], feature)");
+    if (!ntk_candidate_has_row_shape(it->found, &has_lead)) {
+        ntk_candidate_refuse_shape(it, "(sample[, lead], feature)");
         return NTK_OK;
     }
-    enum ntk_status status = add_piece(it, series, has_lead, NULL, &added, error);
+    enum ntk_status status = ntk_candidate_add(it, series, has_lead, NULL, &added, error);
     if (status || !added)
         return status;
-    if (!has_lead && n_lead > 1)
-        ntk_note(it->archive, it->source,
-                 "%s has no lead dimension: the same features serve all %zu lead times",
-                 it->found->name, n_lead);
-    check_feature_count(it, series->pieces[series->n_pieces - 1].field.points);
-    if ((status = check_feature_units(it)) || (status = compare_feature_attributes(it)))
+    ntk_candidate_note_all_leads(it, has_lead);
+    ntk_candidate_check_columns(it, series->pieces[series->n_pieces - 1].field.points,
+                                &it->archive->d);
+    if ((status = ntk_candidate_check_units_one(it)) || (status = compare_feature_attributes(it)))
         return ntk_fail_memory(error, "an attribute", NTK_NAME_SIZE);
     return NTK_OK;
 }
 
-static enum ntk_status assign_features(struct candidate *it, struct ntk_error *error)
+static enum ntk_status assign_features(struct ntk_candidate *it, struct ntk_error *error)
 {
     struct ntk_archive *archive = it->archive;
     int seen = 0;
@@ -257,18 +169,19 @@ struct meaning {
     int has_units, has_standard_name;
 };
 
-static enum ntk_status read_meaning(const struct candidate *it, struct meaning *out)
+static enum ntk_status read_meaning(const struct ntk_candidate *it, struct meaning *out)
 {
-    enum ntk_status status = read_text(it, "units", out->units, &out->has_units);
+    enum ntk_status status = ntk_candidate_text(it, "units", out->units, &out->has_units);
     if (!status)
-        status = read_text(it, "standard_name", out->standard_name, &out->has_standard_name);
+        status =
+            ntk_candidate_text(it, "standard_name", out->standard_name, &out->has_standard_name);
     out->has_units = out->has_units && *out->units;
     out->has_standard_name = out->has_standard_name && *out->standard_name;
     return status;
 }
 
 /* Notes why a variable is no forecast; 0 when it is one. */
-static int is_left_alone(const struct candidate *it, const struct meaning *meaning,
+static int is_left_alone(const struct ntk_candidate *it, const struct meaning *meaning,
                          struct shape *shape)
 {
     const char *name = it->found->name;
@@ -297,7 +210,7 @@ static int is_left_alone(const struct candidate *it, const struct meaning *meani
     return 1;
 }
 
-static void check_meaning(const struct candidate *it, const struct meaning *meaning)
+static void check_meaning(const struct ntk_candidate *it, const struct meaning *meaning)
 {
     const char *name = it->found->name;
     if (!meaning->has_units)
@@ -313,7 +226,7 @@ static void check_meaning(const struct candidate *it, const struct meaning *mean
 }
 
 /* The variable seen in an earlier file must be the same one. */
-static void compare_variable(const struct candidate *it, const struct meaning *meaning,
+static void compare_variable(const struct ntk_candidate *it, const struct meaning *meaning,
                              const struct shape *shape, const struct ntk_archive_variable *first)
 {
     const char *name = it->found->name;
@@ -325,7 +238,7 @@ static void compare_variable(const struct candidate *it, const struct meaning *m
         ntk_problem(it->archive, it->source, "%s has standard_name '%s', in another file '%s'",
                     name, meaning->standard_name, first->standard_name);
     if (shape->place != first->place)
-        refuse_shape(it, "the same shape as in another file");
+        ntk_candidate_refuse_shape(it, "the same shape as in another file");
 }
 
 static enum ntk_status grow_variables(struct ntk_archive *archive, struct ntk_error *error)
@@ -352,7 +265,7 @@ static enum ntk_status grow_variables(struct ntk_archive *archive, struct ntk_er
     return NTK_OK;
 }
 
-static enum ntk_status find_or_add_variable(const struct candidate *it,
+static enum ntk_status find_or_add_variable(const struct ntk_candidate *it,
                                             const struct meaning *meaning,
                                             const struct shape *shape, size_t *out,
                                             struct ntk_error *error)
@@ -376,7 +289,7 @@ static enum ntk_status find_or_add_variable(const struct candidate *it,
     return NTK_OK;
 }
 
-static void check_points(const struct candidate *it, struct ntk_archive_variable *variable,
+static void check_points(const struct ntk_candidate *it, struct ntk_archive_variable *variable,
                          size_t points)
 {
     if (points == 0)
@@ -389,7 +302,7 @@ static void check_points(const struct candidate *it, struct ntk_archive_variable
                     it->found->name, points, variable->points);
 }
 
-static enum ntk_status add_forecast(const struct candidate *it, struct ntk_error *error)
+static enum ntk_status add_forecast(const struct ntk_candidate *it, struct ntk_error *error)
 {
     struct ntk_archive *archive = it->archive;
     struct meaning meaning;
@@ -403,8 +316,8 @@ static enum ntk_status add_forecast(const struct candidate *it, struct ntk_error
         return NTK_OK;
     check_meaning(it, &meaning);
     if ((status = find_or_add_variable(it, &meaning, &shape, &v, error)) ||
-        (status =
-             add_piece(it, &archive->files->forecasts[v], shape.has_lead, NULL, &added, error)))
+        (status = ntk_candidate_add(it, &archive->files->forecasts[v], shape.has_lead, NULL, &added,
+                                    error)))
         return status;
     if (!added)
         return NTK_OK;
@@ -414,8 +327,8 @@ static enum ntk_status add_forecast(const struct candidate *it, struct ntk_error
 }
 
 /* Calls `assign` for every variable of every file. */
-static enum ntk_status for_each_variable(struct candidate *it,
-                                         enum ntk_status (*assign)(const struct candidate *it,
+static enum ntk_status for_each_variable(struct ntk_candidate *it,
+                                         enum ntk_status (*assign)(const struct ntk_candidate *it,
                                                                    struct ntk_error *error),
                                          struct ntk_error *error)
 {
@@ -431,26 +344,31 @@ static enum ntk_status for_each_variable(struct candidate *it,
     return status;
 }
 
-static enum ntk_status assign_forecast(const struct candidate *it, struct ntk_error *error)
+static enum ntk_status assign_forecast(const struct ntk_candidate *it, struct ntk_error *error)
 {
     const char *name = it->found->name;
-    if (strcmp(name, "features_map") == 0 || strcmp(name, "covariates") == 0)
-        ntk_note(it->archive, it->source, "%s is not read", name);
     if (is_reserved(it) || ends_with(name, "_truth"))
         return NTK_OK;
     return add_forecast(it, error);
 }
 
-static int has_forecast_at(const struct ntk_archive *archive, const struct ntk_source *source,
-                           enum ntk_place place)
+static int series_has(const struct ntk_series *series, const struct ntk_source *source)
 {
-    for (size_t v = 0; v < archive->n_variables; v++) {
-        const struct ntk_series *series = &archive->files->forecasts[v];
-        for (size_t i = 0; i < series->n_pieces; i++)
-            if (series->pieces[i].source == source && archive->variables[v].place == place)
-                return 1;
-    }
+    for (size_t i = 0; i < series->n_pieces; i++)
+        if (series->pieces[i].source == source)
+            return 1;
     return 0;
+}
+
+/* Has the file a forecast at such places, or features on the grid? */
+static int has_values_at(const struct ntk_archive *archive, const struct ntk_source *source,
+                         enum ntk_place place)
+{
+    for (size_t v = 0; v < archive->n_variables; v++)
+        if (archive->variables[v].place == place &&
+            series_has(&archive->files->forecasts[v], source))
+            return 1;
+    return place == NTK_PLACE_GRID && series_has(&archive->files->features_map, source);
 }
 
 static enum ntk_status take_coordinates(struct ntk_archive *archive, struct ntk_error *error)
@@ -459,7 +377,7 @@ static enum ntk_status take_coordinates(struct ntk_archive *archive, struct ntk_
     enum ntk_status status = NTK_OK;
     for (size_t i = 0; i < archive->files->n_sources; i++)
         for (size_t p = 0; p < 2 && !status; p++)
-            if (has_forecast_at(archive, &archive->files->sources[i], places[p]))
+            if (has_values_at(archive, &archive->files->sources[i], places[p]))
                 status =
                     ntk_coordinates_take(archive, &archive->files->sources[i], places[p], error);
     return status;
@@ -468,7 +386,7 @@ static enum ntk_status take_coordinates(struct ntk_archive *archive, struct ntk_
 /* ---- truths ---------------------------------------------------------------------------------- */
 
 /* NULL when the truth has the forecast's units already. */
-static enum ntk_status truth_conversion(const struct candidate *it,
+static enum ntk_status truth_conversion(const struct ntk_candidate *it,
                                         const struct ntk_archive_variable *variable,
                                         struct ntk_conversion **out, int *usable,
                                         struct ntk_error *error)
@@ -496,7 +414,7 @@ static enum ntk_status truth_conversion(const struct candidate *it,
     return status ? ntk_fail(error, status, "%s", why.text) : NTK_OK;
 }
 
-static enum ntk_status add_truth(const struct candidate *it, size_t v, struct ntk_error *error)
+static enum ntk_status add_truth(const struct ntk_candidate *it, size_t v, struct ntk_error *error)
 {
     struct ntk_archive *archive = it->archive;
     struct ntk_archive_variable *variable = &archive->variables[v];
@@ -512,19 +430,19 @@ static enum ntk_status add_truth(const struct candidate *it, size_t v, struct nt
         shape.has_lead != forecasts->pieces[0].field.has_lead) {
         char expected[2 * NTK_NAME_SIZE];
         snprintf(expected, sizeof expected, "the shape of %s", variable->name);
-        refuse_shape(it, expected);
+        ntk_candidate_refuse_shape(it, expected);
         return NTK_OK;
     }
     enum ntk_status status = truth_conversion(it, variable, &conversion, &usable, error);
     if (status || !usable)
         return status;
-    status = add_piece(it, truths, shape.has_lead, conversion, &added, error);
+    status = ntk_candidate_add(it, truths, shape.has_lead, conversion, &added, error);
     if (!status && added)
         check_points(it, variable, truths->pieces[truths->n_pieces - 1].field.points);
     return status;
 }
 
-static enum ntk_status assign_truth(const struct candidate *it, struct ntk_error *error)
+static enum ntk_status assign_truth(const struct ntk_candidate *it, struct ntk_error *error)
 {
     const char *name = it->found->name;
     if (!ends_with(name, "_truth") || is_reserved(it))
@@ -541,7 +459,7 @@ static enum ntk_status assign_truth(const struct candidate *it, struct ntk_error
 /* ---- split and event --------------------------------------------------------------------------
  */
 
-static enum ntk_status assign_split(struct candidate *it, struct ntk_error *error)
+static enum ntk_status assign_split(struct ntk_candidate *it, struct ntk_error *error)
 {
     struct ntk_archive *archive = it->archive;
     const char *named = it->options->split_name, *name = named ? named : "split";
@@ -554,9 +472,9 @@ static enum ntk_status assign_split(struct candidate *it, struct ntk_error *erro
             continue;
         seen = 1;
         if (it->found->rank != 1 || it->found->dimensions[0] != NTK_DIMENSION_SAMPLE)
-            refuse_shape(it, "(sample)");
+            ntk_candidate_refuse_shape(it, "(sample)");
         else
-            status = add_piece(it, &archive->files->split, 0, NULL, &added, error);
+            status = ntk_candidate_add(it, &archive->files->split, 0, NULL, &added, error);
     }
     if (named && !seen)
         ntk_problem(archive, NULL, "there is no variable %s(sample) to divide the samples by",
@@ -564,25 +482,26 @@ static enum ntk_status assign_split(struct candidate *it, struct ntk_error *erro
     return status;
 }
 
-static enum ntk_status assign_event(const struct candidate *it, struct ntk_error *error)
+static enum ntk_status assign_event(const struct ntk_candidate *it, struct ntk_error *error)
 {
     struct shape shape;
     int added;
     if (strcmp(it->found->name, "event") != 0)
         return NTK_OK;
     if (has_field_shape(it->found, &shape) && shape.place == NTK_PLACE_NONE)
-        return add_piece(it, &it->archive->files->event, shape.has_lead, NULL, &added, error);
-    refuse_shape(it, "(sample[, lead])");
+        return ntk_candidate_add(it, &it->archive->files->event, shape.has_lead, NULL, &added,
+                                 error);
+    ntk_candidate_refuse_shape(it, "(sample[, lead])");
     return NTK_OK;
 }
 
 enum ntk_status ntk_roles_assign(struct ntk_archive *archive,
                                  const struct ntk_archive_options *options, struct ntk_error *error)
 {
-    struct candidate it = {.archive = archive, .options = options};
+    struct ntk_candidate it = {.archive = archive, .options = options};
     enum ntk_status status;
     assert(archive->files);
-    if ((status = assign_features(&it, error)) ||
+    if ((status = assign_features(&it, error)) || (status = ntk_extras_assign(&it, error)) ||
         (status = for_each_variable(&it, assign_forecast, error)) ||
         (status = take_coordinates(archive, error)) ||
         (status = for_each_variable(&it, assign_truth, error)) ||

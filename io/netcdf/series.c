@@ -26,8 +26,8 @@ void ntk_series_clear(struct ntk_series *series)
     *series = (struct ntk_series){0};
 }
 
-static struct ntk_where locate(const struct ntk_series *series, const struct ntk_archive_lead *lead,
-                               size_t row)
+struct ntk_where ntk_series_locate(const struct ntk_series *series,
+                                   const struct ntk_archive_lead *lead, size_t row)
 {
     size_t sample = lead->sample[row];
     return series->where ? series->where[sample] : (struct ntk_where){0, (uint32_t)sample};
@@ -37,10 +37,10 @@ static struct ntk_where locate(const struct ntk_series *series, const struct ntk
 static size_t run_length(const struct ntk_series *series, const struct ntk_archive_lead *lead,
                          size_t first, size_t count)
 {
-    struct ntk_where start = locate(series, lead, first);
+    struct ntk_where start = ntk_series_locate(series, lead, first);
     size_t length = 1;
     while (length < count) {
-        struct ntk_where next = locate(series, lead, first + length);
+        struct ntk_where next = ntk_series_locate(series, lead, first + length);
         if (next.piece != start.piece || next.sample != start.sample + length)
             break;
         length++;
@@ -56,7 +56,7 @@ enum ntk_status ntk_series_read(const struct ntk_series *series, const struct nt
     enum ntk_status status = NTK_OK;
     assert(first <= rows->n && count <= rows->n - first && series->n_pieces > 0);
     for (size_t done = 0; done < count && !status;) {
-        struct ntk_where start = locate(series, rows, first + done);
+        struct ntk_where start = ntk_series_locate(series, rows, first + done);
         const struct ntk_piece *piece = &series->pieces[start.piece];
         size_t run = run_length(series, rows, first + done, count - done);
         size_t file_lead = piece->field.has_lead ? piece->source->lead_order[lead] : 0;

@@ -1,5 +1,5 @@
-/* The data of one role (features, a forecast, a truth, split, event), gathered from the files that
- * hold a part of it; and what an archive keeps open.
+/* The data of one role (features, a forecast, a truth, split, event and so on), gathered from the
+ * files that hold a part of it; and what an archive keeps open.
  */
 #ifndef NTK_IO_NETCDF_SERIES_H
 #define NTK_IO_NETCDF_SERIES_H
@@ -29,7 +29,7 @@ struct ntk_series {
 struct ntk_archive_files {
     size_t n_sources;
     struct ntk_source *sources;
-    struct ntk_series features, split, event;
+    struct ntk_series features, split, event, covariates, features_map;
     struct ntk_series *forecasts, *truths; /* for each variable of the archive */
     int out_of_memory;                     /* a note or problem was lost */
 };
@@ -39,6 +39,10 @@ enum ntk_status ntk_series_add(struct ntk_series *series, const struct ntk_sourc
                                struct ntk_field *field, struct ntk_error *error);
 
 void ntk_series_clear(struct ntk_series *series);
+
+/* Where a row of a lead is. */
+struct ntk_where ntk_series_locate(const struct ntk_series *series,
+                                   const struct ntk_archive_lead *lead, size_t row);
 
 /* Rows first .. first + count of a lead, count x points. Consecutive rows that are consecutive in a
  * file too are read in one call. Just one of the two outputs is not NULL. */

@@ -128,6 +128,21 @@ void ntk_source_format_shape(const struct ntk_source *source, const struct ntk_f
     free(name);
 }
 
+int ntk_source_dimension_name(const struct ntk_source *source, const struct ntk_found *found,
+                              int index, char out[NTK_NAME_SIZE])
+{
+    int ids[NTK_PRESCAN_RANK];
+    char *name = create_name_buffer();
+    int usable = name && index < found->rank &&
+                 nc_inq_vardimid(source->ncid, found->varid, ids) == NC_NOERR &&
+                 nc_inq_dimname(source->ncid, ids[index], name) == NC_NOERR &&
+                 strlen(name) < NTK_NAME_SIZE && ntk_format_is_text(name);
+    if (usable)
+        strcpy(out, name);
+    free(name);
+    return usable;
+}
+
 /* ---- times ---------------------------------------------------------------------------------- */
 
 static int has_shape(const struct ntk_found *found, int rank, int first_dimension)

@@ -25,7 +25,7 @@ enum ntk_dimension {
 struct ntk_found {
     char name[NTK_NAME_SIZE];
     int varid, type, rank;
-    int dimensions[NTK_FIELD_RANK]; /* of the first four: enum ntk_dimension, or -1 for another */
+    int dimensions[NTK_FIELD_RANK]; /* of the first five: enum ntk_dimension, or -1 for another */
 };
 
 struct ntk_source {
@@ -56,6 +56,11 @@ const struct ntk_found *ntk_source_find(const struct ntk_source *source, const c
 /* "(sample, lead, channel)" into out. */
 void ntk_source_format_shape(const struct ntk_source *source, const struct ntk_found *found,
                              char *out, size_t size);
+
+/* The name of one of a variable's dimensions; 0 when it cannot be read, has no place in `out` or is
+ * not printable. */
+int ntk_source_dimension_name(const struct ntk_source *source, const struct ntk_found *found,
+                              int index, char out[NTK_NAME_SIZE]);
 
 /* All n values of a variable of no or one dimension, in the units of the file; to be freed. */
 enum ntk_status ntk_source_read_whole(const struct ntk_source *source,

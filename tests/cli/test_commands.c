@@ -60,6 +60,16 @@ static json_t *read_json(void)
     return json;
 }
 
+static size_t count_words(const char *text, const char *word)
+{
+    size_t n = 0;
+    while ((text = strstr(text, word))) {
+        n++;
+        text += strlen(word);
+    }
+    return n;
+}
+
 static size_t count_files(void)
 {
     size_t n = 0;
@@ -177,6 +187,35 @@ START_TEST(the_same_input_gives_the_same_bytes)
     ck_assert_uint_eq(a_size, b_size);
     ck_assert_mem_eq(a, b, a_size);
     free(a), free(b);
+}
+END_TEST
+
+/* With xmllint as the judge where there is one. */
+START_TEST(a_calibration_is_drawn_as_a_well_formed_figure)
+{
+    char command[200];
+    size_t size, before;
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, archive), 0);
+    before = count_files();
+    ck_assert_int_eq(NTKUQ("inspect", "--plot", output, archive), EX_USAGE);
+    ck_assert(printed_has("--plot draws calibrations"));
+    ck_assert_int_eq(NTKUQ("inspect", "--plot", calibration, calibration), EX_USAGE);
+    ck_assert(printed_has("is also an input"));
+    ck_assert_int_eq(NTKUQ("inspect", "--plot", "/no/such/folder/x", calibration), EX_CANTCREAT);
+    ck_assert_uint_eq(count_files(), before);
+    ck_assert_int_eq(NTKUQ("inspect", "--plot", output, calibration), 0);
+    ck_assert(printed_has("lead 120 h"));
+    ck_assert_uint_eq(count_files(), before + 1);
+    char *svg = ntk_test_read_file(output, &size);
+    svg[size] = 0;
+    ck_assert_msg(!strncmp(svg, "<?xml", 5) && size > 20 && !strcmp(svg + size - 7, "</svg>\n"),
+                  "%.200s", svg);
+    ck_assert_uint_eq(count_words(svg, "<g "), count_words(svg, "</g>"));
+    ck_assert_uint_eq(count_words(svg, "role=\"group\""), 4 * 6); /* panels, lead times */
+    ck_assert_ptr_null(strstr(svg, "nan"));
+    free(svg);
+    snprintf(command, sizeof command, "xmllint --noout %s", output);
+    ck_assert(system("command -v xmllint >/dev/null") || system(command) == 0);
 }
 END_TEST
 
@@ -388,10 +427,16 @@ static void write_bare(const char *path, int n, int d)
 START_TEST(an_archive_of_features_alone_is_uncalibrated)
 {
     char bare[64];
+    size_t size;
     snprintf(bare, sizeof bare, "%s/bare.nc", folder);
     write_bare(bare, 30, 4);
     ck_assert_int_eq(NTKUQ("fit", "-o", calibration, bare), 0);
     ck_assert(printed_has("uncalibrated: no truths to score, sigma only"));
+    ck_assert_int_eq(NTKUQ("inspect", "--plot", output, calibration), 0);
+    char *svg = ntk_test_read_file(output, &size);
+    svg[size] = 0;
+    ck_assert_uint_eq(count_words(svg, ">no values</text>"), 1); /* no CRPS without truths */
+    free(svg);
     ck_assert_int_eq(NTKUQ("apply", "-o", output, calibration, bare), 0);
     ck_assert_int_eq(NTKUQ("report", calibration, bare), EX_DATAERR);
     ck_assert(printed_has("nothing can be scored"));
@@ -464,6 +509,7 @@ Suite *ntk_suite_commands(void)
     tcase_add_test(tests, the_main_job_runs);
     tcase_add_test(tests, report_and_apply_agree);
     tcase_add_test(tests, the_same_input_gives_the_same_bytes);
+    tcase_add_test(tests, a_calibration_is_drawn_as_a_well_formed_figure);
     tcase_add_test(tests, usage_errors_name_what_was_expected);
     tcase_add_test(tests, inputs_that_are_not_there_are_named);
     tcase_add_test(tests, a_failed_command_leaves_no_output);

@@ -14,6 +14,15 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_scores());
     srunner_add_suite(runner, ntk_suite_conformal());
     srunner_add_suite(runner, ntk_suite_random());
+    srunner_add_suite(runner, ntk_suite_bootstrap());
+    srunner_add_suite(runner, ntk_suite_guarantee());
+    srunner_add_suite(runner, ntk_suite_discrimination());
+    srunner_add_suite(runner, ntk_suite_uniformity());
+    srunner_add_suite(runner, ntk_suite_student_t());
+    srunner_add_suite(runner, ntk_suite_error_model());
+    srunner_add_suite(runner, ntk_suite_choose());
+    srunner_add_suite(runner, ntk_suite_interval());
+    srunner_add_suite(runner, ntk_suite_verify());
     srunner_add_suite(runner, ntk_suite_symbols());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

@@ -52,6 +52,20 @@ static void example_clear(struct example *example)
     free(example->values);
 }
 
+/* Defaults, but intervals as published: q times sigma. */
+static struct ntk_fit_options published(void)
+{
+    struct ntk_fit_options options = ntk_fit_defaults;
+    options.select = NTK_SELECT_RULE;
+    options.model = (struct ntk_choice_options){NTK_CENTRE_NONE, NTK_SCALE_SIGMA, NTK_PLACES_NONE};
+    return options;
+}
+
+static double quantile(const struct ntk_interval_model *model, double level)
+{
+    return ntk_interval_reach(model, &ntk_interval_defaults, level).upper;
+}
+
 static struct ntk_calibration_lead fit(const struct example *example,
                                        const struct ntk_fit_options *options)
 {
@@ -102,7 +116,7 @@ END_TEST
 START_TEST(ica_keeps_an_orthonormal_basis_in_both_forms)
 {
     struct example example = make_example(400, 12, 12, 22);
-    struct ntk_fit_options options = ntk_fit_defaults;
+    struct ntk_fit_options options = published();
     options.method = NTK_CHOOSE_ICA;
     options.rank = 4;
     for (int form = NTK_ICA_RITZ; form <= NTK_ICA_DIAGONAL; form++) {
@@ -128,7 +142,7 @@ END_TEST
 START_TEST(a_constant_feature_or_a_rotation_changes_no_sigma)
 {
     struct example example = make_example(80, 6, 3, 23), wider = make_example(80, 7, 3, 23);
-    struct ntk_fit_options options = ntk_fit_defaults;
+    struct ntk_fit_options options = published();
     options.method = NTK_CHOOSE_SVD;
     options.rank = 3;
     double angle = 0.7, c = cos(angle), s = sin(angle);
@@ -146,8 +160,9 @@ START_TEST(a_constant_feature_or_a_rotation_changes_no_sigma)
         ck_assert_double_eq_tol(sigma_of(&a, example.features + i * 6) /
                                     sigma_of(&b, wider.features + i * 7),
                                 1, 1e-10);
-    for (size_t i = 0; i < a.variables[0].n_scores; i++)
-        ck_assert_double_eq_tol(a.variables[0].scores[i] / b.variables[0].scores[i], 1, 1e-9);
+    for (size_t i = 0; i < a.variables[0].model.n_scores; i++)
+        ck_assert_double_eq_tol(a.variables[0].model.scores[i] / b.variables[0].model.scores[i], 1,
+                                1e-9);
     ntk_calibration_lead_clear(&a);
     ntk_calibration_lead_clear(&b);
     example_clear(&example);
@@ -164,8 +179,8 @@ START_TEST(the_same_seed_gives_the_same_calibration)
     ck_assert_str_eq(a.method_reason, b.method_reason);
     ck_assert_uint_eq(a.posterior.k, b.posterior.k);
     ck_assert_mem_eq(a.posterior.basis, b.posterior.basis, a.posterior.k * 40 * sizeof(double));
-    ck_assert_mem_eq(a.variables[0].scores, b.variables[0].scores,
-                     a.variables[0].n_scores * sizeof(double));
+    ck_assert_mem_eq(a.variables[0].model.scores, b.variables[0].model.scores,
+                     a.variables[0].model.n_scores * sizeof(double));
     ntk_calibration_lead_clear(&a);
     ntk_calibration_lead_clear(&b);
     example_clear(&example);
@@ -177,7 +192,7 @@ END_TEST
 START_TEST(crossfit_equals_refitting_without_the_block)
 {
     struct example example = make_example(50, 9, 4, 25);
-    struct ntk_fit_options options = ntk_fit_defaults;
+    struct ntk_fit_options options = published();
     options.method = NTK_CHOOSE_SVD;
     options.rank = 3;
     struct ntk_calibration_lead whole = fit(&example, &options);
@@ -185,7 +200,7 @@ START_TEST(crossfit_equals_refitting_without_the_block)
     struct example rest = {.n = 45, .d = 9};
     rest.features = ntk_matrix_create(45, 9);
     rest.values = calloc(45, sizeof(float));
-    rest.errors = (struct ntk_errors){rest.values, 1};
+    rest.errors = (struct ntk_errors){.values = rest.values, .points = 1};
     memcpy(rest.features, example.features, 20 * 9 * sizeof(double));
     memcpy(rest.features + 20 * 9, example.features + 25 * 9, 25 * 9 * sizeof(double));
     struct ntk_calibration_lead part = fit(&rest, &options);
@@ -193,8 +208,8 @@ START_TEST(crossfit_equals_refitting_without_the_block)
         double expected =
             fabs((double)example.values[i]) / sigma_of(&part, example.features + i * 9);
         double nearest = INFINITY;
-        for (size_t s = 0; s < whole.variables[0].n_scores; s++)
-            nearest = fmin(nearest, fabs(whole.variables[0].scores[s] / expected - 1));
+        for (size_t s = 0; s < whole.variables[0].model.n_scores; s++)
+            nearest = fmin(nearest, fabs(whole.variables[0].model.scores[s] / expected - 1));
         ck_assert_msg(nearest < 1e-9, "score %g of sample %zu is missing by %g", expected, i,
                       nearest);
     }
@@ -207,13 +222,14 @@ END_TEST
 
 START_TEST(cross_fitted_intervals_cover_new_samples_as_promised)
 {
+    struct ntk_fit_options options = published();
     double covered = 0, total = 0;
     for (uint64_t seed = 1; seed <= 20; seed++) {
         struct example example = make_example(400, 20, 5, 1000 + seed);
         struct example half = example;
         half.n = 200;
-        struct ntk_calibration_lead lead = fit(&half, &ntk_fit_defaults);
-        double q = ntk_interval_quantile(&lead.variables[0], 0.9);
+        struct ntk_calibration_lead lead = fit(&half, &options);
+        double q = quantile(&lead.variables[0].model, 0.9);
         for (size_t i = 200; i < 400; i++) {
             double sigma = sigma_of(&lead, example.features + i * example.d);
             covered += fabs((double)example.values[i]) <= q * sigma;
@@ -237,8 +253,8 @@ START_TEST(sigma_alone_is_uncalibrated)
     ck_assert_uint_eq(lead.n_variables, 0);
     ck_assert_uint_eq(lead.n_prior, 30);
     struct ntk_calibration_variable none = {0};
-    ck_assert(isnan(ntk_interval_quantile(&none, 0.9)));
-    ck_assert(isnan(ntk_interval_standard_scale(&none)));
+    ck_assert(isnan(quantile(&none.model, 0.9)));
+    ck_assert(isnan(ntk_interval_standard_scale(&none.model, NTK_FAMILY_CONFORMAL)));
     ntk_calibration_lead_clear(&lead);
     example_clear(&example);
 }
@@ -248,9 +264,9 @@ START_TEST(too_few_samples_for_a_level_are_unbounded)
 {
     struct example example = make_example(8, 3, 2, 27);
     struct ntk_calibration_lead lead = fit(&example, &ntk_fit_defaults);
-    ck_assert_uint_eq(lead.variables[0].n_samples, 8);
-    ck_assert(isfinite(ntk_interval_quantile(&lead.variables[0], 0.8)));
-    ck_assert(isinf(ntk_interval_quantile(&lead.variables[0], 0.9)));
+    ck_assert_uint_eq(lead.variables[0].model.n_samples, 8);
+    ck_assert(isfinite(quantile(&lead.variables[0].model, 0.8)));
+    ck_assert(isinf(quantile(&lead.variables[0].model, 0.9)));
     ntk_calibration_lead_clear(&lead);
     example_clear(&example);
 }
@@ -260,7 +276,7 @@ START_TEST(calibration_samples_are_scored_instead_of_the_fitted_ones)
 {
     struct example example = make_example(100, 10, 4, 28), copy = make_example(100, 10, 4, 28);
     struct ntk_calibration_lead lead;
-    struct ntk_errors later = {copy.values + 60, 1};
+    struct ntk_errors later = {.values = copy.values + 60, .points = 1};
     struct ntk_fit_data data = {.n = 60,
                                 .d = 10,
                                 .features = copy.features,
@@ -270,14 +286,15 @@ START_TEST(calibration_samples_are_scored_instead_of_the_fitted_ones)
                                 .calibration_errors = &later,
                                 .n_variables = 1};
     copy.features = NULL;
-    ck_assert_int_eq(ntk_fit_lead(&data, &ntk_fit_defaults, &lead, NULL), NTK_OK);
+    struct ntk_fit_options options = published();
+    ck_assert_int_eq(ntk_fit_lead(&data, &options, &lead, NULL), NTK_OK);
     ck_assert_uint_eq(lead.folds, 0);
-    ck_assert_uint_eq(lead.variables[0].n_samples, 40);
+    ck_assert_uint_eq(lead.variables[0].model.n_samples, 40);
     double largest = 0;
     for (size_t i = 60; i < 100; i++)
         largest = fmax(largest, fabs((double)example.values[i]) /
                                     sigma_of(&lead, example.features + i * 10));
-    ck_assert_double_eq_tol(lead.variables[0].scores[39] / largest, 1, 1e-12);
+    ck_assert_double_eq_tol(lead.variables[0].model.scores[39] / largest, 1, 1e-12);
     ntk_calibration_lead_clear(&lead);
     example_clear(&example);
     example_clear(&copy);
@@ -289,6 +306,7 @@ START_TEST(the_rule_follows_the_concentration_ratio)
     struct example narrow = make_example(100, 40, 2, 29), wide = make_example(200, 150, 60, 30);
     struct ntk_fit_options options = ntk_fit_defaults;
     options.rank = 2;
+    options.select = NTK_SELECT_RULE;
     struct ntk_calibration_lead concentrated = fit(&narrow, &options);
     ck_assert_int_eq(concentrated.method, NTK_METHOD_SVD);
     ck_assert(strstr(concentrated.method_reason, "at least 0.90") != NULL);
@@ -342,24 +360,24 @@ START_TEST(thinned_scores_never_give_a_smaller_quantile)
         field[i] = (float)ntk_random_normal(&random);
     free(example.values);
     example.values = field;
-    example.errors = (struct ntk_errors){field, points};
+    example.errors = (struct ntk_errors){.values = field, .points = points};
     struct ntk_calibration_lead lead = fit(&example, &ntk_fit_defaults);
     const struct ntk_calibration_variable *v = &lead.variables[0];
-    ck_assert_uint_eq(v->n_scores, NTK_SCORES_KEPT);
-    ck_assert_uint_eq(v->n_samples, n);
+    ck_assert_uint_eq(v->model.n_scores, NTK_SCORES_KEPT);
+    ck_assert_uint_eq(v->model.n_samples, n);
     double last = 0;
     for (double level = 0.02; level < 0.99; level += 0.03) {
-        double q = ntk_interval_quantile(v, level);
+        double q = quantile(&v->model, level);
         ck_assert(q >= last);
         last = q;
     }
     /* The scale of sigma is free, so what is checked is coverage of the very same scores. */
     size_t below = 0;
-    double q90 = ntk_interval_quantile(v, 0.9);
-    for (size_t i = 0; i < v->n_scores; i++)
-        below += v->scores[i] <= q90;
-    ck_assert((double)below / (double)v->n_scores >= 0.9);
-    ck_assert((double)below / (double)v->n_scores < 0.905);
+    double q90 = quantile(&v->model, 0.9);
+    for (size_t i = 0; i < v->model.n_scores; i++)
+        below += v->model.scores[i] <= q90;
+    ck_assert((double)below / (double)v->model.n_scores >= 0.9);
+    ck_assert((double)below / (double)v->model.n_scores < 0.905);
     ntk_calibration_lead_clear(&lead);
     example_clear(&example);
 }
@@ -389,7 +407,7 @@ START_TEST(the_smallest_samples_are_fitted_or_uncalibrated)
         struct example example = make_example(n, 3, 2, 40 + n);
         struct ntk_calibration_lead lead = fit(&example, &ntk_fit_defaults);
         ck_assert(lead.posterior.noise_variance > 0 && lead.rank >= 1 && lead.rank < n);
-        ck_assert_uint_eq(lead.variables[0].n_samples, n < 4 ? 0 : n);
+        ck_assert_uint_eq(lead.variables[0].model.n_samples, n < 4 ? 0 : n);
         ck_assert(isfinite(sigma_of(&lead, example.features)));
         ntk_calibration_lead_clear(&lead);
         example_clear(&example);

@@ -61,8 +61,123 @@ START_TEST(interval_scores_have_their_reference_values)
                                             ntk_test_element(cases, "lower", j),
                                             ntk_test_element(cases, "upper", j), 1 - alpha),
                          json_number_value(json_array_get(scores, j)));
+        ck_assert_uint_eq(json_array_size(scores), 24);
     }
+    ck_assert_uint_eq(i, 5);
     json_decref(json);
+}
+END_TEST
+
+START_TEST(other_scores_have_their_reference_values)
+{
+    size_t i;
+    json_t *row, *json = ntk_test_load_json("golden/scoring.json",
+                                            "other_scores_have_their_reference_values");
+    if (!json)
+        return;
+    json_array_foreach(json_object_get(json, "crps"), i, row)
+    {
+        if (!strcmp(json_string_value(json_object_get(row, "dist")), "logistic"))
+            ASSERT_CLOSE(ntk_crps_logistic(ntk_test_member(row, "y"), ntk_test_member(row, "mu"),
+                                           ntk_test_member(row, "sigma")),
+                         ntk_test_member(row, "crps"));
+    }
+    ck_assert_uint_eq(i, 109);
+    json_t *pinball = json_object_get(json, "pinball");
+    json_array_foreach(json_object_get(pinball, "loss"), i, row)
+    {
+        for (size_t j = 0; j < json_array_size(row); j++)
+            ck_assert_double_eq_tol(ntk_pinball_loss(ntk_test_element(pinball, "y", j),
+                                                     ntk_test_element(pinball, "q", j),
+                                                     ntk_test_element(pinball, "tau", i)),
+                                    ntk_test_number(json_array_get(row, j)), 1e-12);
+    }
+    ck_assert_uint_eq(i, 9);
+    json_t *ensemble = json_object_get(json, "ensemble_crps");
+    json_array_foreach(json_object_get(ensemble, "ensemble"), i, row)
+    {
+        double members[64];
+        size_t n = json_array_size(row);
+        for (size_t j = 0; j < n; j++) { /* insertion keeps them ascending */
+            double x = ntk_test_number(json_array_get(row, j));
+            size_t at = j;
+            for (; at > 0 && members[at - 1] > x; at--)
+                members[at] = members[at - 1];
+            members[at] = x;
+        }
+        double y = ntk_test_element(ensemble, "y", i);
+        ck_assert_double_eq_tol(ntk_crps_ensemble(members, n, y, 0),
+                                ntk_test_element(ensemble, "crps", i), 1e-12);
+        ck_assert_double_eq_tol(ntk_crps_ensemble(members, n, y, 1),
+                                ntk_test_element(ensemble, "fair_crps", i), 1e-12);
+    }
+    ck_assert_uint_eq(i, 6);
+    json_decref(json);
+}
+END_TEST
+
+/* The members as a step function: CRPS = integral (F_n(x) - 1{x >= y})^2 dx, exactly, by steps. */
+static double ensemble_crps_by_steps(const double *members, size_t n, double y)
+{
+    double sum = fmax(members[0] - y, 0) + fmax(y - members[n - 1], 0);
+    for (size_t i = 0; i + 1 < n; i++) {
+        double low = members[i], high = members[i + 1], f = (double)(i + 1) / (double)n;
+        double at = fmin(fmax(y, low), high);
+        sum += f * f * (at - low) + (1 - f) * (1 - f) * (high - at);
+    }
+    return sum;
+}
+
+START_TEST(the_crps_of_an_ensemble_is_the_integral_it_stands_for)
+{
+    struct ntk_random random;
+    ntk_random_init(&random, 31);
+    for (size_t n = 1; n < 40; n++) {
+        double members[40], y = 280 + 3 * ntk_random_normal(&random), x = 278;
+        for (size_t i = 0; i < n; i++) /* ascending, one gap in four empty */
+            members[i] = x += fmax(ntk_random_uniform(&random) - 0.25, 0) * 8 / (double)n;
+        double found = ntk_crps_ensemble(members, n, y, 0);
+        ck_assert_double_eq_tol(found, ensemble_crps_by_steps(members, n, y), 1e-12);
+        ck_assert_double_le(ntk_crps_ensemble(members, n, y, 1), found);
+    }
+    double one = 3;
+    ck_assert_double_eq(ntk_crps_ensemble(&one, 1, 5, 0), 2);
+    ck_assert_double_eq(ntk_crps_ensemble(&one, 1, 5, 1), 2);
+}
+END_TEST
+
+/* Members drawn from the truth: the fair score does not depend on their number. */
+START_TEST(the_fair_crps_is_that_of_an_endless_ensemble)
+{
+    enum { REPEATS = 200000 };
+    struct ntk_random random;
+    double fair = 0, plain = 0;
+    ntk_random_init(&random, 37);
+    for (size_t r = 0; r < REPEATS; r++) {
+        double a = ntk_random_normal(&random), b = ntk_random_normal(&random);
+        double members[2] = {fmin(a, b), fmax(a, b)}, y = ntk_random_normal(&random);
+        fair += ntk_crps_ensemble(members, 2, y, 1) / REPEATS;
+        plain += ntk_crps_ensemble(members, 2, y, 0) / REPEATS;
+    }
+    ck_assert_double_eq_tol(fair, 1 / sqrt(M_PI), 0.01);
+    ck_assert_double_eq_tol(plain, 1.5 / sqrt(M_PI), 0.01);
+}
+END_TEST
+
+/* Twice the mean pinball loss over all probabilities is the CRPS (Laio and Tamea 2007). */
+START_TEST(the_crps_is_twice_the_mean_pinball_loss)
+{
+    enum { STEPS = 20000 };
+    for (double y = -2; y <= 2; y += 0.8) {
+        double gaussian = 0, logistic = 0;
+        for (int i = 0; i < STEPS; i++) {
+            double tau = (i + 0.5) / STEPS;
+            gaussian += 2 * ntk_pinball_loss(y, ntk_normal_quantile(tau), tau) / STEPS;
+            logistic += 2 * ntk_pinball_loss(y, log(tau / (1 - tau)), tau) / STEPS;
+        }
+        ck_assert_double_eq_tol(gaussian, ntk_crps_gaussian(y, 0, 1), 1e-6);
+        ck_assert_double_eq_tol(logistic, ntk_crps_logistic(y, 0, 1), 1e-6);
+    }
 }
 END_TEST
 
@@ -214,6 +329,17 @@ START_TEST(the_scores_of_a_series_have_their_reference_values)
         sum += crps;
     }
     ASSERT_CLOSE(sum / (double)n, ntk_test_member(series, "crps_mean"));
+    const char *level;
+    json_t *row;
+    json_object_foreach(json_object_get(series, "coverage"), level, row)
+    {
+        double z = ntk_normal_quantile(0.5 + atof(level) / 2), inside = 0;
+        ASSERT_CLOSE(z, ntk_test_member(row, "z"));
+        for (size_t i = 0; i < n; i++)
+            inside += fabs(ntk_test_element(series, "y", i) - ntk_test_element(series, "mu", i)) <=
+                      z * ntk_test_element(series, "sigma", i);
+        ck_assert_double_eq(inside, ntk_test_member(row, "count"));
+    }
     json_decref(json);
 }
 END_TEST
@@ -328,6 +454,10 @@ Suite *ntk_suite_scores(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, crps_and_normal_quantiles_have_their_reference_values);
     tcase_add_test(tests, interval_scores_have_their_reference_values);
+    tcase_add_test(tests, other_scores_have_their_reference_values);
+    tcase_add_test(tests, the_crps_of_an_ensemble_is_the_integral_it_stands_for);
+    tcase_add_test(tests, the_fair_crps_is_that_of_an_endless_ensemble);
+    tcase_add_test(tests, the_crps_is_twice_the_mean_pinball_loss);
     tcase_add_test(tests, the_normal_quantile_inverts_the_distribution);
     tcase_add_test(tests, crps_is_the_integral_it_stands_for);
     tcase_add_test(tests, autocorrelation_lowers_the_effective_size);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/http/suites.h"
@@ -244,11 +245,29 @@ START_TEST(netcdf_is_answered_with_netcdf)
     double *sigma = ntk_test_read_doubles(path, "sigma", &count);
     double *lower = ntk_test_read_doubles(path, "x_lower", &count);
     double *forecast = ntk_test_read_doubles(path, "x", &count);
-    json_t *answer = query(200, "\"lead_time_hours\": 24, \"levels\": [0.8]");
+    double *times = ntk_test_read_doubles(path, "forecast_reference_time", &count);
     size_t at = 2 * 36; /* sample 0, third lead, first of 36 stations */
+    char rest[2000], when[40];
+    time_t seconds = (time_t)times[0];
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&seconds));
+    int used = snprintf(rest, sizeof rest,
+                        "\"lead_time_hours\": 24, \"levels\": [0.8], "
+                        "\"forecast_reference_time\": \"%s\", \"forecast\": {\"x\": [[",
+                        when);
+    for (size_t p = 0; p < 36; p++)
+        used += snprintf(rest + used, sizeof rest - (size_t)used, "%s%.9g", p ? "," : "",
+                         forecast[at + p]);
+    snprintf(rest + used, sizeof rest - (size_t)used, "]]}");
+    json_t *answer = query(200, rest);
+    json_t *x = json_object_get(
+        json_object_get(json_array_get(json_object_get(answer, "samples"), 0), "variables"), "x");
+    json_t *limits = json_array_get(json_object_get(x, "lower"), 0);
     ck_assert_double_eq_tol(sigma[2], sigma_of(answer), 1e-6 * sigma[2]);
-    ck_assert_double_eq_tol(lower[at] - forecast[at], first_number(answer, "x", "lower"),
-                            1e-5 * fabs(forecast[at]) + 1e-5);
+    ck_assert_uint_eq(json_array_size(limits), 36);
+    for (size_t p = 0; p < 36; p++)
+        ck_assert_double_eq_tol(lower[at + p], json_number_value(json_array_get(limits, p)),
+                                1e-5 * fabs(forecast[at + p]) + 1e-5);
+    free(times);
     free(sigma), free(lower), free(forecast), free(bytes);
     json_decref(answer);
     ntk_test_reply_clear(&reply);

@@ -9,6 +9,7 @@ int main(void)
     SRunner *runner = srunner_create(ntk_suite_artifact());
     srunner_add_suite(runner, ntk_suite_body());
     srunner_add_suite(runner, ntk_suite_config());
+    srunner_add_suite(runner, ntk_suite_figure());
     srunner_add_suite(runner, ntk_suite_publish());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

@@ -39,7 +39,7 @@ static struct ntk_calibration *make_calibration(enum ntk_method_choice method,
             features[i] = pow(ntk_random_normal(&random), 3) * (double)(1 + i % D);
         for (size_t i = 0; i < N; i++)
             errors[i] = (float)ntk_random_normal(&random);
-        struct ntk_errors scored = {errors, 1};
+        struct ntk_errors scored = {.values = errors, .points = 1};
         struct ntk_fit_data data = {
             .n = N, .d = D, .features = features, .errors = &scored, .n_variables = 1};
         struct ntk_error error = {""};

@@ -7,6 +7,8 @@ int main(void)
     SRunner *runner = srunner_create(ntk_suite_units());
     srunner_add_suite(runner, ntk_suite_formats());
     srunner_add_suite(runner, ntk_suite_roles());
+    srunner_add_suite(runner, ntk_suite_extras());
+    srunner_add_suite(runner, ntk_suite_map());
     srunner_add_suite(runner, ntk_suite_join());
     srunner_add_suite(runner, ntk_suite_hostile());
     srunner_add_suite(runner, ntk_suite_testbed());

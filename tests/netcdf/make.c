@@ -399,6 +399,22 @@ void expect_failure(const char *path, enum ntk_status status, const char *text)
     ck_assert_ptr_null(archive);
 }
 
+static enum ntk_status read_extras(const struct ntk_archive *archive, size_t l,
+                                   struct ntk_error *error)
+{
+    size_t n = archive->leads[l].n;
+    double *covariates = ntk_matrix_create(n, archive->n_covariates);
+    float *map = (float *)ntk_matrix_create(archive->map_points, archive->map_d);
+    enum ntk_status status = NTK_OK;
+    if (covariates && archive->n_covariates)
+        status = ntk_archive_read_covariates(archive, l, 0, n, covariates, error);
+    for (size_t row = 0; row < n && map && archive->map_points && !status; row++)
+        status = ntk_archive_read_features_map(archive, l, row, 0, archive->map_points, map, error);
+    free(covariates);
+    free(map);
+    return status;
+}
+
 static enum ntk_status read_all(const struct ntk_archive *archive, struct ntk_error *error)
 {
     enum ntk_status status = NTK_OK;
@@ -408,6 +424,8 @@ static enum ntk_status read_all(const struct ntk_archive *archive, struct ntk_er
         if (features)
             status = ntk_archive_read_features(archive, l, 0, n, features, error);
         free(features);
+        if (!status)
+            status = read_extras(archive, l, error);
         for (size_t v = 0; v < archive->n_variables && !status; v++) {
             float *values = (float *)ntk_matrix_create(n, archive->variables[v].points);
             if (values)

@@ -7,6 +7,8 @@
 Suite *ntk_suite_units(void);
 Suite *ntk_suite_formats(void);
 Suite *ntk_suite_roles(void);
+Suite *ntk_suite_extras(void);
+Suite *ntk_suite_map(void);
 Suite *ntk_suite_join(void);
 Suite *ntk_suite_hostile(void);
 Suite *ntk_suite_testbed(void);

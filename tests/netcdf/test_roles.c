@@ -219,8 +219,6 @@ START_TEST(what_is_no_forecast_is_noted)
     add_variable(path, "mslp", (const char *const[]){"sample", "latitude", "longitude"}, 3);
     expect_note_in(path, "mslp: ignored, its dimensions are (sample, latitude, longitude) without "
                          "lead");
-    add_variable(path, "covariates", (const char *const[]){"sample", "feature"}, 2);
-    expect_note_in(path, "covariates is not read");
     struct ntk_archive *archive = open_one(path);
     ck_assert_uint_eq(archive->n_variables, 1);
     ntk_archive_free(archive);

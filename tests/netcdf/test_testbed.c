@@ -133,6 +133,41 @@ START_TEST(other_features_of_real_archives_can_be_named)
 }
 END_TEST
 
+/* `features` of these archives are plain means over the grid points, not weighted by area. The maps
+ * are rounded, to 11 bits or so. */
+START_TEST(real_maps_have_the_features_as_their_mean)
+{
+    const char *path = find_archive(_i, "_maps");
+    if (!path)
+        return;
+    struct ntk_archive *archive = open_one(path);
+    size_t d = archive->d, points = archive->map_points;
+    ck_assert_uint_eq(archive->map_d, d);
+    ck_assert_uint_eq(points, archive->n_latitude * archive->n_longitude);
+    double *features = ntk_matrix_create(archive->leads[0].n, d), *mean = ntk_matrix_create(2, d),
+           *size = mean + d;
+    float *map = malloc(points * d * sizeof *map);
+    ck_assert(features && mean && map);
+    ck_assert_int_eq(ntk_archive_read_features(archive, 0, 0, archive->leads[0].n, features, NULL),
+                     NTK_OK);
+    for (size_t row = 0; row < archive->leads[0].n; row++) {
+        ck_assert_int_eq(ntk_archive_read_features_map(archive, 0, row, 0, points, map, NULL),
+                         NTK_OK);
+        memset(mean, 0, 2 * d * sizeof *mean);
+        for (size_t i = 0; i < points * d; i++) {
+            mean[i % d] += map[i] / (double)points;
+            size[i % d] += fabs(map[i]) / (double)points;
+        }
+        for (size_t f = 0; f < d; f++)
+            ck_assert_double_eq_tol(mean[f], features[row * d + f], size[f] / 1024);
+    }
+    free(map);
+    free(mean);
+    free(features);
+    ntk_archive_free(archive);
+}
+END_TEST
+
 Suite *ntk_suite_testbed(void)
 {
     Suite *suite = suite_create("testbed");
@@ -140,6 +175,7 @@ Suite *ntk_suite_testbed(void)
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, real_archives_are_what_they_are_said_to_be, 0, SETS * NETWORKS);
     tcase_add_loop_test(cases, real_maps_have_a_lead_time_of_each_sample, 0, SETS * NETWORKS);
+    tcase_add_loop_test(cases, real_maps_have_the_features_as_their_mean, 0, SETS * NETWORKS);
     tcase_add_loop_test(cases, other_features_of_real_archives_can_be_named, 0, SETS * NETWORKS);
     suite_add_tcase(suite, cases);
     return suite;

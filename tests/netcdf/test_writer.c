@@ -55,13 +55,13 @@ static void put_fields(struct ntk_interval_writer *writer, const struct ntk_arch
 {
     enum { MOST = 8 * 6 };
     float forecast[MOST], std[MOST], lower[LEVELS * MOST], upper[LEVELS * MOST];
-    signed char flag[MOST];
+    unsigned char flag[MOST];
     size_t points = archive->variables[0].points;
     for (size_t i = 0; i < count * points; i++) {
         size_t sample = archive->leads[l].sample[first + i / points], point = i % points;
         forecast[i] = field_value(1, l, sample, point);
         std[i] = point == 1 ? NAN : field_value(2, l, sample, point);
-        flag[i] = (signed char)(point == 1 ? NTK_FLAG_NONFINITE_INPUT : 0);
+        flag[i] = (unsigned char)(point == 1 ? NTK_FLAG_NONFINITE_INPUT : 0);
         for (size_t level = 0; level < LEVELS; level++) {
             lower[level * count * points + i] = field_value(3 + level, l, sample, point);
             upper[level * count * points + i] =
@@ -151,7 +151,7 @@ START_TEST(every_value_is_found_where_it_belongs)
         const size_t at[5] = {0, sample, lead, point / 3, point % 3};
         const size_t above[5] = {1, sample, lead, point / 3, point % 3};
         float value;
-        signed char flag;
+        unsigned char flag;
         must(nc_get_var1_float(ncid, id_of(ncid, "t2m"), at + 1, &value));
         ck_assert_float_eq(value, field_value(1, lead, sample, point));
         must(nc_get_var1_float(ncid, id_of(ncid, "t2m_std"), at + 1, &value));
@@ -165,7 +165,7 @@ START_TEST(every_value_is_found_where_it_belongs)
             ck_assert(isinf(value) && value > 0);
         else
             ck_assert_float_eq(value, field_value(6, lead, sample, point));
-        must(nc_get_var1_schar(ncid, id_of(ncid, "t2m_flag"), at + 1, &flag));
+        must(nc_get_var1_uchar(ncid, id_of(ncid, "t2m_flag"), at + 1, &flag));
         ck_assert_int_eq(flag, point == 1 ? 2 : 0);
     }
     must(nc_close(ncid));
@@ -208,7 +208,7 @@ START_TEST(the_file_follows_the_conventions)
     struct ntk_archive *archive = make_forecasts(NTK_PLACE_GRID, 2);
     const char *path = make_path("intervals.nc");
     double coverage[LEVELS];
-    signed char masks[NTK_FLAG_COUNT];
+    unsigned char masks[NTK_FLAG_COUNT];
     write_intervals(path, archive);
     int ncid = open_file(path);
     expect_text(ncid, "", "Conventions", "CF-1.11");
@@ -234,9 +234,9 @@ START_TEST(the_file_follows_the_conventions)
     expect_text(ncid, "t2m_flag", "standard_name", "status_flag");
     expect_text(ncid, "t2m_flag", "flag_meanings",
                 "uncalibrated nonfinite_input outside_calibration_support interval_unbounded "
-                "variance_collapsed");
-    must(nc_get_att_schar(ncid, id_of(ncid, "t2m_flag"), "flag_masks", masks));
-    ck_assert_int_eq(masks[NTK_FLAG_COUNT - 1], NTK_FLAG_COLLAPSED);
+                "variance_collapsed limit_at_bound beyond_bound features_alone");
+    must(nc_get_att_uchar(ncid, id_of(ncid, "t2m_flag"), "flag_masks", masks));
+    ck_assert_int_eq(masks[NTK_FLAG_COUNT - 1], NTK_FLAG_FEATURES_ALONE);
     expect_dimensions(ncid, "t2m", "sample lead latitude longitude");
     expect_dimensions(ncid, "t2m_std", "sample lead latitude longitude");
     expect_dimensions(ncid, "t2m_lower", "coverage sample lead latitude longitude");
@@ -389,7 +389,7 @@ START_TEST(python_reads_the_intervals)
         "assert list(f['coverage'][:]) == [29, 90]\n"
         "assert numpy.isinf(f['t2m_upper'][1]).sum() == 10\n"
         "m = f['t2m_flag']\n"
-        "assert len(m.flag_masks) == len(m.flag_meanings.split()) == 5\n"
+        "assert len(m.flag_masks) == len(m.flag_meanings.split()) == 8\n"
         "assert m.flag_masks.dtype == m.dtype\n"
         "\" '%s'";
     if (system("/usr/bin/python3 -c 'import netCDF4' 2>/dev/null") != 0) {

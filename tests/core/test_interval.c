@@ -1,0 +1,193 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/conformal.h"
+#include "core/interval.h"
+#include "core/random.h"
+#include "core/scores.h"
+#include "core/student_t.h"
+#include "tests/core/suites.h"
+
+enum { N = 199 };
+
+static double absolute[N], sorted[N], maps[NTK_MAP_MISSES * N];
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Skewed scores of 199 independent samples. */
+static struct ntk_interval_model make_model(uint64_t seed)
+{
+    struct ntk_random random;
+    ntk_random_init(&random, seed);
+    double squares = 0;
+    for (size_t i = 0; i < N; i++) {
+        double g = ntk_random_normal(&random);
+        sorted[i] = g > 0 ? 3 * g : g;
+        absolute[i] = fabs(sorted[i]);
+        squares += sorted[i] * sorted[i];
+        for (size_t m = 0; m < NTK_MAP_MISSES; m++)
+            maps[m * N + i] = absolute[i] * (double)(NTK_MAP_MISSES - m);
+    }
+    qsort(absolute, N, sizeof *absolute, ascending);
+    qsort(sorted, N, sizeof *sorted, ascending);
+    for (size_t m = 0; m < NTK_MAP_MISSES; m++)
+        qsort(maps + m * N, N, sizeof *maps, ascending);
+    return (struct ntk_interval_model){.n_samples = N,
+                                       .n_effective = N,
+                                       .n_scores = N,
+                                       .scores = absolute,
+                                       .signed_scores = sorted,
+                                       .n_maps = N,
+                                       .map_scores = maps,
+                                       .gaussian_scale = sqrt(squares / N),
+                                       .student_nu = 5,
+                                       .student_scale = 1.5};
+}
+
+static struct ntk_reach reach(const struct ntk_interval_model *model, enum ntk_family family,
+                              double confidence, double miss, double level)
+{
+    struct ntk_interval_options options = {family, confidence, miss};
+    return ntk_interval_reach(model, &options, level);
+}
+
+START_TEST(every_family_has_its_reach)
+{
+    struct ntk_interval_model model = make_model(1);
+    struct ntk_reach conformal = reach(&model, NTK_FAMILY_CONFORMAL, 0, -1, 0.9);
+    ck_assert_double_eq(conformal.upper, absolute[179]); /* ceil(200 0.9) = 180 */
+    ck_assert_double_eq(conformal.lower, -conformal.upper);
+    struct ntk_reach tails = reach(&model, NTK_FAMILY_ASYMMETRIC, 0, -1, 0.9);
+    ck_assert_double_eq(tails.lower, -sorted[189]); /* ceil(200 0.95) = 190 from below */
+    ck_assert_double_eq(tails.upper, -sorted[9]);   /* and from above */
+    struct ntk_reach gaussian = reach(&model, NTK_FAMILY_GAUSSIAN, 0, -1, 0.9);
+    ck_assert_double_eq_tol(gaussian.upper, 1.6448536269514722 * model.gaussian_scale, 1e-12);
+    struct ntk_reach t = reach(&model, NTK_FAMILY_STUDENT_T, 0, -1, 0.9);
+    ck_assert_double_eq_tol(t.upper, 1.5 * 2.015048373333024, 1e-9);
+    ck_assert_double_eq_tol(ntk_interval_standard_scale(&model, NTK_FAMILY_STUDENT_T),
+                            1.5 * sqrt(5.0 / 3), 1e-12);
+}
+END_TEST
+
+START_TEST(stronger_promises_are_wider)
+{
+    struct ntk_interval_model model = make_model(2);
+    double last = reach(&model, NTK_FAMILY_CONFORMAL, 0, -1, 0.8).upper;
+    for (double confidence = 0.7; confidence < 0.999; confidence += 0.05) {
+        double q = reach(&model, NTK_FAMILY_CONFORMAL, confidence, -1, 0.8).upper;
+        ck_assert(q >= last);
+        last = q;
+    }
+    model.n_effective = 20; /* worth less: wider, then not to be had */
+    ck_assert(reach(&model, NTK_FAMILY_CONFORMAL, 0.9, -1, 0.8).upper >=
+              reach(&model, NTK_FAMILY_CONFORMAL, 0, -1, 0.8).upper);
+    ck_assert(isinf(reach(&model, NTK_FAMILY_CONFORMAL, 0.99, -1, 0.9).upper));
+    ck_assert(isinf(reach(&model, NTK_FAMILY_ASYMMETRIC, 0.99, -1, 0.9).lower));
+    ck_assert(isinf(reach(&model, NTK_FAMILY_CONFORMAL, 0, -1, 0.999).upper));
+    last = INFINITY;
+    for (size_t m = 0; m < NTK_MAP_MISSES; m++) {
+        double q = reach(&model, NTK_FAMILY_CONFORMAL, 0, ntk_map_misses[m], 0.9).upper;
+        ck_assert(q < last);
+        last = q;
+    }
+    /* A share between two that are kept takes the stricter. */
+    ck_assert_double_eq(reach(&model, NTK_FAMILY_CONFORMAL, 0, 0.07, 0.9).upper,
+                        reach(&model, NTK_FAMILY_CONFORMAL, 0, 0.05, 0.9).upper);
+}
+END_TEST
+
+START_TEST(exceedance_falls_with_the_threshold_and_agrees_with_the_interval)
+{
+    struct ntk_interval_model model = make_model(3);
+    for (int family = 0; family < NTK_FAMILY_COUNT; family++) {
+        double last = 1;
+        for (double threshold = -20; threshold < 20; threshold += 0.25) {
+            double p = ntk_interval_exceedance(&model, (enum ntk_family)family, 1, 2, threshold);
+            ck_assert(p >= 0 && p <= last);
+            if (family <= NTK_FAMILY_ASYMMETRIC)
+                ck_assert(p > 0 && p < 1);
+            last = p;
+        }
+        struct ntk_reach r = reach(&model, (enum ntk_family)family, 0, -1, 0.9);
+        double above =
+            ntk_interval_exceedance(&model, (enum ntk_family)family, 1, 2, 1 + 2 * r.upper);
+        double below =
+            1 - ntk_interval_exceedance(&model, (enum ntk_family)family, 1, 2, 1 + 2 * r.lower);
+        ck_assert_double_eq_tol(above + below, 0.1, 0.011);
+    }
+}
+END_TEST
+
+START_TEST(what_is_uncalibrated_stays_unknown)
+{
+    struct ntk_interval_model model = {.student_nu = NAN, .student_scale = NAN};
+    for (int family = 0; family < NTK_FAMILY_COUNT; family++) {
+        ck_assert(isnan(reach(&model, (enum ntk_family)family, 0, -1, 0.9).upper));
+        ck_assert(isnan(ntk_interval_exceedance(&model, (enum ntk_family)family, 1, 1, 0)));
+        ck_assert(isnan(ntk_interval_standard_scale(&model, (enum ntk_family)family)));
+    }
+    model = make_model(4);
+    model.student_nu = model.student_scale = NAN; /* not estimable */
+    ck_assert(isnan(reach(&model, NTK_FAMILY_STUDENT_T, 0, -1, 0.9).upper));
+    ck_assert(isfinite(reach(&model, NTK_FAMILY_CONFORMAL, 0, -1, 0.9).upper));
+}
+END_TEST
+
+START_TEST(bounds_cut_limits_and_say_so)
+{
+    struct ntk_calibration_variable humidity = {.least = 0, .most = 100};
+    double low = -3, high = 104, inside = 50, unknown = NAN;
+    ck_assert_uint_eq(ntk_interval_bound(&humidity, &low), NTK_FLAG_LIMIT_AT_BOUND);
+    ck_assert_uint_eq(ntk_interval_bound(&humidity, &high), NTK_FLAG_LIMIT_AT_BOUND);
+    ck_assert_uint_eq(ntk_interval_bound(&humidity, &inside), 0);
+    ck_assert_uint_eq(ntk_interval_bound(&humidity, &unknown), 0);
+    ck_assert(low == 0 && high == 100 && inside == 50 && isnan(unknown));
+}
+END_TEST
+
+/* What a query does not tell is not made up: a plainer model answers, with a flag. */
+START_TEST(a_query_without_date_or_place_gets_a_plainer_model)
+{
+    double g[4] = {1, 1, 1, 1};
+    struct ntk_calibration_variable v = {.points = 4};
+    v.model = make_model(5);
+    v.model.error = (struct ntk_error_model){.terms.scale_terms = NTK_TERM_SEASON,
+                                             .points = 4,
+                                             .place_scale = g};
+    v.plain = v.model;
+    v.plain.error.terms.scale_terms = 0;
+    v.baselines[NTK_BASELINE_SIGMA] = v.plain;
+    v.baselines[NTK_BASELINE_SIGMA].error.place_scale = NULL;
+    const struct {
+        struct ntk_told told;
+        const struct ntk_interval_model *expected;
+    } cases[] = {{{1, 0, 1}, &v.model},
+                 {{0, 1, 1}, &v.plain},
+                 {{1, 1, 0}, &v.baselines[NTK_BASELINE_SIGMA]},
+                 {{0, 0, 0}, &v.baselines[NTK_BASELINE_SIGMA]}};
+    for (size_t i = 0; i < 4; i++) {
+        unsigned flags = 0;
+        ck_assert_ptr_eq(ntk_interval_model_for(&v, &cases[i].told, &flags), cases[i].expected);
+        ck_assert_uint_eq(flags, i ? NTK_FLAG_FEATURES_ALONE : 0);
+    }
+}
+END_TEST
+
+Suite *ntk_suite_interval(void)
+{
+    Suite *suite = suite_create("interval");
+    TCase *tests = tcase_create("interval");
+    tcase_add_test(tests, every_family_has_its_reach);
+    tcase_add_test(tests, stronger_promises_are_wider);
+    tcase_add_test(tests, exceedance_falls_with_the_threshold_and_agrees_with_the_interval);
+    tcase_add_test(tests, what_is_uncalibrated_stays_unknown);
+    tcase_add_test(tests, bounds_cut_limits_and_say_so);
+    tcase_add_test(tests, a_query_without_date_or_place_gets_a_plainer_model);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
