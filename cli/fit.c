@@ -100,6 +100,51 @@ static void name_variables(const struct ntk_archive *archive, struct ntk_calibra
     }
 }
 
+/* One limit of "NAME:LEAST:MOST": a number, or nothing. */
+static int parse_bound(const char *text, size_t length, double *out)
+{
+    char number[64], *end;
+    if (length == 0)
+        return 1;
+    if (length >= sizeof number)
+        return 0;
+    memcpy(number, text, length);
+    number[length] = 0;
+    *out = strtod(number, &end);
+    return !*end && isfinite(*out);
+}
+
+/* Bounds such as q850:0:,rh:0:100 go to the variables they name. */
+static enum ntk_status set_bounds(const char *bounds, struct ntk_calibration_lead *lead,
+                                  struct ntk_error *error)
+{
+    for (const char *next = bounds; next;) {
+        size_t length = strcspn(next, ","), name = strcspn(next, ":");
+        const char *least = next + name + 1, *comma = next + length;
+        const char *colon = name < length ? memchr(least, ':', (size_t)(comma - least)) : NULL;
+        double low = -INFINITY, high = INFINITY;
+        if (!colon || name == 0 || !parse_bound(least, (size_t)(colon - least), &low) ||
+            !parse_bound(colon + 1, (size_t)(comma - colon - 1), &high) || low > high)
+            return ntk_fail(error, NTK_USAGE,
+                            "--bounds has '%.*s', NAME:LEAST:MOST was expected, such as q850:0: or "
+                            "rh:0:100",
+                            (int)length, next);
+        size_t v = 0;
+        while (v < lead->n_variables && (strlen(lead->variables[v].name) != name ||
+                                         strncmp(lead->variables[v].name, next, name)))
+            v++;
+        if (v == lead->n_variables)
+            return ntk_fail(error, NTK_USAGE,
+                            "--bounds names '%.*s', the archive has no variable with truths of "
+                            "that name",
+                            (int)name, next);
+        lead->variables[v].least = low;
+        lead->variables[v].most = high;
+        next = *comma ? comma + 1 : NULL;
+    }
+    return NTK_OK;
+}
+
 static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
                                 const struct ntk_archive *archive, size_t l, struct totals *totals,
                                 struct ntk_calibration_lead *out, struct ntk_error *error)
@@ -148,6 +193,8 @@ static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
     }
     out->lead_hours = archive->leads[l].hours;
     name_variables(archive, out);
+    if ((status = set_bounds(arguments->bounds, out, error)))
+        ntk_calibration_lead_clear(out);
 done:
     ntk_dataset_clear(&fitted);
     ntk_dataset_clear(&calibration);

@@ -112,10 +112,12 @@ static json_t *describe_level(const struct ntk_verification *v, size_t l)
 {
     const struct ntk_verify_level *level = &v->levels[l];
     return json_pack(
-        "{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n",
+        "{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n",
         (json_int_t)v->samples, "points", (json_int_t)v->points, "coverage",
         ntk_json_real(level->coverage.coverage), "coverage_low", ntk_json_real(level->coverage.low),
-        "coverage_high", ntk_json_real(level->coverage.high), "n_effective",
+        "coverage_high", ntk_json_real(level->coverage.high),
+        "expected_low", ntk_json_real(level->expected_low), "expected_high",
+        ntk_json_real(level->expected_high), "n_effective",
         ntk_json_real(level->coverage.n_effective), "width", ntk_json_real(level->width),
         "unbounded", level->unbounded, "interval_score", ntk_json_real(level->interval_score),
         "crps", ntk_json_real(v->crps), "bias", ntk_json_real(v->bias), "width_cv",

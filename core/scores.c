@@ -159,6 +159,16 @@ static void wilson(double p, double n, struct ntk_coverage *out)
     out->high = fmin(centre + half, 1);
 }
 
+void ntk_coverage_expected(const struct ntk_coverage *coverage, size_t n_test, size_t n_calibration,
+                           double *low, double *high)
+{
+    struct ntk_coverage both;
+    double ratio = (double)n_test / (double)n_calibration;
+    wilson(coverage->coverage, coverage->n_effective / (1 + ratio), &both);
+    *low = both.low;
+    *high = both.high;
+}
+
 void ntk_coverage_estimate(const double *covered_fraction, size_t n, size_t points,
                            struct ntk_coverage *out)
 {

@@ -46,6 +46,13 @@ struct ntk_coverage {
 void ntk_coverage_estimate(const double *covered_fraction, size_t n, size_t points,
                            struct ntk_coverage *out);
 
+/* 95 % interval for the coverage expected over calibration sets, which is what a conformal level
+ * promises: the quantile was itself read from `n_calibration` samples, each worth as much as one of
+ * the `n_test` samples behind `coverage`, so that the variances add (given the calibration set the
+ * coverage is Beta(k, n + 1 - k); Vovk 2012). */
+void ntk_coverage_expected(const struct ntk_coverage *coverage, size_t n_test, size_t n_calibration,
+                           double *low, double *high);
+
 /* Effective number of independent values in a series: n / (1 + 2 sum rho_k), the sum stopped at the
  * first pair of autocorrelations that is not positive (Geyer 1992). In [1, n]; n for a constant. */
 double ntk_effective_sample_size(const double *series, size_t n);

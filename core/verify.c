@@ -217,6 +217,8 @@ static enum ntk_status tally_finish(struct tally *tally, struct ntk_error *error
         level->interval_score = level->unbounded ? NAN : level->interval_score * share;
         ntk_coverage_estimate(tally->covered + l * tally->data->n, n, per_sample,
                               &level->coverage);
+        ntk_coverage_expected(&level->coverage, n, tally->model->n_samples, &level->expected_low,
+                              &level->expected_high);
     }
     enum ntk_status status = tally_deciles(tally, error);
     if (!status)

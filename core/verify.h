@@ -27,7 +27,8 @@ struct ntk_verify_data {
 
 /* Results at one level. */
 struct ntk_verify_level {
-    struct ntk_coverage coverage;
+    struct ntk_coverage coverage;        /* its interval: of this calibration set's coverage */
+    double expected_low, expected_high;  /* 95 %: of the coverage expected over calibration sets */
     double width, interval_score; /* NAN when the interval is unbounded */
     int unbounded;
     double decile_coverage[NTK_DECILES]; /* of the samples of each tenth of the width, narrow to

@@ -273,6 +273,38 @@ START_TEST(coverage_intervals_hold_the_truth)
 }
 END_TEST
 
+/* Calibration and test sets drawn anew: the expected coverage of the conformal quantile is within
+ * its interval in about 95 % of them, within the narrower one of the test set alone far less often.
+ */
+START_TEST(the_expected_coverage_knows_the_calibration_set)
+{
+    enum { N = 150, REPEATS = 1000 };
+    struct ntk_random random;
+    double scores[N], fraction[N];
+    size_t both = 0, test = 0;
+    ntk_random_init(&random, 77);
+    for (int repeat = 0; repeat < REPEATS; repeat++) {
+        struct ntk_coverage coverage;
+        double low, high;
+        for (size_t i = 0; i < N; i++) { /* insertion sort */
+            double x = ntk_random_normal(&random);
+            size_t at = i;
+            for (; at > 0 && scores[at - 1] > x; at--)
+                scores[at] = scores[at - 1];
+            scores[at] = x;
+        }
+        for (size_t i = 0; i < N; i++)
+            fraction[i] = ntk_random_normal(&random) <= scores[135]; /* ceil(151 0.9) = 136 */
+        ntk_coverage_estimate(fraction, N, 1, &coverage);
+        ntk_coverage_expected(&coverage, N, N, &low, &high);
+        both += low <= 0.9 && high >= 0.9;
+        test += coverage.low <= 0.9 && coverage.high >= 0.9;
+    }
+    ck_assert_double_eq_tol((double)both / REPEATS, 0.95, 0.025);
+    ck_assert_double_lt((double)test / REPEATS, 0.88);
+}
+END_TEST
+
 START_TEST(variation_of_equal_widths_is_zero)
 {
     double equal[4] = {3, 3, 3, 3}, two[2] = {1, 3};
@@ -463,6 +495,7 @@ Suite *ntk_suite_scores(void)
     tcase_add_test(tests, autocorrelation_lowers_the_effective_size);
     tcase_add_test(tests, duplicated_samples_do_not_raise_the_effective_size_of_a_coverage);
     tcase_add_test(tests, coverage_intervals_hold_the_truth);
+    tcase_add_test(tests, the_expected_coverage_knows_the_calibration_set);
     tcase_add_test(tests, variation_of_equal_widths_is_zero);
     tcase_add_test(tests, tails_keep_their_relative_accuracy);
     tcase_add_test(tests, the_normal_quantile_is_odd_and_increasing);
