@@ -127,6 +127,10 @@ $(TESTS):
 bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
 	$(B)/bench $(B)
 
+.PHONY: bench-skill
+bench-skill: all  ## the intervals against the baselines on a folder of archives (docs/skill.md)
+	tests/bench/skill.py $(B) $(or $(DATA),../shared/testbed)
+
 $(B)/bench: $(call objects,tests/bench) $(SUPPORT) $(IO) $(CORE)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_server) $(LIBS_io) $(LIBS_core)
 

@@ -231,11 +231,13 @@ static json_t *describe_shift(const struct report *report)
 {
     const struct ntk_calibration_lead *lead = ntk_query_lead(report->query, report->lead);
     struct ntk_shift shift;
-    if (ntk_shift_test(lead, report->coordinates, report->test.n, &shift, NULL))
+    if (ntk_shift_test(lead, report->coordinates, report->test.valid_time, report->test.n, &shift,
+                       NULL))
         return json_null();
-    return json_pack("{s:o, s:I, s:o, s:b}", "p_value", ntk_json_real(shift.p_value), "component",
-                     (json_int_t)shift.component, "component_shift_sd",
-                     ntk_json_real(shift.shift_sd), "shifted", shift.p_value < NTK_SHIFT_ALPHA);
+    return json_pack("{s:o, s:I, s:o, s:o, s:b}", "p_value", ntk_json_real(shift.p_value),
+                     "component", (json_int_t)shift.component, "component_shift_sd",
+                     ntk_json_real(shift.shift_sd), "season_unseen",
+                     ntk_json_real(shift.season_unseen), "shifted", shift.shifted);
 }
 
 static json_t *describe_lead(const struct report *report)

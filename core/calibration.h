@@ -116,6 +116,7 @@ struct ntk_calibration_lead {
     struct ntk_sweep_row *sweep;
 
     struct ntk_predictors predictors;
+    uint64_t weeks; /* bit w: a sample is valid in week w (0 to 52) of the year; 0: no dates */
     double *component_n_effective; /* k: independent samples each kept coordinate's series is worth;
                                       NULL when it was not kept */
     size_t folds;            /* of the cross-fit; 0: scored on split = 1 alone, or not at all */

@@ -455,18 +455,20 @@ static void explained_clear(struct explained *e)
     free(e->fold_z);
 }
 
-/* The date explains errors when the samples are spread over the year: no gap above 120 days. */
-static int spans_the_year(const double *times, size_t n)
+static uint64_t weeks_of(const double *times, size_t n)
 {
-    const double week = 7 * 86400.0, year = 365.2425 * 86400.0;
-    char seen[54] = {0};
-    for (size_t i = 0; i < n; i++) {
-        double within = fmod(times[i], year);
-        seen[(size_t)((within < 0 ? within + year : within) / week) % 53] = 1;
-    }
-    size_t gap = 0, longest = 0;
-    for (size_t w = 0; w < 2 * 53; w++) {
-        gap = seen[w % 53] ? 0 : gap + 1;
+    uint64_t weeks = 0;
+    for (size_t i = 0; i < n; i++)
+        weeks |= (uint64_t)1 << ntk_week_of_year(times[i]);
+    return weeks;
+}
+
+/* The date explains errors when the samples are spread over the year: no gap above 120 days. */
+static int spans_the_year(uint64_t weeks)
+{
+    unsigned gap = 0, longest = 0;
+    for (unsigned w = 0; w < 2 * 53; w++) {
+        gap = weeks >> (w % 53) & 1 ? 0 : gap + 1;
         longest = gap > longest ? gap : longest;
     }
     return longest * 7 <= 120;
@@ -501,7 +503,8 @@ static enum ntk_status make_predictors(struct fitting *f, struct ntk_error *erro
     const struct ntk_posterior *posterior = &f->lead->posterior;
     size_t n = data->n, k = posterior->k, most = n / 10;
     most = most < NTK_PREDICTOR_COORDINATES ? most : NTK_PREDICTOR_COORDINATES;
-    if (data->valid_time && spans_the_year(data->valid_time, n)) {
+    f->lead->weeks = data->valid_time ? weeks_of(data->valid_time, n) : 0;
+    if (spans_the_year(f->lead->weeks)) {
         made->daily = times_of_day_differ(data->valid_time, n);
         made->n_season = made->daily ? 4 : 2;
     }

@@ -64,6 +64,13 @@ size_t ntk_predictors_select(const struct ntk_predictors *predictors, unsigned t
     return n;
 }
 
+unsigned ntk_week_of_year(double time)
+{
+    const double week = 7 * 86400.0, year = 365.2425 * 86400.0;
+    double within = fmod(time, year);
+    return (unsigned)((within < 0 ? within + year : within) / week) % 53;
+}
+
 void ntk_predictors_clear(struct ntk_predictors *predictors)
 {
     free(predictors->coordinate_scale);

@@ -57,6 +57,9 @@ size_t ntk_predictors_select(const struct ntk_predictors *predictors, unsigned t
 /* Only the date's part of z (n_season). */
 void ntk_predictors_season(const struct ntk_predictors *predictors, double valid_time, double *z);
 
+/* Week of the year, 0 to 52, of a time in seconds since 1970. */
+unsigned ntk_week_of_year(double time);
+
 void ntk_predictors_clear(struct ntk_predictors *predictors);
 
 /* "constant", "season", "season + ntk", "season + learned", ...: terms as a name. */

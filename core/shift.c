@@ -7,8 +7,21 @@
 
 enum { LEAST_SAMPLES = 8 };
 
+/* Share of the times with no calibrated week within two weeks. */
+static double unseen_share(uint64_t weeks, const double *times, size_t n)
+{
+    size_t unseen = 0;
+    for (size_t i = 0; i < n && weeks; i++) {
+        int near = 0;
+        for (unsigned w = 0; w < 5; w++)
+            near |= weeks >> ((ntk_week_of_year(times[i]) + 53 + w - 2) % 53) & 1;
+        unseen += !near;
+    }
+    return (double)unseen / (double)n;
+}
+
 enum ntk_status ntk_shift_test(const struct ntk_calibration_lead *lead, const double *coordinates,
-                               size_t n, struct ntk_shift *out, struct ntk_error *error)
+                               const double *valid_time, size_t n, struct ntk_shift *out, struct ntk_error *error)
 {
     size_t k = lead->posterior.k;
     double *series = NULL, largest = -1;
@@ -36,6 +49,8 @@ enum ntk_status ntk_shift_test(const struct ntk_calibration_lead *lead, const do
     }
     free(series);
     found.p_value = fmin(1, 2 * ntk_normal_cdf(-largest) * (double)k);
+    found.season_unseen = unseen_share(lead->weeks, valid_time, n);
+    found.shifted = found.p_value < NTK_SHIFT_ALPHA || found.season_unseen > NTK_SHIFT_UNSEEN;
     *out = found;
     return NTK_OK;
 }

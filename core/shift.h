@@ -7,7 +7,8 @@
  *   t_j = m_j / sqrt(lambda_j / n (1 / n_j + 1 / n'_j))
  *
  * n_j and n'_j the effective numbers of independent samples of the two series; the p-value is the
- * smallest two-sided normal tail over the components, times their number (Bonferroni).
+ * smallest two-sided normal tail over the components, times their number (Bonferroni). Beside it the
+ * calendar: the share of samples more than two weeks of the year away from every calibration sample.
  *
  * Plain function: safe from any thread.
  */
@@ -20,15 +21,20 @@
 /* A p-value below this says that the samples are not exchangeable with the calibration set. */
 #define NTK_SHIFT_ALPHA 0.001
 
+/* So does a larger share of samples from a season that was not calibrated on. */
+#define NTK_SHIFT_UNSEEN 0.2
+
 struct ntk_shift {
     double p_value;   /* in [0, 1] */
     size_t component; /* that moved most */
     double shift_sd;  /* its mean, in standard deviations of the calibration set */
+    double season_unseen; /* share of the samples, in [0, 1]; 0 without dates */
+    int shifted;
 };
 
-/* coordinates: n x k along the kept directions, in time order. NTK_BAD_DATA: fewer than 8 samples,
+/* coordinates: n x k along the kept directions, in time order; valid_time (n). NTK_BAD_DATA: fewer than 8 samples,
  * or a lead that does not know its components' effective numbers. */
 enum ntk_status ntk_shift_test(const struct ntk_calibration_lead *lead, const double *coordinates,
-                               size_t n, struct ntk_shift *out, struct ntk_error *error);
+                               const double *valid_time, size_t n, struct ntk_shift *out, struct ntk_error *error);
 
 #endif

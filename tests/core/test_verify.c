@@ -115,7 +115,7 @@ END_TEST
 /* White coordinates: the test fires for a shift of one deviation and not without one. */
 START_TEST(a_shift_of_the_features_is_found_and_named)
 {
-    double eigenvalues[3] = {300, 200, 100}, worth[3] = {100, 100, 100}, c[60 * 3];
+    double eigenvalues[3] = {300, 200, 100}, worth[3] = {100, 100, 100}, c[60 * 3], times[60];
     struct ntk_calibration_lead lead = {.n = 100,
                                         .posterior = {.k = 3, .kept_eigenvalues = eigenvalues},
                                         .component_n_effective = worth};
@@ -123,20 +123,30 @@ START_TEST(a_shift_of_the_features_is_found_and_named)
     struct ntk_shift shift;
     size_t fired = 0;
     ntk_random_init(&random, 6);
+    for (size_t i = 0; i < 60; i++)
+        times[i] = (double)i * 86400;
     for (int repeat = 0; repeat < 200; repeat++) {
         for (size_t i = 0; i < 60 * 3; i++)
             c[i] = ntk_random_normal(&random) * sqrt(eigenvalues[i % 3] / 100);
-        ck_assert_int_eq(ntk_shift_test(&lead, c, 60, &shift, NULL), NTK_OK);
+        ck_assert_int_eq(ntk_shift_test(&lead, c, times, 60, &shift, NULL), NTK_OK);
         fired += shift.p_value < NTK_SHIFT_ALPHA;
     }
     ck_assert_uint_le(fired, 4);
+    lead.weeks = 0x1ff; /* the first nine weeks, which all samples are in or next to */
+    ck_assert_int_eq(ntk_shift_test(&lead, c, times, 60, &shift, NULL), NTK_OK);
+    ck_assert_double_eq(shift.season_unseen, 0);
+    lead.weeks = 1; /* the first week alone: samples from the fourth on are of an unseen season */
+    ck_assert_int_eq(ntk_shift_test(&lead, c, times, 60, &shift, NULL), NTK_OK);
+    ck_assert_double_eq_tol(shift.season_unseen, 39.0 / 60, 1e-12);
+    ck_assert(shift.shifted);
+    lead.weeks = 0;
     for (size_t i = 0; i < 60; i++)
         c[i * 3 + 1] += sqrt(2);
-    ck_assert_int_eq(ntk_shift_test(&lead, c, 60, &shift, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_shift_test(&lead, c, times, 60, &shift, NULL), NTK_OK);
     ck_assert(shift.p_value < NTK_SHIFT_ALPHA);
     ck_assert_uint_eq(shift.component, 1);
     ck_assert_double_eq_tol(shift.shift_sd, 1, 0.4);
-    ck_assert_int_eq(ntk_shift_test(&lead, c, 7, &shift, NULL), NTK_BAD_DATA);
+    ck_assert_int_eq(ntk_shift_test(&lead, c, times, 7, &shift, NULL), NTK_BAD_DATA);
 }
 END_TEST
 
