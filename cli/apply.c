@@ -7,6 +7,7 @@
 #include "cli/dataset.h"
 #include "cli/query.h"
 #include "core/interval.h"
+#include "core/novelty.h"
 #include "io/netcdf/interval_writer.h"
 
 /* Samples a block: features and one variable's limits stay within about this many bytes. */
@@ -111,7 +112,7 @@ static enum ntk_status eval_samples(struct block *block, struct ntk_error *error
                              ntk_posterior_coordinates(&lead->posterior, block->work),
                              block->variance[i].sigma, block->covariates + i * q,
                              block->z + i * block->z_stride);
-        block->novelty[i] = ntk_interval_novelty(lead, block->variance[i].prior);
+        block->novelty[i] = ntk_novelty_prior(lead, block->variance[i].prior);
         block->sample_flags[i] =
             (unsigned char)ntk_interval_sample_flags(lead, block->variance[i].prior);
         block->counts.outside_support += !!(block->sample_flags[i] & NTK_FLAG_OUTSIDE_SUPPORT);

@@ -33,6 +33,8 @@ void ntk_calibration_lead_clear(struct ntk_calibration_lead *lead)
     free(lead->ica_excess_kurtosis);
     free(lead->sweep);
     free(lead->prior_reference);
+    free(lead->residual_reference);
+    free(lead->distance_reference);
     ntk_predictors_clear(&lead->predictors);
     free(lead->component_n_effective);
     for (size_t v = 0; v < lead->n_variables && lead->variables; v++) {

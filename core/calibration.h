@@ -122,6 +122,7 @@ struct ntk_calibration_lead {
     size_t folds;            /* of the cross-fit; 0: scored on split = 1 alone, or not at all */
     size_t n_prior;          /* out-of-sample prior variances kept for novelty */
     double *prior_reference; /* n_prior, ascending */
+    double *residual_reference, *distance_reference; /* the same of core/novelty.h's other two */
 
     size_t n_variables;
     struct ntk_calibration_variable *variables;

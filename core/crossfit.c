@@ -146,6 +146,17 @@ static double sigma_of(enum ntk_variance_mode mode, double s2, double shrunk, do
     return sqrt(mode == NTK_VARIANCE_REFERENCE ? fmax(variance, 1e-8) + residual : variance);
 }
 
+/* The parts of novelty of one held-out sample: `whitened` is sum c_j^2 / lambda_j. */
+static void keep_parts(const struct fold *fold, const struct ntk_crossfit_options *options, size_t i,
+                       double residual, double whitened, double s2)
+{
+    if (!options->residual)
+        return;
+    options->residual[fold->first + i] = fmax(residual, 0);
+    options->distance[fold->first + i] =
+        (double)fold->fitted * (whitened + fmax(residual, 0) / s2);
+}
+
 /* All ranks by SVD: rank k keeps the first k coordinates, its residual is what is left. */
 static enum ntk_status score_svd(const struct fold *fold,
                                  const struct ntk_crossfit_options *options,
@@ -158,12 +169,15 @@ static enum ntk_status score_svd(const struct fold *fold,
                                        spectrum->count, spectrum->rank, k);
         for (size_t i = 0; i < fold->held; i++) {
             const double *c = fold->c + i * spectrum->kept;
-            double shrunk = 0, kept = 0;
+            double shrunk = 0, kept = 0, whitened = 0;
             for (size_t j = 0; j < k; j++) {
                 double square = c[j] * c[j];
                 shrunk += square / (spectrum->eigenvalues[j] + s2);
+                whitened += square / spectrum->eigenvalues[j];
                 kept += square;
             }
+            if (a == 0)
+                keep_parts(fold, options, i, fold->prior[i] - kept, whitened, s2);
             sigma[a * fold->n + fold->first + i] =
                 sigma_of(options->variance_mode, s2, shrunk, fold->prior[i] - kept);
         }
@@ -184,12 +198,15 @@ static void score_ica_rank(const struct fold *fold, const struct ntk_crossfit_op
                                    spectrum->rank, k);
     for (size_t i = 0; i < fold->held; i++) {
         const double *c = fold->c + i * spectrum->kept;
-        double shrunk = 0, kept = 0;
+        double shrunk = 0, kept = 0, whitened = 0;
         for (size_t j = 0; j < k; j++) {
             double along = cblas_ddot((int)m, basis + j * m, 1, c, 1);
             shrunk += along * along / (kept_values[j] + s2);
+            whitened += along * along / kept_values[j];
             kept += along * along;
         }
+        if (options->ranks[0] >= k)
+            keep_parts(fold, options, i, fold->prior[i] - kept, whitened, s2);
         sigma[fold->first + i] =
             sigma_of(options->variance_mode, s2, shrunk, fold->prior[i] - kept);
     }

@@ -29,6 +29,9 @@ struct ntk_crossfit_options {
      * n_coordinates, 0 where a fold has fewer directions. NULL: not wanted. */
     size_t n_coordinates;
     double *coordinates;
+    /* At ranks[0], for every held-out sample: its residual variance and its squared distance
+     * (core/novelty.h), n each; NULL: not wanted. */
+    double *residual, *distance;
 };
 
 /* Folds for n samples in time order: NTK_CROSSFIT_FOLDS, fewer for small n; 0 when n < 4. */

@@ -9,6 +9,7 @@
 
 #include "core/crossfit.h"
 #include "core/directions.h"
+#include "core/novelty.h"
 #include "core/scores.h"
 #include "core/spectrum.h"
 
@@ -442,6 +443,7 @@ static int ascending(const void *a, const void *b)
 struct explained {
     struct ntk_situations situations;
     double *z, *folds, *calibration_z, *calibration_sigma, *prior;
+    double *residual, *distance; /* of the samples that prior is of */
     const double **fold_z;
 };
 
@@ -452,6 +454,8 @@ static void explained_clear(struct explained *e)
     free(e->calibration_z);
     free(e->calibration_sigma);
     free(e->prior);
+    free(e->residual);
+    free(e->distance);
     free(e->fold_z);
 }
 
@@ -610,7 +614,10 @@ static enum ntk_status explain_folds(struct fitting *f, struct explained *e,
     e->folds = ntk_matrix_create(folds * n, count);
     e->fold_z = calloc(folds, sizeof *e->fold_z);
     enum ntk_status status = NTK_OK;
-    if (!coordinates || !sigma || !prior || !e->folds || !e->fold_z) {
+    e->residual = ntk_matrix_create(1, n);
+    e->distance = ntk_matrix_create(1, n);
+    if (!coordinates || !sigma || !prior || !e->folds || !e->fold_z || !e->residual ||
+        !e->distance) {
         status = ntk_fail_memory(error, "the folds' predictors", folds * n * count * 8);
         goto done;
     }
@@ -619,6 +626,8 @@ static enum ntk_status explain_folds(struct fitting *f, struct explained *e,
     crossfit.n_ranks = 1;
     crossfit.n_coordinates = kc;
     crossfit.coordinates = coordinates;
+    crossfit.residual = e->residual;
+    crossfit.distance = e->distance;
     if ((status = ntk_crossfit(f->spectrum->coordinates, f->norms, n, f->spectrum->rank, &crossfit,
                                sigma, prior, &unconverged, error)))
         goto done;
@@ -651,7 +660,12 @@ static enum ntk_status explain_calibration(struct fitting *f, struct explained *
     e->calibration_z = ntk_matrix_create(n, count);
     e->calibration_sigma = ntk_matrix_create(1, n);
     e->prior = ntk_matrix_create(1, n);
-    if (!work || !e->calibration_z || !e->calibration_sigma || !e->prior) {
+    free(e->residual); /* of the fitted samples */
+    free(e->distance);
+    e->residual = ntk_matrix_create(1, n);
+    e->distance = ntk_matrix_create(1, n);
+    if (!work || !e->calibration_z || !e->calibration_sigma || !e->prior || !e->residual ||
+        !e->distance) {
         free(work);
         return ntk_fail_memory(error, "an evaluation", posterior->d * sizeof(double));
     }
@@ -660,6 +674,10 @@ static enum ntk_status explain_calibration(struct fitting *f, struct explained *
         ntk_posterior_eval(posterior, data->calibration_features + i * data->d, work, &variance);
         e->calibration_sigma[i] = variance.sigma;
         e->prior[i] = variance.prior;
+        e->residual[i] = variance.residual;
+        e->distance[i] = ntk_novelty_distance(posterior, f->lead->n,
+                                              ntk_posterior_coordinates(posterior, work),
+                                              variance.residual);
         ntk_predictors_eval(
             predictors, data->calibration_valid_time ? data->calibration_valid_time[i] : NAN,
             ntk_posterior_coordinates(posterior, work), variance.sigma,
@@ -730,22 +748,28 @@ static enum ntk_status fit_variable(struct fitting *f, const struct explained *e
     return status;
 }
 
-static enum ntk_status keep_prior(struct fitting *f, struct explained *e, struct ntk_error *error)
+/* What a new sample's novelty is read against. */
+static enum ntk_status keep_references(struct fitting *f, struct explained *e,
+                                       struct ntk_error *error)
 {
     struct ntk_calibration_lead *lead = f->lead;
     size_t n = f->data->n_calibration ? f->data->n_calibration : f->data->n;
-    double *prior = e->prior;
-    if (!prior && !f->prior)
+    if (!e->prior && !f->prior)
         return NTK_OK;
-    if (!prior && !(prior = ntk_matrix_create(1, n)))
+    if (!e->prior && !(e->prior = ntk_matrix_create(1, n)))
         return ntk_fail_memory(error, "the prior variances", n * sizeof(double));
-    if (!e->prior)
-        memcpy(prior, f->prior, n * sizeof *prior);
-    e->prior = NULL;
-    lead->n_effective = ntk_effective_sample_size(prior, n);
-    qsort(prior, n, sizeof *prior, ascending);
+    if (!f->data->n_calibration)
+        memcpy(e->prior, f->prior, n * sizeof *e->prior);
+    lead->n_effective = ntk_effective_sample_size(e->prior, n);
+    double **references[3] = {&lead->prior_reference, &lead->residual_reference,
+                              &lead->distance_reference};
+    double **values[3] = {&e->prior, &e->residual, &e->distance};
+    for (int i = 0; i < 3; i++) {
+        qsort(*values[i], n, sizeof **values[i], ascending);
+        *references[i] = *values[i];
+        *values[i] = NULL;
+    }
     lead->n_prior = n;
-    lead->prior_reference = prior;
     return NTK_OK;
 }
 
@@ -763,7 +787,7 @@ static enum ntk_status score_all(struct fitting *f, struct ntk_error *error)
     for (size_t v = 0; v < data->n_variables && !status; v++)
         status = fit_variable(f, &e, v, error);
     if (!status)
-        status = keep_prior(f, &e, error);
+        status = keep_references(f, &e, error);
     explained_clear(&e);
     return status;
 }

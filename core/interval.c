@@ -200,21 +200,6 @@ ntk_interval_model_for(const struct ntk_calibration_variable *variable, const st
                                             : &variable->baselines[NTK_BASELINE_SIGMA];
 }
 
-double ntk_interval_novelty(const struct ntk_calibration_lead *lead, double prior)
-{
-    size_t low = 0, high = lead->n_prior; /* first reference above `prior` */
-    if (high == 0)
-        return NAN;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (lead->prior_reference[middle] <= prior)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return 100.0 * (double)low / (double)lead->n_prior;
-}
-
 unsigned ntk_interval_sample_flags(const struct ntk_calibration_lead *lead, double prior)
 {
     unsigned flags = 0;

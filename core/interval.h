@@ -82,10 +82,6 @@ double ntk_interval_pit(const struct ntk_interval_model *model, enum ntk_family 
 /* Cuts a limit at the variable's bounds; gives LIMIT_AT_BOUND when that changed it, else 0. */
 unsigned ntk_interval_bound(const struct ntk_calibration_variable *variable, double *limit);
 
-/* Where a prior variance stands among the calibration set's: percentile in [0, 100], NAN without
- * reference. */
-double ntk_interval_novelty(const struct ntk_calibration_lead *lead, double prior);
-
 /* The flags that hold for every variable of a sample: OUTSIDE_SUPPORT and COLLAPSED. */
 unsigned ntk_interval_sample_flags(const struct ntk_calibration_lead *lead, double prior);
 

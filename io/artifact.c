@@ -228,9 +228,11 @@ static enum ntk_status verify_lead(const struct ntk_calibration_lead *lead, cons
                         "%s: noise variance, mean norm and kept eigenvalues at lead %g h must be "
                         "above zero",
                         what, lead->lead_hours);
-    if (!is_ascending(lead->prior_reference, lead->n_prior))
-        return ntk_fail(error, NTK_BAD_DATA, "%s: prior_reference at lead %g h is not sorted", what,
-                        lead->lead_hours);
+    if (!is_ascending(lead->prior_reference, lead->n_prior) ||
+        !is_ascending(lead->residual_reference, lead->n_prior) ||
+        !is_ascending(lead->distance_reference, lead->n_prior))
+        return ntk_fail(error, NTK_BAD_DATA, "%s: a reference of novelty at lead %g h is not sorted",
+                        what, lead->lead_hours);
     enum ntk_status status = NTK_OK;
     for (size_t v = 0; v < lead->n_variables && !status; v++) {
         const struct ntk_calibration_variable *variable = &lead->variables[v];

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { FIXED_SLOTS = 14, MODEL_SLOTS = 7 };
+enum { FIXED_SLOTS = 16, MODEL_SLOTS = 7 };
 
 static struct ntk_slot make_slot(double lead_hours, const char *name, size_t rows, size_t columns,
                              double **values)
@@ -63,8 +63,13 @@ size_t ntk_slots_list(struct ntk_calibration_lead *lead, size_t d, double **scal
         slots[n++] = make_slot(h, "channel_scale", d, 0, &lead->standardise.channel_scale);
     else
         slots[n++] = make_slot(h, "mean_norm", 1, 0, &scalars[1]);
-    if (lead->n_prior)
+    if (lead->n_prior) {
         slots[n++] = make_slot(h, "prior_reference", lead->n_prior, 0, &lead->prior_reference);
+        slots[n++] =
+            make_slot(h, "residual_reference", lead->n_prior, 0, &lead->residual_reference);
+        slots[n++] =
+            make_slot(h, "distance_reference", lead->n_prior, 0, &lead->distance_reference);
+    }
     if (lead->method == NTK_METHOD_ICA) {
         slots[n++] = make_slot(h, "ica_unmixing", m, m, &lead->ica_unmixing);
         slots[n++] = make_slot(h, "ica_negentropy", m, 0, &lead->ica_negentropy);

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 #include "core/interval.h"
+#include "core/novelty.h"
 
 /* One sample, evaluated. */
 struct sample {
     size_t row;
     struct ntk_variance variance;
-    double novelty;
+    struct ntk_novelty novelty;
     unsigned flags;
     double *z;              /* predictors of the errors */
     double *centre, *scale; /* of the variable being written: its points */
@@ -46,7 +47,8 @@ static struct sample evaluate(const struct ntk_interval_query *query, size_t row
     double *work = w->posterior;
     ntk_posterior_eval_f32(&lead->posterior, query->features.values + row * query->features.columns,
                            work, &sample.variance);
-    sample.novelty = ntk_interval_novelty(lead, sample.variance.prior);
+    ntk_novelty_eval(lead, &sample.variance, ntk_posterior_coordinates(&lead->posterior, work),
+                     &sample.novelty);
     sample.flags = ntk_interval_sample_flags(lead, sample.variance.prior);
     for (size_t j = 0; j < q && covariates; j++)
         w->covariates[j] = (double)covariates[row * q + j];
@@ -254,6 +256,22 @@ static void write_variable(const struct ntk_interval_query *query,
     ntk_text_append(text, "}");
 }
 
+static void write_novelty(const struct ntk_novelty *novelty, struct ntk_text *text)
+{
+    write_member(text, ",\"novelty\":", novelty->prior);
+    write_member(text, ",\"residual_novelty\":", novelty->residual);
+    write_member(text, ",\"distance\":", novelty->distance);
+    write_member(text, ",\"distance_percentile\":", novelty->distance_percentile);
+    ntk_text_append(text, ",\"components\":[");
+    for (size_t i = 0; i < novelty->n_components; i++) {
+        ntk_text_append(text, i ? ",{\"component\":" : "{\"component\":");
+        ntk_text_append_size(text, novelty->component[i]);
+        write_member(text, ",\"share\":", novelty->share[i]);
+        ntk_text_append(text, "}");
+    }
+    ntk_text_append(text, "]");
+}
+
 static void write_sample(const struct ntk_interval_query *query, const struct sample *sample,
                          struct ntk_text *text)
 {
@@ -263,7 +281,7 @@ static void write_sample(const struct ntk_interval_query *query, const struct sa
     write_member(text, ",\"correction\":", sample->variance.correction);
     write_member(text, ",\"posterior_variance\":", sample->variance.posterior);
     write_member(text, ",\"residual_variance\":", sample->variance.residual);
-    write_member(text, ",\"novelty\":", sample->novelty);
+    write_novelty(&sample->novelty, text);
     ntk_text_append(text, ",\"flags\":");
     write_flags(text, sample->flags);
     ntk_text_append(text, ",\"variables\":{");
@@ -347,7 +365,7 @@ static void write_row(const struct ntk_interval_query *query,
     write_cell(text, limit_at(query, variable, sample, level, 1, point, &flags));
     write_cell(text, variable->standard * sample->scale[point]);
     write_cell(text, sample->variance.sigma);
-    write_cell(text, sample->novelty);
+    write_cell(text, sample->novelty.prior);
     write_csv_flags(text, sample->flags | point_flags(query, variable, sample, level, point));
 }
 
@@ -367,7 +385,7 @@ static void write_rows(const struct ntk_interval_query *query, const struct samp
     write_cell(text, query->lead->lead_hours);
     ntk_text_append(text, ",,,,,,,");
     write_cell(text, sample->variance.sigma);
-    write_cell(text, sample->novelty);
+    write_cell(text, sample->novelty.prior);
     write_csv_flags(text, sample->flags);
 }
 

@@ -8,6 +8,7 @@ int main(void)
     openblas_set_num_threads(1);
     SRunner *runner = srunner_create(ntk_suite_simulate());
     srunner_add_suite(runner, ntk_suite_commands());
+    srunner_add_suite(runner, ntk_suite_intervals());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *ntk_suite_commands(void);
+Suite *ntk_suite_intervals(void);
 Suite *ntk_suite_simulate(void);
 
 #endif

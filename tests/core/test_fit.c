@@ -7,6 +7,7 @@
 #include "core/directions.h"
 #include "core/fit.h"
 #include "core/interval.h"
+#include "core/novelty.h"
 #include "core/random.h"
 #include "core/scores.h"
 #include "tests/core/suites.h"
@@ -419,13 +420,51 @@ START_TEST(novelty_is_a_percentile)
 {
     double reference[4] = {1, 2, 3, 4};
     struct ntk_calibration_lead lead = {.prior_reference = reference, .n_prior = 4};
-    ck_assert_double_eq(ntk_interval_novelty(&lead, 0.5), 0);
-    ck_assert_double_eq(ntk_interval_novelty(&lead, 2), 50);
-    ck_assert_double_eq(ntk_interval_novelty(&lead, 9), 100);
+    ck_assert_double_eq(ntk_novelty_prior(&lead, 0.5), 0);
+    ck_assert_double_eq(ntk_novelty_prior(&lead, 2), 50);
+    ck_assert_double_eq(ntk_novelty_prior(&lead, 9), 100);
     ck_assert_uint_eq(ntk_interval_sample_flags(&lead, 4), 0);
     ck_assert_uint_eq(ntk_interval_sample_flags(&lead, 4.1), NTK_FLAG_OUTSIDE_SUPPORT);
     lead.collapse_ratio = 0.9;
     ck_assert_uint_eq(ntk_interval_sample_flags(&lead, 1), NTK_FLAG_COLLAPSED);
+}
+END_TEST
+
+/* A sample moved along one kept direction is far, and that direction is named. */
+START_TEST(novelty_names_the_component_that_moved)
+{
+    struct example example = make_example(120, 10, 4, 50);
+    struct ntk_fit_options options = published();
+    options.method = NTK_CHOOSE_SVD;
+    options.rank = 4;
+    struct ntk_calibration_lead lead = fit(&example, &options);
+    const struct ntk_posterior *posterior = &lead.posterior;
+    double *work = ntk_matrix_create(1, ntk_posterior_work_size(posterior)), moved[10];
+    struct ntk_variance variance;
+    struct ntk_novelty novelty;
+    double mean = 0;
+    for (size_t i = 0; i < 120; i++) {
+        ntk_posterior_eval(posterior, example.features + i * 10, work, &variance);
+        ntk_novelty_eval(&lead, &variance, ntk_posterior_coordinates(posterior, work), &novelty);
+        mean += novelty.distance * novelty.distance / 120;
+        ck_assert_uint_eq(novelty.n_components, 3);
+        ck_assert(novelty.share[0] >= novelty.share[1] && novelty.share[1] >= novelty.share[2]);
+    }
+    ck_assert_double_eq_tol(mean, 9.9, 0.2); /* k of the kept, d - k of the rest, in sample */
+    for (size_t j = 0; j < 10; j++)
+        moved[j] = posterior->centre[j] + 12 * sqrt(posterior->kept_eigenvalues[2] / 120) *
+                                              posterior->basis[2 * 10 + j] *
+                                              lead.standardise.mean_norm;
+    ntk_posterior_eval(posterior, moved, work, &variance);
+    ntk_novelty_eval(&lead, &variance, ntk_posterior_coordinates(posterior, work), &novelty);
+    ck_assert_uint_eq(novelty.component[0], 2);
+    ck_assert_double_eq_tol(novelty.distance, 12, 1e-6);
+    ck_assert_double_eq_tol(novelty.share[0], 1, 1e-6);
+    ck_assert_double_eq(novelty.residual, 0);
+    ck_assert(novelty.distance_percentile > 90);
+    free(work);
+    ntk_calibration_lead_clear(&lead);
+    example_clear(&example);
 }
 END_TEST
 
@@ -449,6 +488,7 @@ Suite *ntk_suite_fit(void)
     tcase_add_test(tests, a_block_without_which_nothing_varies_is_named);
     tcase_add_test(tests, the_smallest_samples_are_fitted_or_uncalibrated);
     tcase_add_test(tests, novelty_is_a_percentile);
+    tcase_add_test(tests, novelty_names_the_component_that_moved);
     suite_add_tcase(suite, tests);
     return suite;
 }
