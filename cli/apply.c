@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/dataset.h"
+#include "cli/map.h"
 #include "cli/query.h"
 #include "core/interval.h"
 #include "core/novelty.h"
@@ -27,6 +28,8 @@ struct block {
     double *z;          /* capacity x z_stride: predictors of the errors */
     double *covariates; /* capacity x the archive's, or NULL */
     size_t z_stride;
+    struct ntk_map *map; /* of the lead; NULL without a features_map */
+    float *map_sigma;    /* rows of a block x map_points, or NULL */
     struct ntk_variance *variance;
     unsigned char *sample_flags;
     struct counts counts;
@@ -62,6 +65,8 @@ static void block_clear(struct block *block)
     free(block->work);
     free(block->novelty);
     free(block->z);
+    ntk_map_free(block->map);
+    free(block->map_sigma);
     free(block->covariates);
     free(block->variance);
     free(block->sample_flags);
@@ -181,6 +186,7 @@ struct answer {
     const struct ntk_calibration_variable *variable; /* NULL: uncalibrated */
     const struct ntk_interval_model *model;
     const struct ntk_predictors *predictors;
+    int mapped;     /* sigma is that of the grid point */
     unsigned flags; /* of every point */
     double standard;
     struct ntk_reach reach[NTK_LEVELS_MOST];
@@ -195,9 +201,13 @@ static void answer_prepare(const struct block *block, size_t v, struct answer *a
     answer->predictors = &ntk_query_lead(block->query, block->lead)->predictors;
     answer->variable = ntk_query_variable(block->query, block->lead, v);
     answer->standard = NAN;
+    int gridded = block->query->archive->variables[v].place == NTK_PLACE_GRID;
     answer->flags = answer->variable ? 0 : NTK_FLAG_UNCALIBRATED;
     if (answer->variable) {
-        answer->model = ntk_interval_model_for(answer->variable, &told, &answer->flags);
+        answer->mapped = block->map && gridded && answer->variable->mapped.n_samples > 0;
+        answer->model = answer->mapped
+                            ? &answer->variable->mapped
+                            : ntk_interval_model_for(answer->variable, &told, &answer->flags);
         answer->standard = ntk_interval_standard_scale(answer->model, arguments->interval.family);
     }
     for (size_t level = 0; level < arguments->n_levels; level++) {
@@ -242,11 +252,18 @@ static void fill_sample(struct block *block, size_t i, const struct answer *answ
 {
     double sigma = block->variance[i].sigma;
     unsigned flags = block->sample_flags[i] | answer->flags;
-    if (answer->model && !isnan(sigma))
+    if (answer->mapped) {
+        const float *map = block->map_sigma + i * field->points;
+        for (size_t p = 0; p < field->points; p++) {
+            answer->centre[p] = 0;
+            answer->scale[p] = (double)map[p];
+        }
+    } else if (answer->model && !isnan(sigma))
         ntk_error_model_eval(&answer->model->error, answer->predictors,
                              block->z + i * block->z_stride, sigma, 0, field->points,
                              answer->centre, answer->scale);
-    for (size_t p = 0; p < field->points && (!answer->model || isnan(sigma)); p++)
+    int unknown = !answer->mapped && (!answer->model || isnan(sigma));
+    for (size_t p = 0; p < field->points && unknown; p++)
         answer->centre[p] = answer->scale[p] = NAN;
     for (size_t p = 0; p < field->points; p++)
         fill_point(block, answer, p, i * field->points + p, flags, field);
@@ -292,6 +309,9 @@ static enum ntk_status apply_block(struct block *block, struct ntk_error *error)
                                              block->covariates, error);
     if (!status)
         status = eval_samples(block, error);
+    for (size_t i = 0; i < block->count && block->map && !status; i++)
+        status = ntk_map_sigma(block->map, block->lead, block->first + i,
+                               block->map_sigma + i * archive->map_points, error);
     if (!status)
         status =
             ntk_interval_writer_put_samples(block->writer, block->lead, block->first, block->count,
@@ -314,18 +334,40 @@ static size_t rows_per_block(const struct block *block)
     return rows < 1 ? 1 : rows;
 }
 
+/* A map is read only when a variable of this lead was calibrated with one. */
+static enum ntk_status prepare_map(struct block *block, size_t rows, struct ntk_error *error)
+{
+    const struct ntk_archive *archive = block->query->archive;
+    const struct ntk_calibration_lead *lead = ntk_query_lead(block->query, block->lead);
+    int wanted = 0;
+    ntk_map_free(block->map);
+    free(block->map_sigma);
+    block->map = NULL;
+    block->map_sigma = NULL;
+    for (size_t v = 0; v < lead->n_variables; v++)
+        wanted = wanted || lead->variables[v].mapped.n_samples > 0;
+    if (!wanted || !ntk_map_fits(archive, lead->posterior.d))
+        return NTK_OK;
+    if (!(block->map_sigma = malloc(rows * archive->map_points * sizeof(float))))
+        return ntk_fail_memory(error, "the maps of sigma", rows * archive->map_points * 4);
+    return ntk_map_create(archive, &lead->posterior, &block->map, error);
+}
+
 static enum ntk_status apply_leads(struct block *block, struct ntk_error *error)
 {
     const struct ntk_archive *archive = block->query->archive;
     for (block->lead = 0; block->lead < archive->n_leads; block->lead++) {
         size_t n = archive->leads[block->lead].n, rows = rows_per_block(block);
+        enum ntk_status status = prepare_map(block, rows, error);
+        if (status)
+            return status;
         for (block->first = 0; block->first < n; block->first += block->count) {
             block->count = n - block->first < rows ? n - block->first : rows;
             ntk_progress_report(block->context->progress,
                                 ((double)block->lead + (double)block->first / (double)n) /
                                     (double)archive->n_leads,
                                 "applying");
-            enum ntk_status status = apply_block(block, error);
+            status = apply_block(block, error);
             if (status)
                 return status;
         }

@@ -222,6 +222,7 @@ static void remove_dropped(const struct reading *reading, struct ntk_dataset *ma
         if (reading->dropped[i])
             continue;
         memmove(made->features + kept * d, made->features + i * d, d * sizeof(double));
+        made->row[kept] = reading->rows[i].index;
         made->reference_time[kept] = reading->rows[i].time;
         made->valid_time[kept] = made->valid_time[i];
         if (made->covariates)
@@ -313,11 +314,13 @@ static enum ntk_status fill(struct reading *reading, struct ntk_dataset *made,
     made->n_variables = reading->archive->n_variables;
     made->errors = calloc(made->n_variables + 1, sizeof *made->errors);
     made->features = ntk_matrix_create(n, d);
+    made->row = calloc(n + 1, sizeof *made->row);
     made->reference_time = ntk_matrix_create(1, n);
     made->valid_time = ntk_matrix_create(1, n);
     made->truth_sd = calloc(made->n_variables + 1, sizeof *made->truth_sd);
     made->band = calloc(made->n_variables + 1, sizeof *made->band);
-    if (!made->errors || !made->features || !made->reference_time || !made->valid_time ||
+    if (!made->errors || !made->features || !made->row || !made->reference_time ||
+        !made->valid_time ||
         !made->truth_sd || !made->band)
         return ntk_fail_memory(error, "the features", n * d * sizeof(double));
     for (size_t i = 0; i < n; i++)
@@ -369,6 +372,7 @@ void ntk_dataset_clear(struct ntk_dataset *dataset)
     free(dataset->band);
     free(dataset->errors);
     free(dataset->features);
+    free(dataset->row);
     free(dataset->reference_time);
     free(dataset->valid_time);
     free(dataset->covariates);

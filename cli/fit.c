@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/dataset.h"
+#include "cli/map.h"
 #include "core/fit.h"
 #include "io/artifact.h"
 #include "io/netcdf/archive.h"
@@ -145,6 +146,55 @@ static enum ntk_status set_bounds(const char *bounds, struct ntk_calibration_lea
     return NTK_OK;
 }
 
+/* Sigma at the scored places of every sample: n x places, to be freed. */
+static enum ntk_status read_maps(const struct ntk_archive *archive, size_t l,
+                                 const struct ntk_dataset *scored,
+                                 const struct ntk_posterior *posterior, float **out,
+                                 struct ntk_error *error)
+{
+    size_t points = archive->map_points, places = ntk_fit_mapped_places(points);
+    struct ntk_map *map = NULL;
+    float *whole = malloc(points * sizeof *whole), *sigma = malloc(scored->n * places * sizeof *sigma);
+    enum ntk_status status = whole && sigma
+                                 ? ntk_map_create(archive, posterior, &map, error)
+                                 : ntk_fail_memory(error, "the maps of sigma", points * sizeof *whole);
+    for (size_t i = 0; i < scored->n && !status; i++) {
+        status = ntk_map_sigma(map, l, scored->row[i], whole, error);
+        for (size_t p = 0; p < places && !status; p++)
+            sigma[i * places + p] = whole[ntk_fit_mapped_place(p, points)];
+    }
+    ntk_map_free(map);
+    free(whole);
+    if (status)
+        free(sigma);
+    else
+        *out = sigma;
+    return status;
+}
+
+/* Intervals from sigma of the grid point, where the archive has features for it. No sample was
+ * seen by the kernel as a grid point, so that none has to be left out. */
+static enum ntk_status fit_maps(const struct ntk_archive *archive, size_t l,
+                                const struct ntk_dataset *scored, struct ntk_calibration_lead *lead,
+                                struct ntk_error *error)
+{
+    float *sigma = NULL;
+    size_t v = 0;
+    if (!ntk_map_fits(archive, lead->posterior.d) || scored->n == 0)
+        return NTK_OK;
+    enum ntk_status status = read_maps(archive, l, scored, &lead->posterior, &sigma, error);
+    for (size_t a = 0; a < archive->n_variables && !status; a++) {
+        if (!archive->variables[a].has_truth)
+            continue;
+        if (archive->variables[a].place == NTK_PLACE_GRID)
+            status = ntk_fit_mapped(&scored->errors[a], scored->n, sigma,
+                                    &lead->variables[v].mapped, error);
+        v++;
+    }
+    free(sigma);
+    return status;
+}
+
 static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
                                 const struct ntk_archive *archive, size_t l, struct totals *totals,
                                 struct ntk_calibration_lead *out, struct ntk_error *error)
@@ -193,7 +243,8 @@ static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
     }
     out->lead_hours = archive->leads[l].hours;
     name_variables(archive, out);
-    if ((status = set_bounds(arguments->bounds, out, error)))
+    if ((status = set_bounds(arguments->bounds, out, error)) ||
+        (status = fit_maps(archive, l, calibration.n ? &calibration : &fitted, out, error)))
         ntk_calibration_lead_clear(out);
 done:
     ntk_dataset_clear(&fitted);

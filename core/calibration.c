@@ -40,6 +40,7 @@ void ntk_calibration_lead_clear(struct ntk_calibration_lead *lead)
     for (size_t v = 0; v < lead->n_variables && lead->variables; v++) {
         ntk_interval_model_clear(&lead->variables[v].model);
         ntk_interval_model_clear(&lead->variables[v].plain);
+        ntk_interval_model_clear(&lead->variables[v].mapped);
         for (size_t b = 0; b < NTK_BASELINE_COUNT; b++)
             ntk_interval_model_clear(&lead->variables[v].baselines[b]);
     }

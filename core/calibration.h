@@ -69,6 +69,8 @@ struct ntk_calibration_variable {
     struct ntk_interval_model model;
     struct ntk_interval_model plain; /* of the features alone, for queries that do not tell the date
                                         or the covariates; n_samples 0 when `model` needs neither */
+    struct ntk_interval_model mapped; /* q times sigma of the grid point, from a features_map;
+                                         n_samples 0 without */
     struct ntk_interval_model baselines[NTK_BASELINE_COUNT]; /* n_samples 0: not to be had */
 };
 

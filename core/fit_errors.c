@@ -472,6 +472,42 @@ enum ntk_status ntk_fit_errors(const struct ntk_situations *situations,
     return status;
 }
 
+/* ---- maps ---------------------------------------------------------------------------------- */
+
+size_t ntk_fit_mapped_places(size_t points)
+{
+    return at_most(points, NTK_POINTS_SCORED);
+}
+
+size_t ntk_fit_mapped_place(size_t i, size_t points)
+{
+    return place_of(i, ntk_fit_mapped_places(points), points);
+}
+
+enum ntk_status ntk_fit_mapped(const struct ntk_errors *errors, size_t n, const float *sigma,
+                               struct ntk_interval_model *out, struct ntk_error *error)
+{
+    struct ntk_interval_model made = {
+        .student_nu = NAN, .student_scale = NAN, .gaussian_scale = NAN};
+    struct job job = {.errors = errors, .scores_kept = NTK_SCORES_KEPT, .out = &made};
+    size_t taken = ntk_fit_mapped_places(errors->points);
+    double *scores = ntk_matrix_create(n, taken);
+    if (!scores)
+        return ntk_fail_memory(error, "the scores", n * taken * sizeof(double));
+    for (size_t i = 0; i < n * taken; i++) {
+        size_t p = ntk_fit_mapped_place(i % taken, errors->points);
+        scores[i] = (double)errors->values[i / taken * errors->points + p] / (double)sigma[i];
+    }
+    made.error = (struct ntk_error_model){.terms.proportional = 1, .points = errors->points};
+    enum ntk_status status = keep_scores(&job, scores, n, taken, error);
+    free(scores);
+    if (status)
+        ntk_interval_model_clear(&made);
+    else
+        *out = made;
+    return status;
+}
+
 /* ---- baselines ----------------------------------------------------------------------------- */
 
 /* q times the spread of the truths: nothing is fitted but q. */

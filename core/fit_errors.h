@@ -45,7 +45,14 @@ enum ntk_status ntk_fit_errors(const struct ntk_situations *situations,
                                const struct ntk_choice_options *options,
                                struct ntk_interval_model *out, struct ntk_error *error);
 
-/* The same for a baseline, which is fitted but not chosen; its family is Gaussian or conformal. When
+/* Scores |e| / sigma where sigma is known at every grid point: sigma (n x points) at the places that
+ * ntk_fit_mapped_place names, as many as ntk_fit_mapped_places says. Nothing else is fitted. */
+size_t ntk_fit_mapped_places(size_t points);
+size_t ntk_fit_mapped_place(size_t i, size_t points);
+enum ntk_status ntk_fit_mapped(const struct ntk_errors *errors, size_t n, const float *sigma,
+                               struct ntk_interval_model *out, struct ntk_error *error);
+
+/* ntk_fit_errors for a baseline, which is fitted but not chosen; its family is Gaussian or conformal. When
  * the data do not have what it needs, n_samples is 0. */
 enum ntk_status ntk_fit_baseline(const struct ntk_situations *situations,
                                  const struct ntk_errors *errors,

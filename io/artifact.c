@@ -239,6 +239,8 @@ static enum ntk_status verify_lead(const struct ntk_calibration_lead *lead, cons
         status = verify_model(&variable->model, variable->name, lead, what, error);
         if (!status)
             status = verify_model(&variable->plain, variable->name, lead, what, error);
+        if (!status)
+            status = verify_model(&variable->mapped, variable->name, lead, what, error);
         for (size_t b = 0; b < NTK_BASELINE_COUNT && !status; b++)
             status = verify_model(&variable->baselines[b], variable->name, lead, what, error);
     }

@@ -21,6 +21,8 @@ static json_t *describe_variable(const struct ntk_calibration_variable *variable
     json_object_set_new(json, "most", ntk_json_real(variable->most));
     if (variable->plain.n_samples)
         json_object_set_new(json, "plain", ntk_description_of_model(&variable->plain));
+    if (variable->mapped.n_samples)
+        json_object_set_new(json, "mapped", ntk_description_of_model(&variable->mapped));
     json_t *baselines = json_object();
     for (size_t b = 0; b < NTK_BASELINE_COUNT; b++) {
         if (variable->baselines[b].n_samples)
@@ -146,10 +148,10 @@ static enum ntk_status parse_variable(json_t *json, const char *what,
     json_error_t e;
     const char *name, *units, *standard_name;
     json_int_t points;
-    json_t *least, *most, *plain = NULL, *baselines;
-    if (json_unpack_ex(json, &e, 0, "{s:s, s:s, s:s, s:I, s:o, s:o, s?o, s:o}", "name", &name, "units",
+    json_t *least, *most, *plain = NULL, *mapped = NULL, *baselines;
+    if (json_unpack_ex(json, &e, 0, "{s:s, s:s, s:s, s:I, s:o, s:o, s?o, s?o, s:o}", "name", &name, "units",
                        &units, "standard_name", &standard_name, "points", &points, "least", &least,
-                       "most", &most, "plain", &plain, "baselines",
+                       "most", &most, "plain", &plain, "mapped", &mapped, "baselines",
                        &baselines))
         return bad_description(what, &e, error);
     if (!copy_text(variable->name, sizeof variable->name, name) ||
@@ -166,6 +168,9 @@ static enum ntk_status parse_variable(json_t *json, const char *what,
     if (!status && plain)
         status = ntk_description_parse_model(plain, what, predictors, variable->points,
                                              &variable->plain, error);
+    if (!status && mapped)
+        status = ntk_description_parse_model(mapped, what, predictors, variable->points,
+                                             &variable->mapped, error);
     for (size_t b = 0; b < NTK_BASELINE_COUNT && !status; b++) {
         json_t *one = json_object_get(baselines, ntk_baseline_name((enum ntk_baseline)b));
         if (one)

@@ -15,7 +15,7 @@ static struct ntk_slot make_slot(double lead_hours, const char *name, size_t row
 
 size_t ntk_slots_most(const struct ntk_calibration_lead *lead)
 {
-    return FIXED_SLOTS + lead->n_variables * (2 + NTK_BASELINE_COUNT) * MODEL_SLOTS;
+    return FIXED_SLOTS + lead->n_variables * (3 + NTK_BASELINE_COUNT) * MODEL_SLOTS;
 }
 
 /* One tensor of a variable's model: "scores/t2m", "plain_scores/t2m". */
@@ -91,6 +91,7 @@ size_t ntk_slots_list(struct ntk_calibration_lead *lead, size_t d, double **scal
         struct ntk_calibration_variable *variable = &lead->variables[v];
         n += list_model(h, "", variable->name, &variable->model, slots + n);
         n += list_model(h, "plain_", variable->name, &variable->plain, slots + n);
+        n += list_model(h, "mapped_", variable->name, &variable->mapped, slots + n);
         for (size_t b = 0; b < NTK_BASELINE_COUNT; b++) {
             char prefix[40];
             snprintf(prefix, sizeof prefix, "%s_", ntk_baseline_name((enum ntk_baseline)b));
