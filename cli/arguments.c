@@ -95,6 +95,9 @@ CHOICE_PARSER(family, interval.family, {"conformal", NTK_FAMILY_CONFORMAL},
               {"student_t", NTK_FAMILY_STUDENT_T})
 CHOICE_PARSER(variance, fit.variance_mode, {"published", NTK_VARIANCE_PUBLISHED},
               {"reference", NTK_VARIANCE_REFERENCE})
+CHOICE_PARSER(noise, fit.noise, {"tail_mean", NTK_NOISE_TAIL_MEAN},
+              {"per_sample", NTK_NOISE_PER_SAMPLE},
+              {"marchenko_pastur", NTK_NOISE_MARCHENKO_PASTUR}, {"validate", NTK_NOISE_VALIDATE})
 CHOICE_PARSER(standardise, fit.standardise, {"mean_norm", NTK_STANDARDISE_MEAN_NORM},
               {"per_channel", NTK_STANDARDISE_PER_CHANNEL})
 CHOICE_PARSER(ica_form, fit.ica_form, {"ritz", NTK_ICA_RITZ}, {"diagonal", NTK_ICA_DIAGONAL})
@@ -252,6 +255,8 @@ static const struct option options[] = {
      parse_map_miss},
     {"--variance", FIT, "published|reference", "Eq. 4, or what the Python package computes",
      parse_variance},
+    {"--noise", FIT, "tail_mean|per_sample|marchenko_pastur|validate",
+     "the noise variance of the kernel", parse_noise},
     {"--standardise", FIT, "mean_norm|per_channel", "one scale, or one for each feature",
      parse_standardise},
     {"--ica-form", FIT, "ritz|diagonal", "exact posterior of ICA's subspace, or its own directions",

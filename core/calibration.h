@@ -103,6 +103,9 @@ struct ntk_calibration_lead {
     double effective_rank, participation_ratio;
     double collapse_ratio;
 
+    enum ntk_noise noise; /* never VALIDATE */
+    double tail_variance; /* mean of the eigenvalues not kept */
+
     enum ntk_method method;
     enum ntk_method rule_method; /* what the rule alone says */
     enum ntk_ica_form ica_form;

@@ -148,13 +148,13 @@ static double sigma_of(enum ntk_variance_mode mode, double s2, double shrunk, do
 
 /* The parts of novelty of one held-out sample: `whitened` is sum c_j^2 / lambda_j. */
 static void keep_parts(const struct fold *fold, const struct ntk_crossfit_options *options, size_t i,
-                       double residual, double whitened, double s2)
+                       double residual, double whitened, double tail)
 {
     if (!options->residual)
         return;
     options->residual[fold->first + i] = fmax(residual, 0);
     options->distance[fold->first + i] =
-        (double)fold->fitted * (whitened + fmax(residual, 0) / s2);
+        (double)fold->fitted * (whitened + fmax(residual, 0) / tail);
 }
 
 /* All ranks by SVD: rank k keeps the first k coordinates, its residual is what is left. */
@@ -165,8 +165,10 @@ static enum ntk_status score_svd(const struct fold *fold,
     const struct ntk_spectrum *spectrum = fold->spectrum;
     for (size_t a = 0; a < options->n_ranks; a++) {
         size_t k = options->ranks[a] < spectrum->rank ? options->ranks[a] : spectrum->rank;
-        double s2 = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues,
-                                       spectrum->count, spectrum->rank, k);
+        double tail = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues,
+                                         spectrum->count, spectrum->rank, k);
+        double s2 = tail * ntk_noise_factor(options->noise, fold->fitted, options->d,
+                                            spectrum->rank, k);
         for (size_t i = 0; i < fold->held; i++) {
             const double *c = fold->c + i * spectrum->kept;
             double shrunk = 0, kept = 0, whitened = 0;
@@ -177,7 +179,7 @@ static enum ntk_status score_svd(const struct fold *fold,
                 kept += square;
             }
             if (a == 0)
-                keep_parts(fold, options, i, fold->prior[i] - kept, whitened, s2);
+                keep_parts(fold, options, i, fold->prior[i] - kept, whitened, tail);
             sigma[a * fold->n + fold->first + i] =
                 sigma_of(options->variance_mode, s2, shrunk, fold->prior[i] - kept);
         }
@@ -194,8 +196,10 @@ static void score_ica_rank(const struct fold *fold, const struct ntk_crossfit_op
                            double *sigma)
 {
     const struct ntk_spectrum *spectrum = fold->spectrum;
-    double s2 = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues, spectrum->count,
-                                   spectrum->rank, k);
+    double tail = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues, spectrum->count,
+                                     spectrum->rank, k);
+    double s2 =
+        tail * ntk_noise_factor(options->noise, fold->fitted, options->d, spectrum->rank, k);
     for (size_t i = 0; i < fold->held; i++) {
         const double *c = fold->c + i * spectrum->kept;
         double shrunk = 0, kept = 0, whitened = 0;
@@ -206,7 +210,7 @@ static void score_ica_rank(const struct fold *fold, const struct ntk_crossfit_op
             kept += along * along;
         }
         if (options->ranks[0] >= k)
-            keep_parts(fold, options, i, fold->prior[i] - kept, whitened, s2);
+            keep_parts(fold, options, i, fold->prior[i] - kept, whitened, tail);
         sigma[fold->first + i] =
             sigma_of(options->variance_mode, s2, shrunk, fold->prior[i] - kept);
     }

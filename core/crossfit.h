@@ -22,6 +22,8 @@ struct ntk_crossfit_options {
     size_t ica_dimension; /* m, cut to what a fold allows */
     struct ntk_ica_options ica;
     enum ntk_variance_mode variance_mode;
+    enum ntk_noise noise;
+    size_t d; /* features, of which the coordinates are an isometry */
     const size_t *ranks; /* n_ranks, ascending; cut to the fold's own rank */
     size_t n_ranks;
     /* Coordinates of all n samples along the leading n_coordinates kept directions of every fold at

@@ -48,6 +48,7 @@ struct fitting {
     int ica_usable;
     char ica_failure[256];
     enum ntk_select select; /* never AUTO */
+    enum ntk_noise noise;   /* never VALIDATE */
     struct candidates svd, ica_candidates;
     struct candidates *chosen;
     double *mixed; /* k x ica->m: the kept directions in those of the spectrum; NULL for SVD */
@@ -191,8 +192,10 @@ static enum ntk_status describe_candidates(struct fitting *f, struct candidates 
             memcpy(kept, eigenvalues, k * sizeof *kept);
         *row = (struct ntk_sweep_row){
             .method = candidates->method, .k = k, .coverage = NAN, .width = NAN, .crps = NAN};
-        row->noise_variance = ntk_noise_variance(f->options->variance_mode, eigenvalues,
-                                                 f->lead->count, f->lead->rank, k);
+        row->noise_variance =
+            ntk_noise_variance(f->options->variance_mode, eigenvalues, f->lead->count,
+                               f->lead->rank, k) *
+            ntk_noise_factor(f->noise, f->data->n, f->data->d, f->lead->rank, k);
         row->collapse_ratio =
             ntk_collapse_ratio(kept, k, row->noise_variance, eigenvalues, f->lead->rank);
         row->collapsed = row->collapse_ratio >= NTK_COLLAPSE_LIMIT;
@@ -213,6 +216,8 @@ static struct ntk_crossfit_options crossfit_options(const struct fitting *f,
         .ica_dimension = f->ica ? f->ica->m : 0,
         .ica = ntk_ica_defaults,
         .variance_mode = f->options->variance_mode,
+        .noise = f->noise,
+        .d = f->data->d,
         .ranks = candidates->ranks,
         .n_ranks = candidates->n,
     };
@@ -395,6 +400,41 @@ static enum ntk_status choose(struct fitting *f, struct ntk_error *error)
     return NTK_OK;
 }
 
+/* Forgets what was chosen, for another noise. */
+static void forget_choice(struct fitting *f)
+{
+    candidates_clear(&f->svd);
+    candidates_clear(&f->ica_candidates);
+    f->svd = f->ica_candidates = (struct candidates){0};
+    ntk_ica_free(f->ica);
+    f->ica = NULL;
+    f->ica_usable = 0;
+}
+
+/* Method and rank under each noise; the lowest cross-validated CRPS wins, ties stay as published. */
+static enum ntk_status choose_with_noise(struct fitting *f, struct ntk_error *error)
+{
+    enum ntk_noise best = NTK_NOISE_TAIL_MEAN;
+    double lowest = INFINITY;
+    f->noise = f->options->noise;
+    if (f->noise != NTK_NOISE_VALIDATE)
+        return choose(f, error);
+    for (int noise = 0; noise < NTK_NOISE_VALIDATE; noise++) {
+        f->noise = (enum ntk_noise)noise;
+        enum ntk_status status = choose(f, error);
+        if (status)
+            return status;
+        double crps = f->chosen->rows[f->chosen->best].crps;
+        if (crps < lowest * (1 - 1e-9)) {
+            lowest = crps;
+            best = f->noise;
+        }
+        forget_choice(f);
+    }
+    f->noise = best;
+    return choose(f, error);
+}
+
 /* ---- the posterior ------------------------------------------------------------------------- */
 
 static enum ntk_status make_posterior(struct fitting *f, struct ntk_error *error)
@@ -422,6 +462,9 @@ static enum ntk_status make_posterior(struct fitting *f, struct ntk_error *error
         kept = own_kept;
     }
     f->lead->collapse_ratio = row->collapse_ratio;
+    f->lead->noise = f->noise;
+    f->lead->tail_variance = row->noise_variance / ntk_noise_factor(f->noise, f->data->n, d,
+                                                                    f->lead->rank, k);
     status = ntk_posterior_init(&f->lead->posterior, &f->lead->standardise, basis, kept, k,
                                 row->noise_variance, f->options->variance_mode, error);
 done:
@@ -675,9 +718,8 @@ static enum ntk_status explain_calibration(struct fitting *f, struct explained *
         e->calibration_sigma[i] = variance.sigma;
         e->prior[i] = variance.prior;
         e->residual[i] = variance.residual;
-        e->distance[i] = ntk_novelty_distance(posterior, f->lead->n,
-                                              ntk_posterior_coordinates(posterior, work),
-                                              variance.residual);
+        e->distance[i] = ntk_novelty_distance(
+            f->lead, ntk_posterior_coordinates(posterior, work), variance.residual);
         ntk_predictors_eval(
             predictors, data->calibration_valid_time ? data->calibration_valid_time[i] : NAN,
             ntk_posterior_coordinates(posterior, work), variance.sigma,
@@ -831,7 +873,7 @@ enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_opt
     free(data->features);
     data->features = NULL;
     if (!status)
-        status = choose(&f, error);
+        status = choose_with_noise(&f, error);
     if (!status)
         status = make_posterior(&f, error);
     if (!status)

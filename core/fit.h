@@ -24,6 +24,7 @@ struct ntk_fit_options {
     size_t rank; /* 0: auto */
     enum ntk_select select;
     enum ntk_variance_mode variance_mode;
+    enum ntk_noise noise;
     enum ntk_standardise_mode standardise;
     enum ntk_ica_form ica_form;
     size_t concentration_m; /* the rule: CR_m >= threshold takes SVD */

@@ -18,13 +18,13 @@ static double percentile(const double *references, size_t n, double value)
     return 100.0 * (double)low / (double)n;
 }
 
-double ntk_novelty_distance(const struct ntk_posterior *posterior, size_t n, const double *c,
+double ntk_novelty_distance(const struct ntk_calibration_lead *lead, const double *c,
                             double residual)
 {
-    double sum = residual / posterior->noise_variance;
-    for (size_t j = 0; j < posterior->k; j++)
-        sum += c[j] * c[j] / posterior->kept_eigenvalues[j];
-    return (double)n * sum;
+    double sum = residual / lead->tail_variance;
+    for (size_t j = 0; j < lead->posterior.k; j++)
+        sum += c[j] * c[j] / lead->posterior.kept_eigenvalues[j];
+    return (double)lead->n * sum;
 }
 
 double ntk_novelty_prior(const struct ntk_calibration_lead *lead, double prior)
@@ -54,7 +54,7 @@ void ntk_novelty_eval(const struct ntk_calibration_lead *lead, const struct ntk_
                       const double *c, struct ntk_novelty *out)
 {
     const struct ntk_posterior *posterior = &lead->posterior;
-    double square = ntk_novelty_distance(posterior, lead->n, c, variance->residual);
+    double square = ntk_novelty_distance(lead, c, variance->residual);
     *out = (struct ntk_novelty){
         .prior = ntk_novelty_prior(lead, variance->prior),
         .residual = percentile(lead->residual_reference, lead->n_prior, variance->residual),

@@ -2,9 +2,9 @@
  *
  *   prior      |x|^2: far from the mean, in any direction
  *   residual   |x - Q' c|^2: far from the kept directions
- *   distance   n (sum_j c_j^2 / lambda_j + residual / s2): the squared Mahalanobis distance with the
+ *   distance   n (sum_j c_j^2 / lambda_j + residual / t), t the mean of the other eigenvalues: the squared Mahalanobis distance with the
  *              covariance of the calibration set whose low-variance directions, all but the kept
- *              ones, are shrunk to their mean s2 / n (Lee et al. 2018; Ledoit and Wolf 2004 for
+ *              ones, are shrunk to their mean t / n (Lee et al. 2018; Ledoit and Wolf 2004 for
  *              shrinkage)
  *
  * Each is read as a percentile against the calibration set's own out-of-sample values.
@@ -28,8 +28,8 @@ struct ntk_novelty {
     double share[NTK_NOVELTY_COMPONENTS];     /* of the squared distance, in [0, 1] */
 };
 
-/* The squared distance of a sample with coordinates c (k) and that residual; n samples were fitted. */
-double ntk_novelty_distance(const struct ntk_posterior *posterior, size_t n, const double *c,
+/* The squared distance of a sample with coordinates c (k) and that residual. */
+double ntk_novelty_distance(const struct ntk_calibration_lead *lead, const double *c,
                             double residual);
 
 /* The percentile of a prior variance alone, as intervals report it. */

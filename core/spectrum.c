@@ -67,6 +67,23 @@ double ntk_noise_variance(enum ntk_variance_mode mode, const double *eigenvalues
     return mean(eigenvalues, k);
 }
 
+double ntk_noise_factor(enum ntk_noise noise, size_t n, size_t d, size_t rank, size_t k)
+{
+    if (noise == NTK_NOISE_PER_SAMPLE)
+        return 1 / (double)n;
+    if (noise == NTK_NOISE_MARCHENKO_PASTUR && k < rank && k < d) {
+        double edge = sqrt((double)n) + sqrt((double)d);
+        return (double)(rank - k) * edge * edge / ((double)n * (double)(d - k));
+    }
+    return 1;
+}
+
+const char *ntk_noise_name(enum ntk_noise noise)
+{
+    static const char *const names[] = {"tail_mean", "per_sample", "marchenko_pastur", "validate"};
+    return names[noise];
+}
+
 const char *ntk_variance_mode_name(enum ntk_variance_mode mode)
 {
     return mode == NTK_VARIANCE_REFERENCE ? "reference" : "published";

@@ -40,6 +40,22 @@ double ntk_collapse_ratio(const double *kept, size_t k, double noise_variance,
 double ntk_noise_variance(enum ntk_variance_mode mode, const double *eigenvalues, size_t count,
                           size_t rank, size_t k);
 
+/* What the tail mean is multiplied with. Eigenvalues are sums over n samples, so that the tail mean
+ * grows with n against the variance of one sample, and sigma flattens. */
+enum ntk_noise {
+    NTK_NOISE_TAIL_MEAN,        /* 1: as published */
+    NTK_NOISE_PER_SAMPLE,       /* 1 / n */
+    NTK_NOISE_MARCHENKO_PASTUR, /* to the upper edge (sqrt n + sqrt d)^2 v of pure noise of variance
+                                   v = tail sum / (n (d - k)) (Marchenko and Pastur 1967) */
+    NTK_NOISE_VALIDATE          /* whichever of these has the lowest cross-validated CRPS */
+};
+
+/* The factor for n samples of d features, numerical rank and k kept directions: above 0. 1 for
+ * NTK_NOISE_VALIDATE, and where nothing is left beyond k. */
+double ntk_noise_factor(enum ntk_noise noise, size_t n, size_t d, size_t rank, size_t k);
+
+const char *ntk_noise_name(enum ntk_noise noise);
+
 const char *ntk_variance_mode_name(enum ntk_variance_mode mode);
 
 #endif

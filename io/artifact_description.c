@@ -84,7 +84,7 @@ static json_t *describe_lead(const struct ntk_calibration_lead *lead)
         json_array_append_new(variables, describe_variable(&lead->variables[v]));
     return json_pack(
         "{s:o, s:I, s:o, s:I, s:s, s:s, s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I, "
-        "s:I, s:o, s:o}",
+        "s:s, s:o, s:I, s:o, s:o}",
         "lead_time_hours", ntk_json_real(lead->lead_hours), "n", (json_int_t)lead->n, "n_effective",
         ntk_json_real(lead->n_effective), "numerical_rank", (json_int_t)lead->rank, "route",
         ntk_decompose_route_name(lead->route), "standardise",
@@ -94,7 +94,8 @@ static json_t *describe_lead(const struct ntk_calibration_lead *lead)
         ntk_method_name(lead->rule_method), "rank_reason", lead->rank_reason, "ica",
         describe_ica(lead), "diagnostics", describe_diagnostics(lead), "sweep",
         describe_sweep(lead), "folds", (json_int_t)lead->folds, "n_prior",
-        (json_int_t)lead->n_prior, "weeks", (json_int_t)lead->weeks, "predictors",
+        (json_int_t)lead->n_prior, "noise", ntk_noise_name(lead->noise), "tail_variance",
+        ntk_json_real(lead->tail_variance), "weeks", (json_int_t)lead->weeks, "predictors",
         describe_predictors(&lead->predictors),
         "variables", variables);
 }
@@ -303,18 +304,18 @@ enum ntk_status ntk_description_parse_lead(json_t *json, const char *what, size_
 {
     json_error_t e;
     json_int_t n, rank, k, folds, n_prior, weeks;
-    const char *route, *standardise, *method, *method_reason, *rule_method, *rank_reason;
+    const char *route, *standardise, *method, *method_reason, *rule_method, *rank_reason, *noise;
     json_t *n_effective, *ica, *diagnostics, *sweep, *predictors, *variables;
     if (json_unpack_ex(
             json, &e, 0,
             "{s:F, s:I, s:o, s:I, s:s, s:s, s:I, s:F, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I, "
-            "s:I, s:o, s:o}",
+            "s:s, s:F, s:I, s:o, s:o}",
             "lead_time_hours", &lead->lead_hours, "n", &n, "n_effective", &n_effective,
             "numerical_rank", &rank, "route", &route, "standardise", &standardise, "rank", &k,
             "noise_variance", &lead->posterior.noise_variance, "method", &method, "method_reason",
             &method_reason, "rule_method", &rule_method, "rank_reason", &rank_reason, "ica", &ica,
             "diagnostics", &diagnostics, "sweep", &sweep, "folds", &folds, "n_prior", &n_prior,
-            "weeks", &weeks, "predictors", &predictors, "variables", &variables))
+            "noise", &noise, "tail_variance", &lead->tail_variance, "weeks", &weeks, "predictors", &predictors, "variables", &variables))
         return bad_description(what, &e, error);
     if (!parse_method(method, &lead->method) || !parse_method(rule_method, &lead->rule_method) ||
         !copy_text(lead->method_reason, NTK_REASON_SIZE, method_reason) ||
@@ -335,6 +336,11 @@ enum ntk_status ntk_description_parse_lead(json_t *json, const char *what, size_
     lead->folds = (size_t)folds;
     lead->n_prior = (size_t)n_prior;
     lead->weeks = (uint64_t)weeks;
+    while (lead->noise < NTK_NOISE_VALIDATE && strcmp(noise, ntk_noise_name(lead->noise)))
+        lead->noise++;
+    if (lead->noise == NTK_NOISE_VALIDATE || !(lead->tail_variance > 0))
+        return ntk_fail(error, NTK_BAD_DATA, "%s: noise '%.40s' of lead %g h is not known", what,
+                        noise, lead->lead_hours);
     enum ntk_status status = parse_ica(ica, what, lead, error);
     if (!status)
         status = parse_diagnostics(diagnostics, what, lead, error);
