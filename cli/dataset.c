@@ -320,8 +320,7 @@ static enum ntk_status fill(struct reading *reading, struct ntk_dataset *made,
     made->truth_sd = calloc(made->n_variables + 1, sizeof *made->truth_sd);
     made->band = calloc(made->n_variables + 1, sizeof *made->band);
     if (!made->errors || !made->features || !made->row || !made->reference_time ||
-        !made->valid_time ||
-        !made->truth_sd || !made->band)
+        !made->valid_time || !made->truth_sd || !made->band)
         return ntk_fail_memory(error, "the features", n * d * sizeof(double));
     for (size_t i = 0; i < n; i++)
         made->valid_time[i] =

@@ -19,7 +19,7 @@ enum ntk_role { NTK_ROLE_FIT = 0, NTK_ROLE_CALIBRATION = 1, NTK_ROLE_TEST = 2 };
 struct ntk_dataset {
     size_t n, d;
     double *features;       /* n x d, all finite */
-    size_t *row; /* n: of the archive's lead */
+    size_t *row;            /* n: of the archive's lead */
     double *reference_time; /* n, ascending, seconds since 1970 */
     double *valid_time;     /* n: reference time plus lead time */
     size_t n_covariates;

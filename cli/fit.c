@@ -154,10 +154,11 @@ static enum ntk_status read_maps(const struct ntk_archive *archive, size_t l,
 {
     size_t points = archive->map_points, places = ntk_fit_mapped_places(points);
     struct ntk_map *map = NULL;
-    float *whole = malloc(points * sizeof *whole), *sigma = malloc(scored->n * places * sizeof *sigma);
-    enum ntk_status status = whole && sigma
-                                 ? ntk_map_create(archive, posterior, &map, error)
-                                 : ntk_fail_memory(error, "the maps of sigma", points * sizeof *whole);
+    float *whole = malloc(points * sizeof *whole),
+          *sigma = malloc(scored->n * places * sizeof *sigma);
+    enum ntk_status status =
+        whole && sigma ? ntk_map_create(archive, posterior, &map, error)
+                       : ntk_fail_memory(error, "the maps of sigma", points * sizeof *whole);
     for (size_t i = 0; i < scored->n && !status; i++) {
         status = ntk_map_sigma(map, l, scored->row[i], whole, error);
         for (size_t p = 0; p < places && !status; p++)

@@ -112,18 +112,19 @@ static json_t *describe_level(const struct ntk_verification *v, size_t l)
 {
     const struct ntk_verify_level *level = &v->levels[l];
     return json_pack(
-        "{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n",
-        (json_int_t)v->samples, "points", (json_int_t)v->points, "coverage",
+        "{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o}",
+        "n", (json_int_t)v->samples, "points", (json_int_t)v->points, "coverage",
         ntk_json_real(level->coverage.coverage), "coverage_low", ntk_json_real(level->coverage.low),
-        "coverage_high", ntk_json_real(level->coverage.high),
-        "expected_low", ntk_json_real(level->expected_low), "expected_high",
-        ntk_json_real(level->expected_high), "n_effective",
-        ntk_json_real(level->coverage.n_effective), "width", ntk_json_real(level->width),
-        "unbounded", level->unbounded, "interval_score", ntk_json_real(level->interval_score),
-        "crps", ntk_json_real(v->crps), "bias", ntk_json_real(v->bias), "width_cv",
-        ntk_json_real(v->width_cv), "spread_skill", ntk_json_real(v->spread_skill), "pit",
-        numbers(v->pit, NTK_PIT_BINS), "pit_p_value", ntk_json_real(v->pit_p_value),
-        "decile_coverage", numbers(level->decile_coverage, NTK_DECILES));
+        "coverage_high", ntk_json_real(level->coverage.high), "expected_low",
+        ntk_json_real(level->expected_low), "expected_high", ntk_json_real(level->expected_high),
+        "n_effective", ntk_json_real(level->coverage.n_effective), "width",
+        ntk_json_real(level->width), "unbounded", level->unbounded, "interval_score",
+        ntk_json_real(level->interval_score), "crps", ntk_json_real(v->crps), "bias",
+        ntk_json_real(v->bias), "width_cv", ntk_json_real(v->width_cv), "spread_skill",
+        ntk_json_real(v->spread_skill), "pit", numbers(v->pit, NTK_PIT_BINS), "pit_p_value",
+        ntk_json_real(v->pit_p_value), "decile_coverage",
+        numbers(level->decile_coverage, NTK_DECILES));
 }
 
 static void add_baseline(json_t *row, const char *name, const struct ntk_verification *ours,

@@ -88,8 +88,8 @@ static enum ntk_status fit_fold(const struct ntk_predictors *predictors,
 {
     if (!centre)
         return ntk_error_scale_fit(predictors, &training->set, terms, model, error);
-    *model = (struct ntk_error_model){
-        .terms = *terms, .points = training->set.points, .n_scale = 1};
+    *model =
+        (struct ntk_error_model){.terms = *terms, .points = training->set.points, .n_scale = 1};
     model->terms.scale_terms = 0;
     model->terms.proportional = 1; /* the scale is not asked for */
     return ntk_error_centre_fit(predictors, &training->set, terms, &model->centre, error);
@@ -399,8 +399,8 @@ static enum ntk_status enter_places(struct contest *contest, enum ntk_locality_c
                                           (locality == NTK_LOCALITY_BAND && !(field && bands))))
             continue;
         candidate.locality = locality;
-        status = enter(contest, "place", ntk_locality_name(candidate.locality), &candidate, 0,
-                       error);
+        status =
+            enter(contest, "place", ntk_locality_name(candidate.locality), &candidate, 0, error);
     }
     return status;
 }
@@ -416,8 +416,9 @@ static enum ntk_status enter_scales(struct contest *contest, unsigned terms,
         struct ntk_error_terms candidate = contest->best;
         candidate.proportional = 0;
         candidate.scale_terms = terms;
-        candidate.scale_penalty =
-            terms & many ? scale_penalties[i] : terms & NTK_TERM_SIGMA ? 0.01 : 0;
+        candidate.scale_penalty = terms & many             ? scale_penalties[i]
+                                  : terms & NTK_TERM_SIGMA ? 0.01
+                                                           : 0;
         snprintf(name, sizeof name, "%s", ntk_terms_name(terms));
         if (terms & many)
             snprintf(name, sizeof name, "%s, penalty %g", ntk_terms_name(terms),
@@ -498,8 +499,7 @@ enum ntk_status ntk_choose_scale(const struct ntk_predictors *predictors,
     struct contest contest = {.predictors = predictors, .data = data, .table = table};
     struct ntk_error_terms start = *terms;
     start.proportional = options->scale == NTK_SCALE_SIGMA;
-    start.scale_terms =
-        options->scale == NTK_SCALE_AUTO ? data->allowed & NTK_TERM_SEASON : 0;
+    start.scale_terms = options->scale == NTK_SCALE_AUTO ? data->allowed & NTK_TERM_SEASON : 0;
     start.scale_penalty = 0;
     start.local_season = 0;
     enum ntk_status status = contest_start(&contest, error);

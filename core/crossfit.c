@@ -12,8 +12,7 @@ struct fold {
     size_t n, r; /* of the whole set */
     size_t first, held, fitted;
     size_t keep;   /* directions that any rank or ICA looks at */
-    double scale;  /* mean norm of all samples over that of the fitted ones */
-    double *train; /* fitted x r, centred and scaled */
+    double *train; /* fitted x r, centred */
     double *test;  /* held x r, likewise */
     double *prior; /* held: |x|^2 */
     double *c;     /* held x spectrum->kept: coordinates along the fold's own directions */
@@ -44,27 +43,22 @@ static void fold_clear(struct fold *fold)
     ntk_spectrum_free(fold->spectrum);
 }
 
-/* Splits the rows, subtracts the fitted samples' mean and rescales to their mean norm. */
-static void fold_standardise(struct fold *fold, const double *coordinates, const double *norms)
+/* Splits the rows and subtracts the fitted samples' mean. The scale stays that of all samples: it
+ * is a unit of sigma, and of the fold's own it would depend on a constant feature. */
+static void fold_centre(struct fold *fold, const double *coordinates)
 {
     size_t n = fold->n, r = fold->r, last = fold->first + fold->held;
-    double all = 0, fitted = 0, *mean = fold->mean;
+    double *mean = fold->mean, *train = fold->train, *test = fold->test;
     memset(mean, 0, r * sizeof *mean);
     for (size_t i = 0; i < n; i++) {
-        double norm = norms ? norms[i] : 1;
-        all += norm;
-        if (i >= fold->first && i < last)
-            continue;
-        fitted += norm;
-        cblas_daxpy((int)r, 1.0 / (double)fold->fitted, coordinates + i * r, 1, mean, 1);
+        if (i < fold->first || i >= last)
+            cblas_daxpy((int)r, 1.0 / (double)fold->fitted, coordinates + i * r, 1, mean, 1);
     }
-    fold->scale = (all / (double)n) / (fitted / (double)fold->fitted);
-    double *train = fold->train, *test = fold->test;
     for (size_t i = 0; i < n; i++) {
         int is_held = i >= fold->first && i < last;
         double **row = is_held ? &test : &train;
         for (size_t j = 0; j < r; j++)
-            (*row)[j] = (coordinates[i * r + j] - mean[j]) * fold->scale;
+            (*row)[j] = coordinates[i * r + j] - mean[j];
         *row += r;
     }
 }
@@ -72,7 +66,7 @@ static void fold_standardise(struct fold *fold, const double *coordinates, const
 /* Whether the fitted samples differ by no more than the rounding of their common mean. */
 static int fold_is_constant(const struct fold *fold)
 {
-    double energy = 0, offset = cblas_dnrm2((int)fold->r, fold->mean, 1) * fold->scale;
+    double energy = 0, offset = cblas_dnrm2((int)fold->r, fold->mean, 1);
     for (size_t i = 0; i < fold->fitted; i++) {
         const double *x = fold->train + i * fold->r;
         energy += cblas_ddot((int)fold->r, x, 1, x, 1);
@@ -80,8 +74,8 @@ static int fold_is_constant(const struct fold *fold)
     return sqrt(energy / (double)fold->fitted) <= 8 * DBL_EPSILON * offset;
 }
 
-static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, const double *norms,
-                                int want_coordinates, struct ntk_error *error)
+static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, int want_coordinates,
+                                struct ntk_error *error)
 {
     fold->mean = ntk_matrix_create(1, fold->r);
     fold->train = ntk_matrix_create(fold->fitted, fold->r);
@@ -89,7 +83,7 @@ static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, co
     fold->prior = ntk_matrix_create(1, fold->held);
     if (!fold->mean || !fold->train || !fold->test || !fold->prior)
         return ntk_fail_memory(error, "a cross-fitting fold", fold->n * fold->r * sizeof(double));
-    fold_standardise(fold, coordinates, norms);
+    fold_centre(fold, coordinates);
     if (fold_is_constant(fold))
         return NTK_BAD_DATA; /* ntk_crossfit says which samples */
     enum ntk_status status = ntk_decompose(fold->train, fold->fitted, fold->r, NTK_ROUTE_AUTO,
@@ -109,7 +103,7 @@ static enum ntk_status fold_fit(struct fold *fold, const double *coordinates, co
     return NTK_OK;
 }
 
-/* out = scale (coordinates - mean) W', W the leading kept directions over the standard deviations
+/* out = (coordinates - mean) W', W the leading kept directions over the standard deviations
  * of the fitted samples along them: basis (k x m) in coordinates of the top m directions, or NULL
  * for those directions themselves. */
 static enum ntk_status keep_coordinates(const struct fold *fold, const double *coordinates,
@@ -126,7 +120,7 @@ static enum ntk_status keep_coordinates(const struct fold *fold, const double *c
     else
         memcpy(w, fold->spectrum->directions, used * r * sizeof *w);
     for (size_t j = 0; j < used; j++)
-        cblas_dscal((int)r, fold->scale * sqrt((double)fold->fitted / kept[j]), w + j * r, 1);
+        cblas_dscal((int)r, sqrt((double)fold->fitted / kept[j]), w + j * r, 1);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)fold->n, (int)used, (int)r, 1,
                 coordinates, (int)r, w, (int)r, 0, fold->out, (int)columns);
     for (size_t j = 0; j < used; j++) {
@@ -147,8 +141,8 @@ static double sigma_of(enum ntk_variance_mode mode, double s2, double shrunk, do
 }
 
 /* The parts of novelty of one held-out sample: `whitened` is sum c_j^2 / lambda_j. */
-static void keep_parts(const struct fold *fold, const struct ntk_crossfit_options *options, size_t i,
-                       double residual, double whitened, double tail)
+static void keep_parts(const struct fold *fold, const struct ntk_crossfit_options *options,
+                       size_t i, double residual, double whitened, double tail)
 {
     if (!options->residual)
         return;
@@ -167,8 +161,8 @@ static enum ntk_status score_svd(const struct fold *fold,
         size_t k = options->ranks[a] < spectrum->rank ? options->ranks[a] : spectrum->rank;
         double tail = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues,
                                          spectrum->count, spectrum->rank, k);
-        double s2 = tail * ntk_noise_factor(options->noise, fold->fitted, options->d,
-                                            spectrum->rank, k);
+        double s2 =
+            tail * ntk_noise_factor(options->noise, fold->fitted, options->d, spectrum->rank, k);
         for (size_t i = 0; i < fold->held; i++) {
             const double *c = fold->c + i * spectrum->kept;
             double shrunk = 0, kept = 0, whitened = 0;
@@ -256,7 +250,7 @@ done:
     return status;
 }
 
-enum ntk_status ntk_crossfit(const double *coordinates, const double *norms, size_t n, size_t r,
+enum ntk_status ntk_crossfit(const double *coordinates, size_t n, size_t r,
                              const struct ntk_crossfit_options *options, double *sigma,
                              double *prior, size_t *unconverged, struct ntk_error *error)
 {
@@ -278,7 +272,7 @@ enum ntk_status ntk_crossfit(const double *coordinates, const double *norms, siz
         if (options->coordinates)
             fold.out = options->coordinates + f * n * options->n_coordinates;
         enum ntk_status status =
-            fold_fit(&fold, coordinates, norms, options->method == NTK_METHOD_ICA, error);
+            fold_fit(&fold, coordinates, options->method == NTK_METHOD_ICA, error);
         if (!status && options->method == NTK_METHOD_SVD)
             status = score_svd(&fold, options, coordinates, sigma, error);
         else if (!status)

@@ -3,7 +3,8 @@
  *
  * Works on the coordinates z of the standardised samples along their singular directions, an
  * isometry, so that each fold costs a decomposition of rank r and not of d. Within a fold the
- * features are centred and scaled anew. One decomposition a fold scores all ranks.
+ * features are centred anew; their scale, a unit of sigma, stays. One decomposition a fold scores
+ * all ranks.
  */
 #ifndef NTK_CORE_CROSSFIT_H
 #define NTK_CORE_CROSSFIT_H
@@ -23,7 +24,7 @@ struct ntk_crossfit_options {
     struct ntk_ica_options ica;
     enum ntk_variance_mode variance_mode;
     enum ntk_noise noise;
-    size_t d; /* features, of which the coordinates are an isometry */
+    size_t d;            /* features, of which the coordinates are an isometry */
     const size_t *ranks; /* n_ranks, ascending; cut to the fold's own rank */
     size_t n_ranks;
     /* Coordinates of all n samples along the leading n_coordinates kept directions of every fold at
@@ -42,11 +43,10 @@ size_t ntk_crossfit_folds(size_t n);
 /* The contiguous block that sample i belongs to, 0 .. folds - 1. */
 size_t ntk_crossfit_fold(size_t i, size_t n, size_t folds);
 
-/* coordinates (n x r), norms (n): |phi_i| for mean_norm standardisation, or NULL to keep the scale.
- * Writes sigma (n_ranks x n) and prior (n), in standardised units of the fold, and the number of
- * folds in which FastICA missed its tolerance (its closest subspace is then used). Requires
- * ntk_crossfit_folds(n) > 0. Folds whose samples do not vary are NTK_BAD_DATA. */
-enum ntk_status ntk_crossfit(const double *coordinates, const double *norms, size_t n, size_t r,
+/* coordinates (n x r). Writes sigma (n_ranks x n) and prior (n) in standardised units, and the
+ * number of folds in which FastICA missed its tolerance (its closest subspace is then used).
+ * Requires ntk_crossfit_folds(n) > 0. Folds whose samples do not vary are NTK_BAD_DATA. */
+enum ntk_status ntk_crossfit(const double *coordinates, size_t n, size_t r,
                              const struct ntk_crossfit_options *options, double *sigma,
                              double *prior, size_t *unconverged, struct ntk_error *error);
 

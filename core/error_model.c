@@ -129,7 +129,8 @@ static void sample_sizes(const struct ntk_error_set *set, const double *g, doubl
     }
 }
 
-/* The log-linear model of y on the samples that have a size; sigma's coefficient is not negative. */
+/* The log-linear model of y on the samples that have a size; sigma's coefficient is not negative.
+ */
 static enum ntk_status fit_shared(const struct ntk_predictors *predictors,
                                   const struct ntk_error_set *set, const double *y,
                                   struct ntk_error_model *model, struct ntk_error *error)
@@ -236,8 +237,8 @@ static enum ntk_status model_create(const struct ntk_predictors *predictors, siz
 }
 
 enum ntk_status ntk_error_places_fit(const struct ntk_predictors *predictors,
-                                     const struct ntk_error_set *set,
-                                     struct ntk_error_model *model, struct ntk_error *error)
+                                     const struct ntk_error_set *set, struct ntk_error_model *model,
+                                     struct ntk_error *error)
 {
     enum ntk_status status = NTK_OK;
     double *h = ntk_matrix_create(1, set->n);
@@ -366,7 +367,6 @@ void ntk_error_model_clear(struct ntk_error_model *model)
 
 const char *ntk_locality_name(enum ntk_locality locality)
 {
-    return locality == NTK_LOCALITY_CELL   ? "cell"
-           : locality == NTK_LOCALITY_BAND ? "band"
-                                           : "none";
+    static const char *const names[] = {"none", "band", "cell", "mask"};
+    return names[locality];
 }

@@ -5,8 +5,8 @@
  *
  *   centre  b_p(z) = B_0p + sum_j B_jp z_j           the expected error forecast - truth: for terms
  *                                                    of features, the Gaussian process's posterior
- *                                                    mean with a linear kernel on the kept directions
- *   scale   s_p(z) = g_p exp(a + w'z) exp(u_p'z_season)          or, `proportional`,
+ *                                                    mean with a linear kernel on the kept
+ * directions scale   s_p(z) = g_p exp(a + w'z) exp(u_p'z_season)          or, `proportional`,
  *           s_p(z) = g_p sigma                                   as published
  *
  * g is 1, one factor a latitude band, or one a grid cell, shrunk towards its band by
@@ -24,7 +24,12 @@
 #include "core/predictors.h"
 #include "core/status.h"
 
-enum ntk_locality { NTK_LOCALITY_NONE, NTK_LOCALITY_BAND, NTK_LOCALITY_CELL };
+enum ntk_locality {
+    NTK_LOCALITY_NONE,
+    NTK_LOCALITY_BAND,
+    NTK_LOCALITY_CELL,
+    NTK_LOCALITY_MASK /* none, but 0 where there is no truth */
+};
 
 /* A cell's own mean error counts as much as its band's once it has this many samples. */
 #define NTK_PLACE_STRENGTH 2
@@ -46,10 +51,10 @@ struct ntk_error_model {
     struct ntk_error_terms terms;
     size_t points;
     size_t n_centre, n_scale, n_local; /* rows: 1 + terms, 1 + terms, season predictors */
-    double *centre;       /* n_centre x points: B; NULL without */
-    double *scale;        /* n_scale: a, w; NULL when proportional */
-    double *place_scale;  /* points: g; NULL for NTK_LOCALITY_NONE */
-    double *local_season; /* n_local x points: u; NULL without */
+    double *centre;                    /* n_centre x points: B; NULL without */
+    double *scale;                     /* n_scale: a, w; NULL when proportional */
+    double *place_scale;               /* points: g; NULL for NTK_LOCALITY_NONE */
+    double *local_season;              /* n_local x points: u; NULL without */
 };
 
 /* Errors to fit to: n samples of `points` places, NAN where there is none. Borrowed. */
@@ -78,8 +83,8 @@ enum ntk_status ntk_error_scale_fit(const struct ntk_predictors *predictors,
 
 /* g and u of other places than the shared scale was fitted on, in place of the model's own. */
 enum ntk_status ntk_error_places_fit(const struct ntk_predictors *predictors,
-                                     const struct ntk_error_set *set,
-                                     struct ntk_error_model *model, struct ntk_error *error);
+                                     const struct ntk_error_set *set, struct ntk_error_model *model,
+                                     struct ntk_error *error);
 
 /* The part of the scale that all places share. */
 double ntk_error_shared_scale(const struct ntk_error_model *model,

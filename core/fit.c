@@ -42,7 +42,6 @@ struct fitting {
     const struct ntk_fit_options *options;
     struct ntk_calibration_lead *lead;
     struct ntk_spectrum *spectrum;
-    double *norms; /* n: |phi_i|, or NULL */
     double *prior; /* n: cross-fitted */
     struct ntk_ica *ica;
     int ica_usable;
@@ -63,18 +62,6 @@ static void candidates_clear(struct candidates *candidates)
 }
 
 /* ---- standardise, decompose, describe ------------------------------------------------------ */
-
-static enum ntk_status measure_norms(struct fitting *f, struct ntk_error *error)
-{
-    const struct ntk_fit_data *data = f->data;
-    if (f->options->standardise != NTK_STANDARDISE_MEAN_NORM)
-        return NTK_OK;
-    if (!(f->norms = ntk_matrix_create(1, data->n)))
-        return ntk_fail_memory(error, "the norms", data->n * sizeof(double));
-    for (size_t i = 0; i < data->n; i++)
-        f->norms[i] = cblas_dnrm2((int)data->d, data->features + i * data->d, 1);
-    return NTK_OK;
-}
 
 /* The reference counts singular values above 1e-10 of the largest. */
 static size_t usable_rank(const struct ntk_spectrum *spectrum, enum ntk_variance_mode mode)
@@ -128,10 +115,9 @@ static enum ntk_status decompose(struct fitting *f, struct ntk_error *error)
 {
     const struct ntk_fit_data *data = f->data;
     double floor = f->options->variance_mode == NTK_VARIANCE_REFERENCE ? 1e-8 : 0;
-    enum ntk_status status = measure_norms(f, error);
-    if (!status)
-        status = ntk_standardise_fit(data->features, data->n, data->d, f->options->standardise,
-                                     floor, &f->lead->standardise, error);
+    enum ntk_status status =
+        ntk_standardise_fit(data->features, data->n, data->d, f->options->standardise, floor,
+                            &f->lead->standardise, error);
     if (!status)
         status = ntk_decompose(data->features, data->n, data->d, NTK_ROUTE_AUTO,
                                directions_wanted(f), 1, &f->spectrum, error);
@@ -192,10 +178,9 @@ static enum ntk_status describe_candidates(struct fitting *f, struct candidates 
             memcpy(kept, eigenvalues, k * sizeof *kept);
         *row = (struct ntk_sweep_row){
             .method = candidates->method, .k = k, .coverage = NAN, .width = NAN, .crps = NAN};
-        row->noise_variance =
-            ntk_noise_variance(f->options->variance_mode, eigenvalues, f->lead->count,
-                               f->lead->rank, k) *
-            ntk_noise_factor(f->noise, f->data->n, f->data->d, f->lead->rank, k);
+        row->noise_variance = ntk_noise_variance(f->options->variance_mode, eigenvalues,
+                                                 f->lead->count, f->lead->rank, k) *
+                              ntk_noise_factor(f->noise, f->data->n, f->data->d, f->lead->rank, k);
         row->collapse_ratio =
             ntk_collapse_ratio(kept, k, row->noise_variance, eigenvalues, f->lead->rank);
         row->collapsed = row->collapse_ratio >= NTK_COLLAPSE_LIMIT;
@@ -241,7 +226,7 @@ static enum ntk_status score_candidates(struct fitting *f, struct candidates *ca
                                candidates->n * data->n * sizeof(double));
     struct ntk_crossfit_options crossfit = crossfit_options(f, candidates);
     enum ntk_status status =
-        ntk_crossfit(f->spectrum->coordinates, f->norms, data->n, f->spectrum->rank, &crossfit,
+        ntk_crossfit(f->spectrum->coordinates, data->n, f->spectrum->rank, &crossfit,
                      candidates->sigma, f->prior, &candidates->unconverged, error);
     for (size_t a = 0; a < candidates->n && !status && data->errors; a++)
         status = ntk_sweep_score(candidates->sigma + a * data->n, data->n, data->errors,
@@ -411,7 +396,8 @@ static void forget_choice(struct fitting *f)
     f->ica_usable = 0;
 }
 
-/* Method and rank under each noise; the lowest cross-validated CRPS wins, ties stay as published. */
+/* Method and rank under each noise; the lowest cross-validated CRPS wins, ties stay as published.
+ */
 static enum ntk_status choose_with_noise(struct fitting *f, struct ntk_error *error)
 {
     enum ntk_noise best = NTK_NOISE_TAIL_MEAN;
@@ -463,8 +449,8 @@ static enum ntk_status make_posterior(struct fitting *f, struct ntk_error *error
     }
     f->lead->collapse_ratio = row->collapse_ratio;
     f->lead->noise = f->noise;
-    f->lead->tail_variance = row->noise_variance / ntk_noise_factor(f->noise, f->data->n, d,
-                                                                    f->lead->rank, k);
+    f->lead->tail_variance =
+        row->noise_variance / ntk_noise_factor(f->noise, f->data->n, d, f->lead->rank, k);
     status = ntk_posterior_init(&f->lead->posterior, &f->lead->standardise, basis, kept, k,
                                 row->noise_variance, f->options->variance_mode, error);
 done:
@@ -671,8 +657,8 @@ static enum ntk_status explain_folds(struct fitting *f, struct explained *e,
     crossfit.coordinates = coordinates;
     crossfit.residual = e->residual;
     crossfit.distance = e->distance;
-    if ((status = ntk_crossfit(f->spectrum->coordinates, f->norms, n, f->spectrum->rank, &crossfit,
-                               sigma, prior, &unconverged, error)))
+    if ((status = ntk_crossfit(f->spectrum->coordinates, n, f->spectrum->rank, &crossfit, sigma,
+                               prior, &unconverged, error)))
         goto done;
     for (size_t j = 0; j < kc; j++)
         ones[j] = 1;
@@ -718,8 +704,8 @@ static enum ntk_status explain_calibration(struct fitting *f, struct explained *
         e->calibration_sigma[i] = variance.sigma;
         e->prior[i] = variance.prior;
         e->residual[i] = variance.residual;
-        e->distance[i] = ntk_novelty_distance(
-            f->lead, ntk_posterior_coordinates(posterior, work), variance.residual);
+        e->distance[i] = ntk_novelty_distance(f->lead, ntk_posterior_coordinates(posterior, work),
+                                              variance.residual);
         ntk_predictors_eval(
             predictors, data->calibration_valid_time ? data->calibration_valid_time[i] : NAN,
             ntk_posterior_coordinates(posterior, work), variance.sigma,
@@ -890,7 +876,6 @@ enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_opt
     candidates_clear(&f.ica_candidates);
     ntk_ica_free(f.ica);
     ntk_spectrum_free(f.spectrum);
-    free(f.norms);
     free(f.prior);
     free(f.mixed);
     return status;

@@ -441,13 +441,44 @@ static enum ntk_status learn(struct job *job, int scored_here, struct ntk_error 
     return status;
 }
 
+/* A common scale says nothing of a place where no error was ever seen. */
+static enum ntk_status mask_places(const struct job *job, const struct ntk_errors *calibration,
+                                   struct ntk_error *error)
+{
+    struct ntk_error_model *model = &job->out->error;
+    const struct ntk_situations *s = job->situations;
+    const struct ntk_errors *errors = s->n_calibration ? calibration : job->errors;
+    size_t n = s->n_calibration ? s->n_calibration : s->n, missing = 0;
+    if (model->terms.locality != NTK_LOCALITY_NONE || !errors || !errors->values ||
+        errors->points < 2 || job->out->n_samples == 0)
+        return NTK_OK;
+    double *seen = ntk_matrix_create(1, errors->points);
+    if (!seen)
+        return ntk_fail_memory(error, "the places", errors->points * sizeof(double));
+    for (size_t i = 0; i < n * errors->points; i++) {
+        if (!isnan(errors->values[i]))
+            seen[i % errors->points] = 1;
+    }
+    for (size_t p = 0; p < errors->points; p++)
+        missing += seen[p] == 0;
+    if (!missing) {
+        free(seen);
+        return NTK_OK;
+    }
+    model->terms.locality = NTK_LOCALITY_MASK;
+    model->points = errors->points;
+    model->place_scale = seen;
+    return NTK_OK;
+}
+
 enum ntk_status ntk_fit_errors(const struct ntk_situations *situations,
                                const struct ntk_errors *errors,
                                const struct ntk_errors *calibration, unsigned allowed,
                                const struct ntk_choice_options *options,
                                struct ntk_interval_model *out, struct ntk_error *error)
 {
-    struct ntk_interval_model made = {.student_nu = NAN, .student_scale = NAN, .gaussian_scale = NAN};
+    struct ntk_interval_model made = {
+        .student_nu = NAN, .student_scale = NAN, .gaussian_scale = NAN};
     struct job job = {.situations = situations,
                       .errors = errors && errors->values ? errors : NULL,
                       .options = options,
@@ -457,14 +488,16 @@ enum ntk_status ntk_fit_errors(const struct ntk_situations *situations,
                       .out = &made};
     int apart = situations->n_calibration > 0;
     enum ntk_status status = NTK_OK;
-    made.error = (struct ntk_error_model){.terms = job.terms,
-                                          .points = job.errors ? errors->points : 1};
+    made.error =
+        (struct ntk_error_model){.terms = job.terms, .points = job.errors ? errors->points : 1};
     if (is_learned(&job))
         status = learn(&job, !apart, error);
     else if (!apart && job.errors && situations->folds > 0)
         status = score_published(&job, error);
     if (!status && apart && calibration && calibration->values)
         status = score_calibration(&job, calibration, error);
+    if (!status)
+        status = mask_places(&job, calibration, error);
     if (status)
         ntk_interval_model_clear(&made);
     else
@@ -544,10 +577,10 @@ static int baseline_terms(enum ntk_baseline baseline, const struct ntk_predictor
 {
     int season = baseline == NTK_BASELINE_SEASON || baseline == NTK_BASELINE_SEASON_CELL;
     int cell = baseline == NTK_BASELINE_CELL || baseline == NTK_BASELINE_SEASON_CELL;
-    *terms = (struct ntk_error_terms){
-        .proportional = baseline == NTK_BASELINE_GAUSSIAN || baseline == NTK_BASELINE_SIGMA,
-        .scale_terms = season ? NTK_TERM_SEASON : 0,
-        .locality = cell ? NTK_LOCALITY_CELL : NTK_LOCALITY_NONE};
+    *terms = (struct ntk_error_terms){.proportional = baseline == NTK_BASELINE_GAUSSIAN ||
+                                                      baseline == NTK_BASELINE_SIGMA,
+                                      .scale_terms = season ? NTK_TERM_SEASON : 0,
+                                      .locality = cell ? NTK_LOCALITY_CELL : NTK_LOCALITY_NONE};
     return !season || predictors->n_season > 0;
 }
 

@@ -2,10 +2,10 @@
  *
  *   prior      |x|^2: far from the mean, in any direction
  *   residual   |x - Q' c|^2: far from the kept directions
- *   distance   n (sum_j c_j^2 / lambda_j + residual / t), t the mean of the other eigenvalues: the squared Mahalanobis distance with the
- *              covariance of the calibration set whose low-variance directions, all but the kept
- *              ones, are shrunk to their mean t / n (Lee et al. 2018; Ledoit and Wolf 2004 for
- *              shrinkage)
+ *   distance   n (sum_j c_j^2 / lambda_j + residual / t), t the mean of the other eigenvalues: the
+ * squared Mahalanobis distance with the covariance of the calibration set whose low-variance
+ * directions, all but the kept ones, are shrunk to their mean t / n (Lee et al. 2018; Ledoit and
+ * Wolf 2004 for shrinkage)
  *
  * Each is read as a percentile against the calibration set's own out-of-sample values.
  *
@@ -23,7 +23,7 @@ struct ntk_novelty {
     double prior, residual; /* percentiles in [0, 100]; NAN without reference */
     double distance;        /* its square root, about sqrt(d) for an ordinary sample */
     double distance_percentile;
-    size_t n_components;    /* at most NTK_NOVELTY_COMPONENTS and k */
+    size_t n_components;                      /* at most NTK_NOVELTY_COMPONENTS and k */
     size_t component[NTK_NOVELTY_COMPONENTS]; /* from 0, by descending share */
     double share[NTK_NOVELTY_COMPONENTS];     /* of the squared distance, in [0, 1] */
 };

@@ -34,11 +34,11 @@ enum {
     GROUP = 16,        /* features laid out together */
     CHUNK_GROUPS = 16, /* groups summed in float32 before they are added in double */
     CHUNK = GROUP * CHUNK_GROUPS,
-    HEIGHT = 12,      /* directions in a tile, at most */
-    BLOCK_ROWS = 32,  /* samples evaluated together */
-    BLOCK_TILES = 5,  /* tiles of large k multiplied with one centred block */
-    PREFETCH = 2048,  /* floats ahead: the sweep of a field is limited by memory */
-    STRETCH = 2048,   /* features standardised together in the evaluation in double */
+    HEIGHT = 12,     /* directions in a tile, at most */
+    BLOCK_ROWS = 32, /* samples evaluated together */
+    BLOCK_TILES = 5, /* tiles of large k multiplied with one centred block */
+    PREFETCH = 2048, /* floats ahead: the sweep of a field is limited by memory */
+    STRETCH = 2048,  /* features standardised together in the evaluation in double */
 };
 
 /* Of the posterior in the prior: below, the residual is formed term by term; in double. */
@@ -77,8 +77,8 @@ struct ntk_posterior_batch {
 /* ---- the sweep, once for each instruction set ------------------------------------------------ */
 
 /* sum |c|^2 and sum s2 c^2 / (lambda + s2) over one tile. */
-static inline __attribute__((always_inline)) void
-add_squares(const double *c, const double *shrink, double *squares, double *shrunk)
+static inline __attribute__((always_inline)) void add_squares(const double *c, const double *shrink,
+                                                              double *squares, double *shrunk)
 {
     double square[GROUP], small[GROUP];
     for (int i = 0; i < GROUP; i++) {
@@ -95,20 +95,20 @@ add_squares(const double *c, const double *shrink, double *squares, double *shru
     *shrunk += small[0];
 }
 
-#define PASTE_(a, b)      a##_##b
-#define PASTE(a, b)       PASTE_(a, b)
-#define NAME(name)        PASTE(name, LANES)
-#define KEEP(v) __asm__("" : "+v"(v))
-#define INLINE            static inline __attribute__((always_inline))
+#define PASTE_(a, b) a##_##b
+#define PASTE(a, b)  PASTE_(a, b)
+#define NAME(name)   PASTE(name, LANES)
+#define KEEP(v)      __asm__("" : "+v"(v))
+#define INLINE       static inline __attribute__((always_inline))
 
-#define LANES             4
-#define ROWS              1
+#define LANES 4
+#define ROWS  1
 #define TARGET
-#define FMA(a, b, c)      ((a) * (b) + (c))
-#define PAIR_LOW          0, 4, 1, 5
-#define PAIR_HIGH         2, 6, 3, 7
-#define QUAD_LOW          0, 1, 4, 5
-#define QUAD_HIGH         2, 3, 6, 7
+#define FMA(a, b, c) ((a) * (b) + (c))
+#define PAIR_LOW     0, 4, 1, 5
+#define PAIR_HIGH    2, 6, 3, 7
+#define QUAD_LOW     0, 1, 4, 5
+#define QUAD_HIGH    2, 3, 6, 7
 #include "core/posterior_batch.c"
 
 #ifdef __x86_64__
@@ -391,7 +391,8 @@ void ntk_posterior_batch_sigma(const struct ntk_posterior_batch *batch, const fl
     }
 }
 
-#else /* ---- compiled once for each instruction set: LANES, ROWS, TARGET, FMA, shuffles ------- */
+#else /* ---- compiled once for each instruction set: LANES, ROWS, TARGET, FMA, shuffles -------   \
+       */
 
 #define V NAME(vector)
 typedef float V __attribute__((vector_size(4 * LANES)));
@@ -649,8 +650,7 @@ static TARGET double NAME(residual)(const struct ntk_posterior_batch *batch, con
                 for (size_t t = 0; t < batch->tiles; t++) {
                     const float *q = batch->basis + (t * batch->groups + g) * height * GROUP + h;
                     for (size_t i = 0; i < height; i++)
-                        rest =
-                            FMA(NAME(load)(q + i * GROUP), NAME(splat)(minus_c[t][i]), rest);
+                        rest = FMA(NAME(load)(q + i * GROUP), NAME(splat)(minus_c[t][i]), rest);
                 }
                 sum = FMA(rest, rest, sum);
             }

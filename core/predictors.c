@@ -81,22 +81,21 @@ void ntk_predictors_clear(struct ntk_predictors *predictors)
 
 const char *ntk_terms_name(unsigned terms)
 {
-    static const char *const names[NTK_TERMS_ALL + 1] = {
-        "constant",
-        "season",
-        "ntk",
-        "season + ntk",
-        "learned",
-        "season + learned",
-        "ntk + learned",
-        "season + ntk + learned",
-        "covariates",
-        "season + covariates",
-        "ntk + covariates",
-        "season + ntk + covariates",
-        "learned + covariates",
-        "season + learned + covariates",
-        "ntk + learned + covariates",
-        "season + ntk + learned + covariates"};
+    static const char *const names[NTK_TERMS_ALL + 1] = {"constant",
+                                                         "season",
+                                                         "ntk",
+                                                         "season + ntk",
+                                                         "learned",
+                                                         "season + learned",
+                                                         "ntk + learned",
+                                                         "season + ntk + learned",
+                                                         "covariates",
+                                                         "season + covariates",
+                                                         "ntk + covariates",
+                                                         "season + ntk + covariates",
+                                                         "learned + covariates",
+                                                         "season + learned + covariates",
+                                                         "ntk + learned + covariates",
+                                                         "season + ntk + learned + covariates"};
     return names[terms & NTK_TERMS_ALL];
 }

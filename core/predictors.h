@@ -33,9 +33,9 @@ enum ntk_term {
 #define NTK_PREDICTOR_COORDINATES 20
 
 struct ntk_predictors {
-    int daily;               /* the daily harmonic is used */
-    size_t n_season;         /* 2 or 4; 0 without times */
-    size_t n_coordinates;    /* of the kept directions */
+    int daily;            /* the daily harmonic is used */
+    size_t n_season;      /* 2 or 4; 0 without times */
+    size_t n_coordinates; /* of the kept directions */
     size_t n_covariates;
     double *coordinate_scale; /* n_coordinates: sqrt(n / lambda_j) */
     double log_sigma_mean, log_sigma_sd;

@@ -78,9 +78,9 @@ static enum ntk_status fit_with_gaps(const double *design, size_t n, size_t colu
     return solve(gram, columns, b, 1, error);
 }
 
-enum ntk_status ntk_ridge_fit(const double *design, size_t n, size_t columns, const double *responses,
-                              size_t m, double penalty, double *coefficients,
-                              struct ntk_error *error)
+enum ntk_status ntk_ridge_fit(const double *design, size_t n, size_t columns,
+                              const double *responses, size_t m, double penalty,
+                              double *coefficients, struct ntk_error *error)
 {
     enum ntk_status status = NTK_OK;
     double *gram = ntk_matrix_create(columns + 1, columns);

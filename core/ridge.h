@@ -20,9 +20,9 @@
  * responses Y (n x m). A response's missing values (NAN) leave their rows out of its own normal
  * equations; one without any value gets zeros. penalty >= 0; at 0 a singular design is
  * solved with a penalty of 1e-12 of its trace. */
-enum ntk_status ntk_ridge_fit(const double *design, size_t n, size_t columns, const double *responses,
-                              size_t m, double penalty, double *coefficients,
-                              struct ntk_error *error);
+enum ntk_status ntk_ridge_fit(const double *design, size_t n, size_t columns,
+                              const double *responses, size_t m, double penalty,
+                              double *coefficients, struct ntk_error *error);
 
 /* Coefficients b (columns) of y_i ~ exp(offset_i + a_i' b), y_i >= 0, by the gamma quasi-likelihood
  * sum (y/mu + log mu), mu = exp(offset + A b), with penalty |b_j|^2 on all but the constant:

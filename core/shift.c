@@ -21,7 +21,8 @@ static double unseen_share(uint64_t weeks, const double *times, size_t n)
 }
 
 enum ntk_status ntk_shift_test(const struct ntk_calibration_lead *lead, const double *coordinates,
-                               const double *valid_time, size_t n, struct ntk_shift *out, struct ntk_error *error)
+                               const double *valid_time, size_t n, struct ntk_shift *out,
+                               struct ntk_error *error)
 {
     size_t k = lead->posterior.k;
     double *series = NULL, largest = -1;
@@ -39,7 +40,8 @@ enum ntk_status ntk_shift_test(const struct ntk_calibration_lead *lead, const do
             series[i] = coordinates[i * k + j];
             mean += series[i] / (double)n;
         }
-        double worth = 1 / ntk_effective_sample_size(series, n) + 1 / lead->component_n_effective[j];
+        double worth =
+            1 / ntk_effective_sample_size(series, n) + 1 / lead->component_n_effective[j];
         double t = fabs(mean) / sqrt(variance * worth);
         if (t > largest) {
             largest = t;

@@ -1,14 +1,15 @@
 /* Have the features moved? A test of new samples against the calibration set, component by
  * component (docs/method.md step 9).
  *
- * Along kept direction j the calibration set has mean 0 and variance lambda_j / n. With m_j the mean
- * of the new samples' coordinates,
+ * Along kept direction j the calibration set has mean 0 and variance lambda_j / n. With m_j the
+ * mean of the new samples' coordinates,
  *
  *   t_j = m_j / sqrt(lambda_j / n (1 / n_j + 1 / n'_j))
  *
  * n_j and n'_j the effective numbers of independent samples of the two series; the p-value is the
- * smallest two-sided normal tail over the components, times their number (Bonferroni). Beside it the
- * calendar: the share of samples more than two weeks of the year away from every calibration sample.
+ * smallest two-sided normal tail over the components, times their number (Bonferroni). Beside it
+ * the calendar: the share of samples more than two weeks of the year away from every calibration
+ * sample.
  *
  * Plain function: safe from any thread.
  */
@@ -25,16 +26,17 @@
 #define NTK_SHIFT_UNSEEN 0.2
 
 struct ntk_shift {
-    double p_value;   /* in [0, 1] */
-    size_t component; /* that moved most */
-    double shift_sd;  /* its mean, in standard deviations of the calibration set */
+    double p_value;       /* in [0, 1] */
+    size_t component;     /* that moved most */
+    double shift_sd;      /* its mean, in standard deviations of the calibration set */
     double season_unseen; /* share of the samples, in [0, 1]; 0 without dates */
     int shifted;
 };
 
-/* coordinates: n x k along the kept directions, in time order; valid_time (n). NTK_BAD_DATA: fewer than 8 samples,
- * or a lead that does not know its components' effective numbers. */
+/* coordinates: n x k along the kept directions, in time order; valid_time (n). NTK_BAD_DATA: fewer
+ * than 8 samples, or a lead that does not know its components' effective numbers. */
 enum ntk_status ntk_shift_test(const struct ntk_calibration_lead *lead, const double *coordinates,
-                               const double *valid_time, size_t n, struct ntk_shift *out, struct ntk_error *error);
+                               const double *valid_time, size_t n, struct ntk_shift *out,
+                               struct ntk_error *error);
 
 #endif

@@ -66,10 +66,10 @@ struct tally {
     const struct ntk_interval_options *options;
     const double *levels;
     struct ntk_reach *reach;
-    double *centre, *scale;     /* points of one sample */
-    double *width, *skill;      /* samples: mean scale and mean |e - b| */
-    double *below;              /* samples: share of the PIT values below one half */
-    double *covered;            /* n_levels x n */
+    double *centre, *scale; /* points of one sample */
+    double *width, *skill;  /* samples: mean scale and mean |e - b| */
+    double *below;          /* samples: share of the PIT values below one half */
+    double *covered;        /* n_levels x n */
     double standard;
     struct ntk_verification *out;
 };
@@ -112,7 +112,8 @@ static void tally_clear(struct tally *tally)
 static void add_point(struct tally *tally, size_t sample, double e, double centre, double scale)
 {
     struct ntk_verification *out = tally->out;
-    double r = (e - centre) / scale, pit = ntk_interval_pit(tally->model, tally->options->family, r);
+    double r = (e - centre) / scale,
+           pit = ntk_interval_pit(tally->model, tally->options->family, r);
     double crps = scale * (tally->options->family == NTK_FAMILY_STUDENT_T
                                ? ntk_interval_crps(tally->model, NTK_FAMILY_STUDENT_T, r)
                                : ntk_crps_gaussian(r, 0, tally->standard));
@@ -215,15 +216,13 @@ static enum ntk_status tally_finish(struct tally *tally, struct ntk_error *error
         level->unbounded = isinf(tally->reach[l].upper) || isinf(tally->reach[l].lower);
         level->width = level->unbounded ? NAN : level->width * share;
         level->interval_score = level->unbounded ? NAN : level->interval_score * share;
-        ntk_coverage_estimate(tally->covered + l * tally->data->n, n, per_sample,
-                              &level->coverage);
+        ntk_coverage_estimate(tally->covered + l * tally->data->n, n, per_sample, &level->coverage);
         ntk_coverage_expected(&level->coverage, n, tally->model->n_samples, &level->expected_low,
                               &level->expected_high);
     }
     enum ntk_status status = tally_deciles(tally, error);
     if (!status)
-        status =
-            ntk_rank_correlation(tally->width, tally->skill, n, &out->spread_skill, error);
+        status = ntk_rank_correlation(tally->width, tally->skill, n, &out->spread_skill, error);
     return status;
 }
 

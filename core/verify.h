@@ -20,20 +20,20 @@ struct ntk_verify_data {
     size_t n;
     const struct ntk_errors *errors; /* n x points */
     const struct ntk_predictors *predictors;
-    const double *z;     /* n x ntk_predictors_count */
-    const double *sigma; /* n */
+    const double *z;                                 /* n x ntk_predictors_count */
+    const double *sigma;                             /* n */
     const struct ntk_calibration_variable *variable; /* its bounds */
 };
 
 /* Results at one level. */
 struct ntk_verify_level {
-    struct ntk_coverage coverage;        /* its interval: of this calibration set's coverage */
-    double expected_low, expected_high;  /* 95 %: of the coverage expected over calibration sets */
-    double width, interval_score; /* NAN when the interval is unbounded */
+    struct ntk_coverage coverage;       /* its interval: of this calibration set's coverage */
+    double expected_low, expected_high; /* 95 %: of the coverage expected over calibration sets */
+    double width, interval_score;       /* NAN when the interval is unbounded */
     int unbounded;
     double decile_coverage[NTK_DECILES]; /* of the samples of each tenth of the width, narrow to
                                             wide; NAN for fewer than 10 samples */
-    double *score_series; /* samples: mean interval score */
+    double *score_series;                /* samples: mean interval score */
 };
 
 struct ntk_verification {

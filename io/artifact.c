@@ -231,8 +231,9 @@ static enum ntk_status verify_lead(const struct ntk_calibration_lead *lead, cons
     if (!is_ascending(lead->prior_reference, lead->n_prior) ||
         !is_ascending(lead->residual_reference, lead->n_prior) ||
         !is_ascending(lead->distance_reference, lead->n_prior))
-        return ntk_fail(error, NTK_BAD_DATA, "%s: a reference of novelty at lead %g h is not sorted",
-                        what, lead->lead_hours);
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "%s: a reference of novelty at lead %g h is not sorted", what,
+                        lead->lead_hours);
     enum ntk_status status = NTK_OK;
     for (size_t v = 0; v < lead->n_variables && !status; v++) {
         const struct ntk_calibration_variable *variable = &lead->variables[v];

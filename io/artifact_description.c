@@ -96,8 +96,7 @@ static json_t *describe_lead(const struct ntk_calibration_lead *lead)
         describe_sweep(lead), "folds", (json_int_t)lead->folds, "n_prior",
         (json_int_t)lead->n_prior, "noise", ntk_noise_name(lead->noise), "tail_variance",
         ntk_json_real(lead->tail_variance), "weeks", (json_int_t)lead->weeks, "predictors",
-        describe_predictors(&lead->predictors),
-        "variables", variables);
+        describe_predictors(&lead->predictors), "variables", variables);
 }
 
 json_t *ntk_artifact_describe(const struct ntk_calibration *c)
@@ -150,9 +149,9 @@ static enum ntk_status parse_variable(json_t *json, const char *what,
     const char *name, *units, *standard_name;
     json_int_t points;
     json_t *least, *most, *plain = NULL, *mapped = NULL, *baselines;
-    if (json_unpack_ex(json, &e, 0, "{s:s, s:s, s:s, s:I, s:o, s:o, s?o, s?o, s:o}", "name", &name, "units",
-                       &units, "standard_name", &standard_name, "points", &points, "least", &least,
-                       "most", &most, "plain", &plain, "mapped", &mapped, "baselines",
+    if (json_unpack_ex(json, &e, 0, "{s:s, s:s, s:s, s:I, s:o, s:o, s?o, s?o, s:o}", "name", &name,
+                       "units", &units, "standard_name", &standard_name, "points", &points, "least",
+                       &least, "most", &most, "plain", &plain, "mapped", &mapped, "baselines",
                        &baselines))
         return bad_description(what, &e, error);
     if (!copy_text(variable->name, sizeof variable->name, name) ||
@@ -300,7 +299,8 @@ static enum ntk_decompose_route parse_route(const char *name)
 
 /* Everything of a lead but its tensors; sizes are plausible afterwards. */
 enum ntk_status ntk_description_parse_lead(json_t *json, const char *what, size_t d,
-                                  struct ntk_calibration_lead *lead, struct ntk_error *error)
+                                           struct ntk_calibration_lead *lead,
+                                           struct ntk_error *error)
 {
     json_error_t e;
     json_int_t n, rank, k, folds, n_prior, weeks;
@@ -315,7 +315,8 @@ enum ntk_status ntk_description_parse_lead(json_t *json, const char *what, size_
             "noise_variance", &lead->posterior.noise_variance, "method", &method, "method_reason",
             &method_reason, "rule_method", &rule_method, "rank_reason", &rank_reason, "ica", &ica,
             "diagnostics", &diagnostics, "sweep", &sweep, "folds", &folds, "n_prior", &n_prior,
-            "noise", &noise, "tail_variance", &lead->tail_variance, "weeks", &weeks, "predictors", &predictors, "variables", &variables))
+            "noise", &noise, "tail_variance", &lead->tail_variance, "weeks", &weeks, "predictors",
+            &predictors, "variables", &variables))
         return bad_description(what, &e, error);
     if (!parse_method(method, &lead->method) || !parse_method(rule_method, &lead->rule_method) ||
         !copy_text(lead->method_reason, NTK_REASON_SIZE, method_reason) ||
@@ -376,7 +377,7 @@ static enum ntk_status parse_inputs(json_t *json, const char *what, struct ntk_c
 }
 
 enum ntk_status ntk_description_parse(json_t *json, const char *what, struct ntk_calibration *c,
-                                         json_t **leads, struct ntk_error *error)
+                                      json_t **leads, struct ntk_error *error)
 {
     json_error_t e;
     int schema;
@@ -419,4 +420,3 @@ enum ntk_status ntk_description_parse(json_t *json, const char *what, struct ntk
     c->d = (size_t)d;
     return parse_inputs(inputs, what, c, error);
 }
-

@@ -12,11 +12,11 @@ static json_t *describe_choices(const struct ntk_choice_table *table)
     json_t *rows = json_array();
     for (size_t i = 0; i < table->n; i++) {
         const struct ntk_choice_row *row = &table->rows[i];
-        json_array_append_new(
-            rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:b}", "step", row->step, "candidate",
-                            row->candidate, "score", ntk_json_real(row->score), "gain",
-                            ntk_json_real(row->gain), "standard_error", ntk_json_real(row->error),
-                            "taken", row->taken));
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:b}", "step", row->step,
+                                              "candidate", row->candidate, "score",
+                                              ntk_json_real(row->score), "gain",
+                                              ntk_json_real(row->gain), "standard_error",
+                                              ntk_json_real(row->error), "taken", row->taken));
     }
     return rows;
 }
@@ -27,27 +27,26 @@ static json_t *describe_terms(const struct ntk_error_terms *terms)
     const char *centre = !terms->centred            ? "none"
                          : terms->centre_terms == 0 ? "mean"
                                                     : ntk_terms_name(terms->centre_terms);
-    return json_pack(
-        "{s:s, s:i, s:o, s:s, s:i, s:o, s:b, s:s, s:b, s:o}", "centre", centre, "centre_terms",
-        terms->centred ? (int)terms->centre_terms : -1, "centre_penalty",
-        ntk_json_real(terms->centre_penalty), "scale",
-        terms->proportional ? "sigma" : ntk_terms_name(terms->scale_terms), "scale_terms",
-        (int)terms->scale_terms, "scale_penalty", ntk_json_real(terms->scale_penalty),
-        "proportional", terms->proportional, "place", ntk_locality_name(terms->locality),
-        "local_season", terms->local_season, "local_penalty", ntk_json_real(terms->local_penalty));
+    return json_pack("{s:s, s:i, s:o, s:s, s:i, s:o, s:b, s:s, s:b, s:o}", "centre", centre,
+                     "centre_terms", terms->centred ? (int)terms->centre_terms : -1,
+                     "centre_penalty", ntk_json_real(terms->centre_penalty), "scale",
+                     terms->proportional ? "sigma" : ntk_terms_name(terms->scale_terms),
+                     "scale_terms", (int)terms->scale_terms, "scale_penalty",
+                     ntk_json_real(terms->scale_penalty), "proportional", terms->proportional,
+                     "place", ntk_locality_name(terms->locality), "local_season",
+                     terms->local_season, "local_penalty", ntk_json_real(terms->local_penalty));
 }
 
 json_t *ntk_description_of_model(const struct ntk_interval_model *model)
 {
     /* An infinite nu, the Gaussian limit, is null: JSON has no infinity. */
-    return json_pack("{s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "model",
-                     describe_terms(&model->error.terms), "n", (json_int_t)model->n_samples,
-                     "n_effective", ntk_json_real(model->n_effective), "n_scores",
-                     (json_int_t)model->n_scores, "n_maps", (json_int_t)model->n_maps,
-                     "gaussian_scale", ntk_json_real(model->gaussian_scale), "student_nu",
-                     ntk_json_real(model->student_nu), "student_scale",
-                     ntk_json_real(model->student_scale), "choices",
-                     describe_choices(&model->choices));
+    return json_pack(
+        "{s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "model",
+        describe_terms(&model->error.terms), "n", (json_int_t)model->n_samples, "n_effective",
+        ntk_json_real(model->n_effective), "n_scores", (json_int_t)model->n_scores, "n_maps",
+        (json_int_t)model->n_maps, "gaussian_scale", ntk_json_real(model->gaussian_scale),
+        "student_nu", ntk_json_real(model->student_nu), "student_scale",
+        ntk_json_real(model->student_scale), "choices", describe_choices(&model->choices));
 }
 
 /* ---- parse ---------------------------------------------------------------------------------- */
@@ -92,7 +91,7 @@ static enum ntk_status parse_choices(json_t *json, const char *what, struct ntk_
 
 static int parse_locality(const char *name, enum ntk_locality *out)
 {
-    for (*out = NTK_LOCALITY_NONE; *out <= NTK_LOCALITY_CELL; (*out)++) {
+    for (*out = NTK_LOCALITY_NONE; *out <= NTK_LOCALITY_MASK; (*out)++) {
         if (!strcmp(name, ntk_locality_name(*out)))
             return 1;
     }
@@ -107,9 +106,9 @@ static enum ntk_status parse_terms(json_t *json, const char *what, struct ntk_er
     int centre, scale;
     if (json_unpack_ex(json, &e, 0, "{s:i, s:F, s:i, s:F, s:b, s:s, s:b, s:F}", "centre_terms",
                        &centre, "centre_penalty", &terms->centre_penalty, "scale_terms", &scale,
-                       "scale_penalty", &terms->scale_penalty, "proportional",
-                       &terms->proportional, "place", &place, "local_season",
-                       &terms->local_season, "local_penalty", &terms->local_penalty))
+                       "scale_penalty", &terms->scale_penalty, "proportional", &terms->proportional,
+                       "place", &place, "local_season", &terms->local_season, "local_penalty",
+                       &terms->local_penalty))
         return bad_model(what, &e, error);
     if (centre < -1 || centre > NTK_TERMS_ALL || scale < 0 || scale > NTK_TERMS_ALL ||
         !parse_locality(place, &terms->locality))

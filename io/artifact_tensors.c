@@ -6,7 +6,7 @@
 enum { FIXED_SLOTS = 16, MODEL_SLOTS = 7 };
 
 static struct ntk_slot make_slot(double lead_hours, const char *name, size_t rows, size_t columns,
-                             double **values)
+                                 double **values)
 {
     struct ntk_slot slot = {.rows = rows, .columns = columns, .values = values};
     snprintf(slot.name, sizeof slot.name, "lead_%.10g/%s", lead_hours, name);
@@ -19,8 +19,9 @@ size_t ntk_slots_most(const struct ntk_calibration_lead *lead)
 }
 
 /* One tensor of a variable's model: "scores/t2m", "plain_scores/t2m". */
-static size_t add_slot(double lead_hours, const char *prefix, const char *what, const char *variable,
-                       size_t rows, size_t columns, double **values, struct ntk_slot *slots)
+static size_t add_slot(double lead_hours, const char *prefix, const char *what,
+                       const char *variable, size_t rows, size_t columns, double **values,
+                       struct ntk_slot *slots)
 {
     char name[NTK_NAME_SIZE + 40];
     if (rows == 0)

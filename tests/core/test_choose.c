@@ -146,7 +146,8 @@ START_TEST(errors_that_the_features_foretell_are_taken_off)
     ck_assert(model->error.terms.centred);
     ck_assert_uint_ne(model->error.terms.centre_terms & NTK_TERM_FEATURES, 0);
     const struct ntk_interval_model *cell = &lead.variables[0].baselines[NTK_BASELINE_CELL];
-    double z[64] = {0}, centre[POINTS], scale[2][POINTS], sigma = exp(lead.predictors.log_sigma_mean);
+    double z[64] = {0}, centre[POINTS], scale[2][POINTS],
+           sigma = exp(lead.predictors.log_sigma_mean);
     ntk_error_model_eval(&model->error, &lead.predictors, z, sigma, 0, POINTS, centre, scale[0]);
     ntk_error_model_eval(&cell->error, &lead.predictors, z, sigma, 0, POINTS, centre, scale[1]);
     double centred = ntk_interval_reach(model, &ntk_interval_defaults, 0.9).upper * scale[0][4];
@@ -164,8 +165,8 @@ START_TEST(chosen_intervals_cover_new_samples)
     for (uint64_t seed = 1; seed <= 15; seed++) {
         struct world w = make_world(400, 100 + seed);
         for (size_t i = 0; i < w.n * POINTS; i++)
-            w.values[i] = (float)(w.values[i] * exp(0.5 * season_of(&w, i / POINTS)) +
-                                  w.factor[i / POINTS]);
+            w.values[i] =
+                (float)(w.values[i] * exp(0.5 * season_of(&w, i / POINTS)) + w.factor[i / POINTS]);
         struct world half = w;
         half.n = 200;
         struct ntk_calibration_lead lead = fit_world(&half, 1);
@@ -209,7 +210,8 @@ START_TEST(errors_of_zero_and_missing_truths_are_no_failure)
         w.values[i] = NAN;
     lead = fit_world(&w, 1);
     ck_assert_uint_eq(lead.variables[0].model.n_samples, 0);
-    ck_assert(isnan(ntk_interval_reach(&lead.variables[0].model, &ntk_interval_defaults, 0.9).upper));
+    ck_assert(
+        isnan(ntk_interval_reach(&lead.variables[0].model, &ntk_interval_defaults, 0.9).upper));
     ntk_calibration_lead_clear(&lead);
     world_clear(&w);
 }

@@ -20,8 +20,8 @@ static void simulate(double *z, double *sigma, double *errors, uint64_t seed)
         sigma[i] = exp(0.3 * ntk_random_normal(&random));
         ntk_predictors_eval(&predictors, (double)i * 86400 * 11, NULL, sigma[i], NULL, z + i * Z);
         for (size_t p = 0; p < POINTS; p++)
-            errors[i * POINTS + p] = ntk_random_normal(&random) * (double)(p + 1) * sigma[i] *
-                                     exp(0.4 * z[i * Z]);
+            errors[i * POINTS + p] =
+                ntk_random_normal(&random) * (double)(p + 1) * sigma[i] * exp(0.4 * z[i * Z]);
     }
 }
 

@@ -140,7 +140,7 @@ START_TEST(ica_keeps_an_orthonormal_basis_in_both_forms)
 }
 END_TEST
 
-START_TEST(a_constant_feature_or_a_rotation_changes_no_sigma)
+START_TEST(a_constant_feature_or_a_rotation_changes_no_interval)
 {
     struct example example = make_example(80, 6, 3, 23), wider = make_example(80, 7, 3, 23);
     struct ntk_fit_options options = published();
@@ -153,17 +153,19 @@ START_TEST(a_constant_feature_or_a_rotation_changes_no_sigma)
         memcpy(to, from, 6 * sizeof *to);
         to[0] = c * from[0] - s * from[1];
         to[1] = s * from[0] + c * from[1];
-        to[6] = 0;
+        to[6] = 40;
         wider.values[i] = example.values[i];
     }
     struct ntk_calibration_lead a = fit(&example, &options), b = fit(&wider, &options);
+    /* The constant changes the unit of sigma, and so of the scores: not their product. */
+    double unit = sigma_of(&a, example.features) / sigma_of(&b, wider.features);
     for (size_t i = 0; i < example.n; i++)
         ck_assert_double_eq_tol(sigma_of(&a, example.features + i * 6) /
-                                    sigma_of(&b, wider.features + i * 7),
+                                    sigma_of(&b, wider.features + i * 7) / unit,
                                 1, 1e-10);
     for (size_t i = 0; i < a.variables[0].model.n_scores; i++)
-        ck_assert_double_eq_tol(a.variables[0].model.scores[i] / b.variables[0].model.scores[i], 1,
-                                1e-9);
+        ck_assert_double_eq_tol(
+            a.variables[0].model.scores[i] / b.variables[0].model.scores[i] * unit, 1, 1e-9);
     ntk_calibration_lead_clear(&a);
     ntk_calibration_lead_clear(&b);
     example_clear(&example);
@@ -206,8 +208,9 @@ START_TEST(crossfit_equals_refitting_without_the_block)
     memcpy(rest.features + 20 * 9, example.features + 25 * 9, 25 * 9 * sizeof(double));
     struct ntk_calibration_lead part = fit(&rest, &options);
     for (size_t i = 20; i < 25; i++) { /* block 4 of 10 */
-        double expected =
-            fabs((double)example.values[i]) / sigma_of(&part, example.features + i * 9);
+        double expected = fabs((double)example.values[i]) /
+                          sigma_of(&part, example.features + i * 9) * whole.standardise.mean_norm /
+                          part.standardise.mean_norm; /* a unit of sigma */
         double nearest = INFINITY;
         for (size_t s = 0; s < whole.variables[0].model.n_scores; s++)
             nearest = fmin(nearest, fabs(whole.variables[0].model.scores[s] / expected - 1));
@@ -475,7 +478,7 @@ Suite *ntk_suite_fit(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, ica_agrees_with_svd_when_all_m_directions_are_kept);
     tcase_add_test(tests, ica_keeps_an_orthonormal_basis_in_both_forms);
-    tcase_add_test(tests, a_constant_feature_or_a_rotation_changes_no_sigma);
+    tcase_add_test(tests, a_constant_feature_or_a_rotation_changes_no_interval);
     tcase_add_test(tests, the_same_seed_gives_the_same_calibration);
     tcase_add_test(tests, crossfit_equals_refitting_without_the_block);
     tcase_add_test(tests, cross_fitted_intervals_cover_new_samples_as_promised);

@@ -156,9 +156,8 @@ START_TEST(a_query_without_date_or_place_gets_a_plainer_model)
     double g[4] = {1, 1, 1, 1};
     struct ntk_calibration_variable v = {.points = 4};
     v.model = make_model(5);
-    v.model.error = (struct ntk_error_model){.terms.scale_terms = NTK_TERM_SEASON,
-                                             .points = 4,
-                                             .place_scale = g};
+    v.model.error = (struct ntk_error_model){
+        .terms.scale_terms = NTK_TERM_SEASON, .points = 4, .place_scale = g};
     v.plain = v.model;
     v.plain.error.terms.scale_terms = 0;
     v.baselines[NTK_BASELINE_SIGMA] = v.plain;

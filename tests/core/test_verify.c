@@ -53,8 +53,8 @@ START_TEST(a_true_model_verifies)
     struct ntk_verify_data data = {N, &e, &predictors, z, sigma, NULL};
     const double levels[2] = {0.5, 0.9};
     struct ntk_verification v;
-    ck_assert_int_eq(
-        ntk_verify(&data, &model, &ntk_interval_defaults, levels, 2, &v, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_verify(&data, &model, &ntk_interval_defaults, levels, 2, &v, NULL),
+                     NTK_OK);
     ck_assert_uint_eq(v.samples, N);
     ck_assert_uint_eq(v.points, N * POINTS);
     for (size_t l = 0; l < 2; l++) {
@@ -72,8 +72,8 @@ START_TEST(a_true_model_verifies)
     ntk_verification_clear(&v);
     for (size_t i = 0; i < N * POINTS; i++)
         errors[i] += 1.5f; /* a bias that the model does not know */
-    ck_assert_int_eq(
-        ntk_verify(&data, &model, &ntk_interval_defaults, levels, 2, &v, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_verify(&data, &model, &ntk_interval_defaults, levels, 2, &v, NULL),
+                     NTK_OK);
     ck_assert(v.pit_p_value < 1e-6);
     ck_assert_double_eq_tol(v.bias, 1.5, 0.15);
     ntk_verification_clear(&v);
@@ -90,8 +90,8 @@ START_TEST(an_unbounded_interval_has_no_width_and_missing_truths_no_sample)
     struct ntk_verification v;
     for (size_t i = 0; i < 10 * POINTS; i++)
         errors[i] = NAN;
-    ck_assert_int_eq(
-        ntk_verify(&data, &model, &ntk_interval_defaults, &level, 1, &v, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_verify(&data, &model, &ntk_interval_defaults, &level, 1, &v, NULL),
+                     NTK_OK);
     ck_assert_uint_eq(v.samples, N - 10);
     ck_assert(v.levels[0].unbounded && isnan(v.levels[0].width));
     ck_assert_double_eq(v.levels[0].coverage.coverage, 1);
