@@ -346,7 +346,7 @@ static enum ntk_status prepare_map(struct block *block, size_t rows, struct ntk_
     block->map_sigma = NULL;
     for (size_t v = 0; v < lead->n_variables; v++)
         wanted = wanted || lead->variables[v].mapped.n_samples > 0;
-    if (!wanted || !ntk_map_fits(archive, lead->posterior.d))
+    if (!block->context->arguments->map || !wanted || !ntk_map_fits(archive, lead->posterior.d))
         return NTK_OK;
     if (!(block->map_sigma = malloc(rows * archive->map_points * sizeof(float))))
         return ntk_fail_memory(error, "the maps of sigma", rows * archive->map_points * 4);

@@ -90,6 +90,7 @@ CHOICE_PARSER(scale, fit.model.scale, {"auto", NTK_SCALE_AUTO}, {"constant", NTK
               {"learned", NTK_SCALE_LEARNED})
 CHOICE_PARSER(place, fit.model.places, {"auto", NTK_PLACES_AUTO}, {"none", NTK_PLACES_NONE},
               {"band", NTK_PLACES_BAND}, {"cell", NTK_PLACES_CELL})
+CHOICE_PARSER(map, map, {"on", 1}, {"off", 0})
 CHOICE_PARSER(family, interval.family, {"conformal", NTK_FAMILY_CONFORMAL},
               {"asymmetric", NTK_FAMILY_ASYMMETRIC}, {"gaussian", NTK_FAMILY_GAUSSIAN},
               {"student_t", NTK_FAMILY_STUDENT_T})
@@ -211,6 +212,9 @@ PARSER(confidence)
 
 PARSER(map_miss)
 {
+    out->interval.map_miss = -1;
+    if (!strcmp(value, "off"))
+        return NTK_OK;
     return parse_share(option, value, 0, &out->interval.map_miss, error);
 }
 
@@ -251,7 +255,8 @@ static const struct option options[] = {
      "the distribution intervals are read from", parse_family},
     {"--confidence", APPLY | REPORT, "P", "of the level for this calibration set; 0: on average",
      parse_confidence},
-    {"--map-miss", APPLY | REPORT, "SHARE", "of a map's points missed at most, with the level",
+    {"--map", APPLY, "on|off", "sigma of the grid point where there is a features_map", parse_map},
+    {"--map-miss", APPLY | REPORT, "off|SHARE", "of a map's points missed at most, with the level",
      parse_map_miss},
     {"--variance", FIT, "published|reference", "Eq. 4, or what the Python package computes",
      parse_variance},
@@ -352,6 +357,7 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
     struct ntk_arguments made = {
         .fit = ntk_fit_defaults,
         .interval = ntk_interval_defaults,
+        .map = 1,
         .levels = {0.5, 0.9},
         .n_levels = 2,
         .samples = 300,

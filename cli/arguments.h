@@ -34,6 +34,7 @@ struct ntk_arguments {
     const char *features, *split; /* variable names, or NULL */
     const char *bounds;           /* "q850:0:,rh:0:100", or NULL */
     struct ntk_interval_options interval;
+    int map; /* sigma per grid point where there is a features_map */
     enum ntk_missing missing;
     double levels[NTK_LEVELS_MOST]; /* ascending */
     size_t n_levels;

@@ -186,6 +186,39 @@ static void print_sweep(const struct ntk_calibration_lead *lead)
     }
 }
 
+/* The chosen model in a line, then the candidates it was chosen from. */
+static void print_model(const struct ntk_interval_model *model)
+{
+    const struct ntk_error_terms *terms = &model->error.terms;
+    printf("        centre %s; scale %s; place %s%s; Student-t nu %.3g\n",
+           !terms->centred       ? "none"
+           : terms->centre_terms ? ntk_terms_name(terms->centre_terms)
+                                 : "mean",
+           terms->proportional ? "sigma, as published" : ntk_terms_name(terms->scale_terms),
+           ntk_locality_name(terms->locality),
+           terms->local_season ? ", each with a season of its own" : "", model->student_nu);
+    for (size_t i = 0; i < model->choices.n; i++) {
+        const struct ntk_choice_row *row = &model->choices.rows[i];
+        printf("        %-12s %-40s %10.4g", row->step, row->candidate, row->score);
+        if (!isnan(row->gain))
+            printf("  gain %10.3g +- %.2g", row->gain, row->error);
+        printf("%s\n", row->taken ? "  <- taken" : "");
+    }
+}
+
+static void print_variable(const struct ntk_calibration_variable *variable)
+{
+    const struct ntk_interval_model *model = &variable->model;
+    printf("    %s [%s]: %zu samples of %zu points scored (worth %.1f)\n", variable->name,
+           variable->units, model->n_samples, variable->points, model->n_effective);
+    if (isfinite(variable->least) || isfinite(variable->most))
+        printf("        bounds %g to %g\n", variable->least, variable->most);
+    if (model->n_samples)
+        print_model(model);
+    if (variable->mapped.n_samples)
+        printf("        sigma per grid point: %zu samples scored\n", variable->mapped.n_samples);
+}
+
 static void print_lead(const struct ntk_calibration_lead *lead)
 {
     printf("\nlead %g h: n = %zu (worth %.1f), numerical rank %zu, by %s\n", lead->lead_hours,
@@ -197,12 +230,8 @@ static void print_lead(const struct ntk_calibration_lead *lead)
     printf("    method:   %s: %s\n", ntk_method_name(lead->method), lead->method_reason);
     printf("    rank:     %zu: %s\n", lead->posterior.k, lead->rank_reason);
     print_sweep(lead);
-    for (size_t v = 0; v < lead->n_variables; v++) {
-        const struct ntk_calibration_variable *variable = &lead->variables[v];
-        printf("    %s [%s]: %zu samples of %zu points scored (worth %.1f)\n", variable->name,
-               variable->units, variable->model.n_samples, variable->points,
-               variable->model.n_effective);
-    }
+    for (size_t v = 0; v < lead->n_variables; v++)
+        print_variable(&lead->variables[v]);
 }
 
 static void print_calibration(const struct ntk_calibration *c, const char *sha256)

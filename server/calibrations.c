@@ -102,7 +102,7 @@ enum ntk_handled ntk_handle_job_delete(struct ntk_request *request)
 
 /* ---- fitting -------------------------------------------------------------------------------- */
 
-enum { DATASETS_MOST = 256, OPTIONS_MOST = 24 };
+enum { DATASETS_MOST = 256, OPTIONS_MOST = 32 };
 
 /* Fields of a fit request that become an option of ntkuq fit; ntkuq checks their values. */
 static const struct {
@@ -110,7 +110,12 @@ static const struct {
 } fit_options[] = {
     {"method", "--method", "auto|svd|ica"},
     {"rank", "--rank", NULL},
-    {"select", "--select", "rule|validate"},
+    {"select", "--select", "auto|rule|validate"},
+    {"noise", "--noise", "tail_mean|per_sample|marchenko_pastur|validate"},
+    {"centre", "--centre", "auto|none|mean|season|gp_mean"},
+    {"scale", "--scale", "auto|constant|sigma|season|ntk|learned"},
+    {"place", "--place", "auto|none|band|cell"},
+    {"bounds", "--bounds", NULL},
     {"variance", "--variance", "published|reference"},
     {"standardise", "--standardise", "mean_norm|per_channel"},
     {"ica_form", "--ica-form", "ritz|diagonal"},
@@ -192,8 +197,9 @@ static enum ntk_status read_fit(const struct ntk_config *config, const json_t *b
                                 struct fit_request *fit, struct ntk_error *error)
 {
     static const char *const allowed[] = {
-        "name",     "datasets", "method", "rank", "select",  "variance", "standardise",
-        "ica_form", "features", "split",  "seed", "missing", NULL};
+        "name",        "datasets", "method",   "rank",  "select", "noise", "centre",
+        "scale",       "place",    "bounds",   "split", "seed",   "missing", "variance",
+        "standardise", "ica_form", "features", NULL};
     size_t used = 0;
     enum ntk_status status = NTK_OK;
     if (ntk_json_unknown_key(body, "the fit request", allowed, error))

@@ -256,8 +256,11 @@ static enum ntk_status read_thresholds(const json_t *thresholds, struct ntk_inte
         size_t v = 0, n = json_array_size(values);
         while (v < query->n_variables && strcmp(query->variables[v].variable->name, name))
             v++;
-        if (v == query->n_variables)
-            return unknown_variable(query, name, error);
+        if (query->offsets || v == query->n_variables)
+            return ntk_fail(error, NTK_BAD_DATA,
+                            "thresholds name '%.60s', of which the query has no forecast: the "
+                            "probability to exceed a threshold needs one",
+                            name);
         if (n < 1 || n > NTK_QUERY_LEVELS_MOST)
             return ntk_fail(error, NTK_BAD_DATA,
                             "thresholds of %.60s are not an array of 1 to %d numbers", name,
@@ -282,9 +285,11 @@ static enum ntk_status parse_time(const char *text, double *out, struct ntk_erro
     for (size_t f = 0; text && f < sizeof formats / sizeof *formats; f++) {
         struct tm utc = {0};
         const char *end = strptime(text, formats[f], &utc);
+        int day = utc.tm_mday;
         if (end && !*end) {
             *out = (double)timegm(&utc);
-            return NTK_OK;
+            if (utc.tm_mday == day) /* 30 February is turned into March */
+                return NTK_OK;
         }
     }
     return ntk_fail(error, NTK_BAD_DATA,
@@ -451,7 +456,21 @@ static int is_npy(const struct ntk_request *request)
            (request->body_size >= 6 && !memcmp(request->body, "\223NUMPY", 6));
 }
 
-/* The query string of a binary body: one date for all rows, and the family. */
+static enum ntk_status parse_share(const char *text, const char *name, double *out,
+                                   struct ntk_error *error)
+{
+    char *end;
+    if (!text)
+        return NTK_OK;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value >= 0 && value < 1))
+        return ntk_fail(error, NTK_BAD_DATA, "%s is '%.40s', a number from 0 to below 1 was expected",
+                        name, text);
+    *out = value;
+    return NTK_OK;
+}
+
+/* The query string of a binary body: one date for all rows, and what kind of interval. */
 static enum ntk_status read_parameters(struct ntk_request *request,
                                        struct ntk_interval_query *query, struct ntk_error *error)
 {
@@ -459,6 +478,12 @@ static enum ntk_status read_parameters(struct ntk_request *request,
     const char *time = ntk_request_parameter(request, "forecast_reference_time");
     enum ntk_status status = family ? parse_family(family, &query->options, error) : NTK_OK;
     double seconds = NAN;
+    if (!status)
+        status = parse_share(ntk_request_parameter(request, "confidence"), "confidence",
+                             &query->options.confidence, error);
+    if (!status)
+        status = parse_share(ntk_request_parameter(request, "map_miss"), "map_miss",
+                             &query->options.map_miss, error);
     if (status || !time || (status = parse_time(time, &seconds, error)))
         return status;
     if (!(query->reference_time = ntk_matrix_create(1, query->features.rows)))

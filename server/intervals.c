@@ -89,6 +89,13 @@ static void print_levels(double *levels, size_t n, char *out, size_t size)
     }
 }
 
+/* A parameter of the query string, or what stands for its absence. */
+static const char *parameter_or(struct ntk_request *request, const char *name, const char *absent)
+{
+    const char *value = ntk_request_parameter(request, name);
+    return value ? value : absent;
+}
+
 /* Runs ntkuq apply from `input` into `output`; false when a refusal was replied. */
 static int apply(struct ntk_request *request, const struct ntk_version *version, const char *levels,
                  const char *input, const char *output)
@@ -97,7 +104,6 @@ static int apply(struct ntk_request *request, const struct ntk_version *version,
     char memory[24], deadline[24], calibration[PATH_MAX];
     struct ntk_error error = {""};
     struct ntk_process_result result;
-    const char *missing = ntk_request_parameter(request, "missing");
     snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->job_memory_bytes);
     snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->query_timeout_s);
     ntk_registry_path(request->server->registry, version, calibration, sizeof calibration);
@@ -108,13 +114,19 @@ static int apply(struct ntk_request *request, const struct ntk_version *version,
                                      "--levels",
                                      levels,
                                      "--missing",
-                                     missing ? missing : "reject",
+                                     parameter_or(request, "missing", "reject"),
+                                     "--family",
+                                     parameter_or(request, "family", "conformal"),
+                                     "--confidence",
+                                     parameter_or(request, "confidence", "0"),
                                      "--memory",
                                      memory,
                                      "--deadline",
                                      deadline,
                                      "--sandbox",
                                      config->sandbox ? "on" : "off",
+                                     "--map-miss",
+                                     parameter_or(request, "map_miss", "off"),
                                      "--",
                                      calibration,
                                      input,
@@ -180,17 +192,25 @@ static void answer_archive(struct ntk_request *request)
  */
 static int check_parameters(struct ntk_request *request)
 {
-    static const char *const all[] = {"calibration", "version", "levels", "lead_time_hours",
-                                      "missing"};
+    enum { BINARY = 1, ARCHIVE = 2, BOTH = 3 };
+    static const struct {
+        const char *name;
+        int bodies;
+    } all[] = {{"calibration", BOTH},    {"version", BOTH},
+               {"levels", BOTH},         {"family", BOTH},
+               {"confidence", BOTH},     {"map_miss", BOTH},
+               {"lead_time_hours", BINARY}, {"forecast_reference_time", BINARY},
+               {"missing", ARCHIVE}};
     int json = ntk_request_has_type(request, "application/json");
+    int body = json ? 0 : request->upload ? ARCHIVE : BINARY;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        int meant = json ? 0 : i < 3 || (i == 3) == !request->upload;
-        if (meant || !ntk_request_parameter(request, all[i]))
+        if ((all[i].bodies & body) || !ntk_request_parameter(request, all[i].name))
             continue;
         ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
-                          "query parameter '%s' has no meaning for this body, which %s", all[i],
+                          "query parameter '%s' has no meaning for this body, which %s",
+                          all[i].name,
                           json              ? "carries everything itself"
-                          : request->upload ? "carries its lead times"
+                          : request->upload ? "carries its lead times and dates"
                                             : "must be finite");
         return 0;
     }

@@ -11,7 +11,9 @@ static const struct ntk_route routes[] = {
     {"POST", "/v1/intervals", ntk_handle_intervals, NTK_BODY_QUERY, 0,
      "prediction intervals of samples, from their features",
      JSON " application/octet-stream application/x-npy " NETCDF, JSON " text/csv " NETCDF,
-     "calibration version lead_time_hours levels missing", 200},
+     "calibration version lead_time_hours levels family confidence map_miss "
+     "forecast_reference_time missing",
+     200},
     {"POST", "/v1/datasets", ntk_handle_dataset_post, NTK_BODY_UPLOAD, 1,
      "upload a NetCDF archive; its id is its SHA-256", NETCDF, JSON, "dry_run", 201},
     {"GET", "/v1/datasets/{id}", ntk_handle_dataset_get, NTK_BODY_NONE, 0,
