@@ -7,6 +7,7 @@
 #include "cli/dataset.h"
 #include "cli/map.h"
 #include "cli/query.h"
+#include "core/groups.h"
 #include "core/interval.h"
 #include "core/novelty.h"
 #include "io/netcdf/interval_writer.h"
@@ -189,7 +190,8 @@ struct answer {
     int mapped;     /* sigma is that of the grid point */
     unsigned flags; /* of every point */
     double standard;
-    struct ntk_reach reach[NTK_LEVELS_MOST];
+    struct ntk_reach reach[NTK_LEVELS_MOST][1 + NTK_GROUPS_MOST];
+    double valid_time;      /* of the sample being filled */
     double *centre, *scale; /* points */
 };
 
@@ -211,12 +213,11 @@ static void answer_prepare(const struct block *block, size_t v, struct answer *a
         answer->standard = ntk_interval_standard_scale(answer->model, arguments->interval.family);
     }
     for (size_t level = 0; level < arguments->n_levels; level++) {
-        answer->reach[level] = (struct ntk_reach){NAN, NAN};
+        for (int group = 0; group <= NTK_GROUPS_MOST; group++)
+            answer->reach[level][group] = (struct ntk_reach){NAN, NAN};
         if (answer->variable)
-            answer->reach[level] =
-                ntk_interval_reach(answer->model, &arguments->interval, arguments->levels[level]);
-        if (isinf(answer->reach[level].upper) || isinf(answer->reach[level].lower))
-            answer->flags |= NTK_FLAG_INTERVAL_UNBOUNDED;
+            ntk_interval_reaches(answer->model, &arguments->interval, arguments->levels[level],
+                                 answer->reach[level]);
     }
 }
 
@@ -234,9 +235,11 @@ static void fill_point(const struct block *block, const struct answer *answer, s
     else if (variable && (forecast < variable->least || forecast > variable->most))
         flags |= NTK_FLAG_BEYOND_BOUND;
     double centred = usable ? forecast - answer->centre[p] : NAN;
+    int group = answer->model ? ntk_group_of(answer->model, answer->valid_time, p) : -1;
     for (size_t level = 0; level < block->context->arguments->n_levels; level++) {
-        double lower = centred + answer->reach[level].lower * scale;
-        double upper = centred + answer->reach[level].upper * scale;
+        const struct ntk_reach *reach = &answer->reach[level][1 + group];
+        double lower = centred + reach->lower * scale, upper = centred + reach->upper * scale;
+        flags |= isinf(reach->lower) || isinf(reach->upper) ? NTK_FLAG_INTERVAL_UNBOUNDED : 0;
         if (variable && !(flags & NTK_FLAG_BEYOND_BOUND))
             flags |= ntk_interval_bound(variable, &lower) | ntk_interval_bound(variable, &upper);
         field->lower[level * field->size + at] = (float)lower;
@@ -247,11 +250,13 @@ static void fill_point(const struct block *block, const struct answer *answer, s
     field->flag[at] = (unsigned char)flags;
 }
 
-static void fill_sample(struct block *block, size_t i, const struct answer *answer,
+static void fill_sample(struct block *block, size_t i, struct answer *answer,
                         struct field *field)
 {
     double sigma = block->variance[i].sigma;
     unsigned flags = block->sample_flags[i] | answer->flags;
+    const struct ntk_archive_lead *lead = &block->query->archive->leads[block->lead];
+    answer->valid_time = lead->reference_time[block->first + i] + 3600 * lead->hours;
     if (answer->mapped) {
         const float *map = block->map_sigma + i * field->points;
         for (size_t p = 0; p < field->points; p++) {
@@ -289,7 +294,7 @@ static enum ntk_status apply_variable(struct block *block, size_t v, struct ntk_
     for (size_t i = 0; i < block->count; i++)
         fill_sample(block, i, &answer, &field);
     for (size_t level = 0; level < block->context->arguments->n_levels; level++)
-        block->counts.unbounded_limits += isinf(answer.reach[level].upper) ? block->count : 0;
+        block->counts.unbounded_limits += isinf(answer.reach[level][0].upper) ? block->count : 0;
     status = ntk_interval_writer_put_variable(block->writer, block->lead, v, block->first,
                                               block->count, field.forecast, field.std, field.lower,
                                               field.upper, field.flag, error);

@@ -90,6 +90,8 @@ CHOICE_PARSER(scale, fit.model.scale, {"auto", NTK_SCALE_AUTO}, {"constant", NTK
               {"learned", NTK_SCALE_LEARNED})
 CHOICE_PARSER(place, fit.model.places, {"auto", NTK_PLACES_AUTO}, {"none", NTK_PLACES_NONE},
               {"band", NTK_PLACES_BAND}, {"cell", NTK_PLACES_CELL})
+CHOICE_PARSER(groups, fit.grouping, {"none", NTK_GROUPING_NONE}, {"season", NTK_GROUPING_SEASON},
+              {"region", NTK_GROUPING_REGION})
 CHOICE_PARSER(map, map, {"on", 1}, {"off", 0})
 CHOICE_PARSER(family, interval.family, {"conformal", NTK_FAMILY_CONFORMAL},
               {"asymmetric", NTK_FAMILY_ASYMMETRIC}, {"gaussian", NTK_FAMILY_GAUSSIAN},
@@ -249,6 +251,8 @@ static const struct option options[] = {
      parse_scale},
     {"--place", FIT, "auto|none|band|cell", "whether each latitude band or cell has its own factor",
      parse_place},
+    {"--groups", FIT, "none|season|region", "that have a conformal quantile of their own",
+     parse_groups},
     {"--bounds", FIT, "NAME:LEAST:MOST,...", "physical bounds, such as q850:0:,rh:0:100",
      parse_bounds},
     {"--family", APPLY | REPORT, "conformal|asymmetric|gaussian|student_t",

@@ -9,6 +9,8 @@
 #include "cli/command.h"
 #include "cli/dataset.h"
 #include "cli/inspect_plot.h"
+#include "core/groups.h"
+#include "core/guarantee.h"
 #include "io/artifact.h"
 #include "io/digest.h"
 #include "io/json.h"
@@ -197,6 +199,15 @@ static void print_model(const struct ntk_interval_model *model)
            terms->proportional ? "sigma, as published" : ntk_terms_name(terms->scale_terms),
            ntk_locality_name(terms->locality),
            terms->local_season ? ", each with a season of its own" : "", model->student_nu);
+    for (int group = 0; group < NTK_GROUPS_MOST && model->group_scores; group++) {
+        char name[40];
+        size_t n = model->group_samples[group];
+        ntk_group_describe(model->grouping, group, name, sizeof name);
+        if (n > 0)
+            printf("        group %-22s %4zu samples, own weight %.2f, q at 90 %% %.4g (all: %.4g)\n",
+                   name, n, ntk_shrinkage_weight(n, NTK_GROUP_STRENGTH),
+                   ntk_group_quantile(model, group, 0.9), ntk_group_quantile(model, -1, 0.9));
+    }
     for (size_t i = 0; i < model->choices.n; i++) {
         const struct ntk_choice_row *row = &model->choices.rows[i];
         printf("        %-12s %-40s %10.4g", row->step, row->candidate, row->score);

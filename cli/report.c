@@ -175,7 +175,7 @@ static enum ntk_status report_variable(struct report *report, size_t v, struct n
                                    .predictors = &lead->predictors,
                                    .z = report->z,
                                    .sigma = report->sigma,
-                                   .variable = variable};
+                                   .valid_time = report->test.valid_time};
     struct ntk_told told = {.date = 1,
                             .place = 1,
                             .covariates =

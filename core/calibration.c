@@ -20,6 +20,8 @@ void ntk_interval_model_clear(struct ntk_interval_model *model)
     free(model->scores);
     free(model->signed_scores);
     free(model->map_scores);
+    free(model->group_scores);
+    free(model->place_group);
     *model = (struct ntk_interval_model){0};
 }
 

@@ -26,6 +26,17 @@ enum ntk_select {
     NTK_SELECT_AUTO /* validate where n allows, else rule */
 };
 
+/* Mondrian groups, with a quantile of their own (core/groups.h). */
+enum ntk_grouping {
+    NTK_GROUPING_NONE,
+    NTK_GROUPING_SEASON, /* of the valid time: December to February, March to May, ... */
+    NTK_GROUPING_REGION  /* ten-degree latitude bands of the place */
+};
+#define NTK_GROUPS_MOST 18
+
+/* Order statistics kept of each group's scores. */
+#define NTK_GROUP_SCORES 512
+
 /* The errors of one variable at one lead time: their model, and how far calibration errors strayed
  * from it. With centre b, scale s and score r = (e - b) / s of an error e = forecast - truth, an
  * interval is forecast - b - q s .. forecast - b + q s. */
@@ -39,6 +50,10 @@ struct ntk_interval_model {
     double *signed_scores;           /* n_scores, ascending: r */
     size_t n_maps;         /* samples scored as whole maps: n_samples, or 0 for a scalar */
     double *map_scores;    /* NTK_MAP_MISSES x n_maps, each row ascending: core/guarantee.h */
+    enum ntk_grouping grouping;
+    size_t group_samples[NTK_GROUPS_MOST]; /* scored in each group; 0: the parent answers */
+    double *group_scores; /* NTK_GROUPS_MOST x NTK_GROUP_SCORES, each row ascending; NULL: none */
+    double *place_group;  /* points: the band of each place, for REGION; NULL else */
     double gaussian_scale; /* root mean square of r */
     double student_nu, student_scale; /* by maximum likelihood; nu INFINITY: Gaussian */
 };

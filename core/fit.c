@@ -722,6 +722,9 @@ static enum ntk_status explain(struct fitting *f, struct explained *e, struct nt
     enum ntk_status status = make_predictors(f, error);
     s->n = f->data->n;
     s->predictors = &f->lead->predictors;
+    s->grouping = f->options->grouping;
+    s->valid_time = f->data->valid_time;
+    s->calibration_valid_time = f->data->calibration_valid_time;
     if (!status && is_crossfitted(f)) {
         if (!(status = explain_final(f, e, error)))
             status = explain_folds(f, e, error);

@@ -30,6 +30,7 @@ struct ntk_fit_options {
     size_t concentration_m; /* the rule: CR_m >= threshold takes SVD */
     double concentration_threshold;
     struct ntk_choice_options model; /* of the errors */
+    enum ntk_grouping grouping;
     uint64_t seed;
 };
 

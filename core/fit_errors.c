@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/crossfit.h"
+#include "core/groups.h"
 #include "core/guarantee.h"
 #include "core/scores.h"
 #include "core/student_t.h"
@@ -23,6 +24,7 @@ struct job {
     unsigned allowed;
     struct ntk_error_terms terms;
     size_t scores_kept;
+    const struct ntk_errors *scored; /* those that the scores are of */
     struct ntk_interval_model *out;
 };
 
@@ -299,6 +301,74 @@ static enum ntk_status score_maps(const double *scores, size_t n, size_t points,
     return NTK_OK;
 }
 
+/* The group of every score: by the sample's season, or the band of the place. -1: none. */
+static int group_of_score(const struct job *job, const struct ntk_errors *errors, size_t i, size_t t,
+                          size_t taken)
+{
+    const struct ntk_situations *s = job->situations;
+    const double *times = s->n_calibration ? s->calibration_valid_time : s->valid_time;
+    if (s->grouping == NTK_GROUPING_SEASON)
+        return times ? (int)ntk_season_of(times[i]) : -1;
+    return errors->band ? (int)errors->band[place_of(t, taken, errors->points)] : -1;
+}
+
+/* NTK_GROUP_SCORES order statistics of ascending values, rounded up in rank. */
+static void keep_order_statistics(const double *values, size_t count, double *row)
+{
+    for (size_t i = 0; i < NTK_GROUP_SCORES; i++)
+        row[i] = values[((i + 1) * count + NTK_GROUP_SCORES - 1) / NTK_GROUP_SCORES - 1];
+}
+
+static void keep_group(const struct job *job, const struct ntk_errors *errors,
+                                  const double *scores, size_t n, size_t taken, int group,
+                                  double *values)
+{
+    struct ntk_interval_model *out = job->out;
+    size_t count = 0, samples = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t before = count;
+        for (size_t t = 0; t < taken; t++) {
+            double r = scores[i * taken + t];
+            if (!isnan(r) && group_of_score(job, errors, i, t, taken) == group)
+                values[count++] = fabs(r);
+        }
+        samples += count > before;
+    }
+    out->group_samples[group] = samples;
+    qsort(values, count, sizeof *values, ascending);
+    if (count > 0)
+        keep_order_statistics(values, count,
+                              out->group_scores + (size_t)group * NTK_GROUP_SCORES);
+}
+
+/* Scores group by group, for a baseline's or a plain model's none. */
+static enum ntk_status keep_groups(const struct job *job, const double *scores, size_t n,
+                                   size_t taken, struct ntk_error *error)
+{
+    struct ntk_interval_model *out = job->out;
+    const struct ntk_situations *s = job->situations;
+    const struct ntk_errors *errors = job->scored;
+    if (!s || s->grouping == NTK_GROUPING_NONE || job->scores_kept != NTK_SCORES_KEPT ||
+        (s->grouping == NTK_GROUPING_REGION && !errors->band))
+        return NTK_OK;
+    double *values = ntk_matrix_create(n, taken);
+    out->grouping = s->grouping;
+    out->group_scores = ntk_matrix_create(NTK_GROUPS_MOST, NTK_GROUP_SCORES);
+    if (s->grouping == NTK_GROUPING_REGION)
+        out->place_group = ntk_matrix_create(1, errors->points);
+    if (!values || !out->group_scores ||
+        (s->grouping == NTK_GROUPING_REGION && !out->place_group)) {
+        free(values);
+        return ntk_fail_memory(error, "the groups", n * taken * sizeof(double));
+    }
+    for (size_t p = 0; p < errors->points && out->place_group; p++)
+        out->place_group[p] = errors->band[p];
+    for (int group = 0; group < NTK_GROUPS_MOST; group++)
+        keep_group(job, errors, scores, n, taken, group, values);
+    free(values);
+    return NTK_OK;
+}
+
 static void fit_gaussian(const double *scores, size_t count, struct ntk_interval_model *out)
 {
     double squares = 0;
@@ -350,6 +420,8 @@ static enum ntk_status keep_scores(const struct job *job, const double *scores, 
     if (whole && points > 1 && samples && (status = score_maps(scores, n, points, out, error)))
         goto done;
     fit_gaussian(sign, count, out);
+    if (samples && (status = keep_groups(job, scores, n, points, error)))
+        goto done;
     out->n_scores = thin(absolute, count, job->scores_kept, 0);
     thin(sign, count, job->scores_kept, 1);
     if (whole)
@@ -490,6 +562,7 @@ enum ntk_status ntk_fit_errors(const struct ntk_situations *situations,
     enum ntk_status status = NTK_OK;
     made.error =
         (struct ntk_error_model){.terms = job.terms, .points = job.errors ? errors->points : 1};
+    job.scored = apart ? calibration : errors;
     if (is_learned(&job))
         status = learn(&job, !apart, error);
     else if (!apart && job.errors && situations->folds > 0)

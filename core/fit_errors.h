@@ -36,6 +36,8 @@ struct ntk_situations {
     const double *sigma;  /* n, cross-fitted */
     size_t n_calibration; /* samples for scores only: then the fitted ones are not scored */
     const double *calibration_z, *calibration_sigma;
+    const double *valid_time, *calibration_valid_time; /* or NULL: no season groups */
+    enum ntk_grouping grouping;
 };
 
 /* `allowed`: bits of enum ntk_term. Without any error, or without folds and calibration samples,

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "core/conformal.h"
+#include "core/groups.h"
 #include "core/guarantee.h"
 #include "core/scores.h"
 #include "core/spectrum.h"
@@ -103,6 +104,27 @@ struct ntk_reach ntk_interval_reach(const struct ntk_interval_model *model,
         return options->map_miss >= 0 ? map_reach(model, options->map_miss, level)
                                       : conformal_reach(model, options, level);
     }
+}
+
+struct ntk_reach ntk_interval_group_reach(const struct ntk_interval_model *model,
+                                          const struct ntk_interval_options *options, double level,
+                                          int group)
+{
+    if (group < 0 || model->n_samples == 0 || options->family != NTK_FAMILY_CONFORMAL ||
+        options->confidence > 0 || options->map_miss >= 0)
+        return ntk_interval_reach(model, options, level);
+    return symmetric(ntk_group_quantile(model, group, level));
+}
+
+void ntk_interval_reaches(const struct ntk_interval_model *model,
+                          const struct ntk_interval_options *options, double level,
+                          struct ntk_reach *reach)
+{
+    reach[0] = ntk_interval_reach(model, options, level);
+    for (int group = 0; group < NTK_GROUPS_MOST; group++)
+        reach[1 + group] = model->group_scores
+                               ? ntk_interval_group_reach(model, options, level, group)
+                               : reach[0];
 }
 
 double ntk_interval_standard_scale(const struct ntk_interval_model *model, enum ntk_family family)

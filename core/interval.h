@@ -61,6 +61,17 @@ struct ntk_reach {
 struct ntk_reach ntk_interval_reach(const struct ntk_interval_model *model,
                                     const struct ntk_interval_options *options, double level);
 
+/* The same for a Mondrian group (core/groups.h); -1: all. Groups have quantiles of the plain
+ * conformal family alone: other families, confidence and map_miss are of all. */
+struct ntk_reach ntk_interval_group_reach(const struct ntk_interval_model *model,
+                                          const struct ntk_interval_options *options, double level,
+                                          int group);
+
+/* Reaches of all groups, reach[1 + group] with [0] of all: NTK_GROUPS_MOST + 1. */
+void ntk_interval_reaches(const struct ntk_interval_model *model,
+                          const struct ntk_interval_options *options, double level,
+                          struct ntk_reach *reach);
+
 /* Standard error per unit of s: q(0.9) / z(0.95) for the conformal families (the paper's alpha),
  * the families' own for the others; the scale times sqrt(nu / (nu - 2)) for Student-t, INFINITY at
  * nu <= 2. INFINITY and NAN as above. */

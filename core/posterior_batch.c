@@ -76,30 +76,33 @@ struct ntk_posterior_batch {
 
 /* ---- the sweep, once for each instruction set ------------------------------------------------ */
 
-/* sum |c|^2 and sum s2 c^2 / (lambda + s2) over one tile. */
+typedef double eight __attribute__((vector_size(64)));
+
+/* Adds sum |c|^2 and sum s2 c^2 / (lambda + s2) over one tile. */
 static inline __attribute__((always_inline)) void add_squares(const double *c, const double *shrink,
                                                               double *squares, double *shrunk)
 {
-    double square[GROUP], small[GROUP];
-    for (int i = 0; i < GROUP; i++) {
-        square[i] = c[i] * c[i];
-        small[i] = shrink[i] * square[i];
-    }
-    for (int half = GROUP / 2; half >= 1; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            square[i] += square[i + half];
-            small[i] += small[i + half];
-        }
-    }
-    *squares += square[0];
-    *shrunk += small[0];
+    eight low, high, low_shrink, high_shrink;
+    memcpy(&low, c, sizeof low);
+    memcpy(&high, c + 8, sizeof high);
+    memcpy(&low_shrink, shrink, sizeof low_shrink);
+    memcpy(&high_shrink, shrink + 8, sizeof high_shrink);
+    low *= low;
+    high *= high;
+    eight s = low + high, t = low * low_shrink + high * high_shrink;
+    *squares += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    *shrunk += ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]));
 }
 
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b)  PASTE_(a, b)
 #define NAME(name)   PASTE(name, LANES)
-#define KEEP(v)      __asm__("" : "+v"(v))
-#define INLINE       static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+#define INLINE static inline __attribute__((always_inline))
 
 #define LANES 4
 #define ROWS  1
@@ -414,12 +417,14 @@ INLINE TARGET V NAME(splat)(float x)
 INLINE TARGET void NAME(sum_lanes)(const V *v, const int count, float *out)
 {
     V quad[4];
+    UNROLL
     for (int q = 0; q < 4; q++) {
         V p[4], low, high;
         if (4 * q >= count) {
             quad[q] = (V){0};
             continue;
         }
+        UNROLL
         for (int i = 0; i < 4; i++)
             p[i] = 4 * q + i < count ? v[4 * q + i] : (V){0};
         low = __builtin_shufflevector(p[0], p[1], PAIR_LOW) +
@@ -432,6 +437,7 @@ INLINE TARGET void NAME(sum_lanes)(const V *v, const int count, float *out)
 #if LANES == 4
     memcpy(out, quad, sizeof quad);
 #elif LANES == 8
+    UNROLL
     for (int i = 0; i < 4; i += 2) {
         V sum = __builtin_shufflevector(quad[i], quad[i + 1], 0, 1, 2, 3, 8, 9, 10, 11) +
                 __builtin_shufflevector(quad[i], quad[i + 1], 4, 5, 6, 7, 12, 13, 14, 15);
@@ -480,13 +486,16 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
                                   const int height, float (*out)[GROUP])
 {
     V sum[ROWS][HEIGHT + 1];
+    UNROLL
     for (int r = 0; r < ROWS; r++)
-        for (int i = 0; i <= HEIGHT; i++)
-            sum[r][i] = (V){0};
+        UNROLL
+    for (int i = 0; i <= HEIGHT; i++)
+        sum[r][i] = (V){0};
     for (size_t g = first; g < last; g++) {
         const float *q = basis + g * (size_t)height * GROUP;
         for (int h = 0; h < GROUP; h += LANES) {
             V f[ROWS];
+            UNROLL
             for (int r = 0; r < ROWS; r++) {
                 const float *from = g < full ? x[r] + g * GROUP : tail[r];
                 if (centre) {
@@ -496,9 +505,13 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
                     f[r] = NAME(load)(from + h);
                 }
             }
+            UNROLL
             for (int i = 0; i < height; i++) {
                 V direction = NAME(load)(q + i * GROUP + h);
-                KEEP(direction);
+#if ROWS > 1
+                __asm__("" : "+v"(direction)); /* loaded once, not by each product again */
+#endif
+                UNROLL
                 for (int r = 0; r < ROWS; r++)
                     sum[r][i] = FMA(direction, f[r], sum[r][i]);
             }
@@ -507,6 +520,7 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
             for (int r = 0; r < ROWS; r++)
                 __builtin_prefetch((const char *)(x[r] + g * GROUP) + sizeof(float[PREFETCH]));
     }
+    UNROLL
     for (int r = 0; r < ROWS; r++)
         NAME(sum_lanes)(sum[r], height + (centre != NULL), out[r]);
 }

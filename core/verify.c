@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/groups.h"
 #include "core/uniformity.h"
 
 struct place {
@@ -65,7 +66,8 @@ struct tally {
     const struct ntk_interval_model *model;
     const struct ntk_interval_options *options;
     const double *levels;
-    struct ntk_reach *reach;
+    struct ntk_reach (*reach)[1 + NTK_GROUPS_MOST];
+    double valid_time; /* of the sample being added */
     double *centre, *scale; /* points of one sample */
     double *width, *skill;  /* samples: mean scale and mean |e - b| */
     double *below;          /* samples: share of the PIT values below one half */
@@ -95,7 +97,7 @@ static enum ntk_status tally_make(struct tally *tally, size_t n_levels, struct n
     tally->skill = tally->width + n;
     tally->below = tally->skill + n;
     for (size_t l = 0; l < n_levels; l++)
-        tally->reach[l] = ntk_interval_reach(tally->model, tally->options, tally->levels[l]);
+        ntk_interval_reaches(tally->model, tally->options, tally->levels[l], tally->reach[l]);
     tally->standard = ntk_interval_standard_scale(tally->model, tally->options->family);
     return NTK_OK;
 }
@@ -109,8 +111,10 @@ static void tally_clear(struct tally *tally)
 }
 
 /* Adds one point to the sample's sums. The truth relative to the forecast is -e. */
-static void add_point(struct tally *tally, size_t sample, double e, double centre, double scale)
+static void add_point(struct tally *tally, size_t sample, size_t p, double e, double centre,
+                      double scale)
 {
+    int group = ntk_group_of(tally->model, tally->valid_time, p);
     struct ntk_verification *out = tally->out;
     double r = (e - centre) / scale,
            pit = ntk_interval_pit(tally->model, tally->options->family, r);
@@ -126,8 +130,9 @@ static void add_point(struct tally *tally, size_t sample, double e, double centr
     if (!isnan(pit))
         out->pit[bin < NTK_PIT_BINS ? bin : NTK_PIT_BINS - 1]++;
     for (size_t l = 0; l < out->n_levels; l++) {
-        double lower = tally->reach[l].lower * scale - centre;
-        double upper = tally->reach[l].upper * scale - centre;
+        const struct ntk_reach *reach = &tally->reach[l][1 + group];
+        double lower = reach->lower * scale - centre, upper = reach->upper * scale - centre;
+        out->levels[l].unbounded |= isinf(lower) || isinf(upper);
         out->levels[l].width += upper - lower;
         tally->covered[l * tally->data->n + sample] += -e >= lower && -e <= upper;
         out->levels[l].score_series[sample] +=
@@ -141,13 +146,14 @@ static void add_sample(struct tally *tally, size_t i)
     struct ntk_verification *out = tally->out;
     size_t points = data->errors->points, n = data->n, sample = out->samples, count = 0;
     size_t stride = ntk_predictors_count(data->predictors);
+    tally->valid_time = data->valid_time ? data->valid_time[i] : NAN;
     ntk_error_model_eval(&tally->model->error, data->predictors, data->z + i * stride,
                          data->sigma[i], 0, points, tally->centre, tally->scale);
     for (size_t p = 0; p < points; p++) {
         double e = (double)data->errors->values[i * points + p];
         if (isnan(e) || isnan(tally->scale[p]))
             continue;
-        add_point(tally, sample, e, tally->centre[p], tally->scale[p]);
+        add_point(tally, sample, p, e, tally->centre[p], tally->scale[p]);
         count++;
     }
     if (count == 0)
@@ -213,7 +219,6 @@ static enum ntk_status tally_finish(struct tally *tally, struct ntk_error *error
     out->pit_p_value = ntk_pit_uniformity(out->pit, NTK_PIT_BINS, half.n_effective);
     for (size_t l = 0; l < out->n_levels; l++) {
         struct ntk_verify_level *level = &out->levels[l];
-        level->unbounded = isinf(tally->reach[l].upper) || isinf(tally->reach[l].lower);
         level->width = level->unbounded ? NAN : level->width * share;
         level->interval_score = level->unbounded ? NAN : level->interval_score * share;
         ntk_coverage_estimate(tally->covered + l * tally->data->n, n, per_sample, &level->coverage);

@@ -22,7 +22,7 @@ struct ntk_verify_data {
     const struct ntk_predictors *predictors;
     const double *z;                                 /* n x ntk_predictors_count */
     const double *sigma;                             /* n */
-    const struct ntk_calibration_variable *variable; /* its bounds */
+    const double *valid_time; /* n, or NULL */
 };
 
 /* Results at one level. */

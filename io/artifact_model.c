@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/groups.h"
 #include "io/artifact_description.h"
 #include "io/json.h"
 #include "io/limits.h"
@@ -39,14 +40,19 @@ static json_t *describe_terms(const struct ntk_error_terms *terms)
 
 json_t *ntk_description_of_model(const struct ntk_interval_model *model)
 {
+    json_t *samples = json_array();
+    for (int g = 0; g < NTK_GROUPS_MOST && model->grouping != NTK_GROUPING_NONE; g++)
+        json_array_append_new(samples, json_integer((json_int_t)model->group_samples[g]));
     /* An infinite nu, the Gaussian limit, is null: JSON has no infinity. */
-    return json_pack(
-        "{s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "model",
-        describe_terms(&model->error.terms), "n", (json_int_t)model->n_samples, "n_effective",
-        ntk_json_real(model->n_effective), "n_scores", (json_int_t)model->n_scores, "n_maps",
-        (json_int_t)model->n_maps, "gaussian_scale", ntk_json_real(model->gaussian_scale),
-        "student_nu", ntk_json_real(model->student_nu), "student_scale",
-        ntk_json_real(model->student_scale), "choices", describe_choices(&model->choices));
+    return json_pack("{s:o, s:I, s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "model",
+                     describe_terms(&model->error.terms), "n", (json_int_t)model->n_samples,
+                     "n_effective", ntk_json_real(model->n_effective), "n_scores",
+                     (json_int_t)model->n_scores, "n_maps", (json_int_t)model->n_maps, "grouping",
+                     ntk_grouping_name(model->grouping), "group_samples", samples,
+                     "gaussian_scale", ntk_json_real(model->gaussian_scale), "student_nu",
+                     ntk_json_real(model->student_nu), "student_scale",
+                     ntk_json_real(model->student_scale), "choices",
+                     describe_choices(&model->choices));
 }
 
 /* ---- parse ---------------------------------------------------------------------------------- */
@@ -119,6 +125,28 @@ static enum ntk_status parse_terms(json_t *json, const char *what, struct ntk_er
     return NTK_OK;
 }
 
+static enum ntk_status parse_groups(json_t *json, const char *what,
+                                    struct ntk_interval_model *model, struct ntk_error *error)
+{
+    json_error_t e;
+    const char *grouping;
+    json_t *samples;
+    if (json_unpack_ex(json, &e, 0, "{s:s, s:o}", "grouping", &grouping, "group_samples", &samples))
+        return bad_model(what, &e, error);
+    while (model->grouping <= NTK_GROUPING_REGION &&
+           strcmp(grouping, ntk_grouping_name(model->grouping)))
+        model->grouping++;
+    size_t expected = model->grouping == NTK_GROUPING_NONE ? 0 : NTK_GROUPS_MOST;
+    if (model->grouping > NTK_GROUPING_REGION || json_array_size(samples) != expected) {
+        model->grouping = NTK_GROUPING_NONE;
+        return ntk_fail(error, NTK_BAD_DATA, "%s: groups by '%.40s' are not known", what, grouping);
+    }
+    for (size_t g = 0; g < expected; g++)
+        model->group_samples[g] =
+            (size_t)json_integer_value(json_array_get(samples, g));
+    return NTK_OK;
+}
+
 /* Rows of the model's tensors follow from its terms. */
 static void size_model(const struct ntk_predictors *predictors, size_t points,
                        struct ntk_error_model *model)
@@ -160,6 +188,8 @@ enum ntk_status ntk_description_parse_model(json_t *json, const char *what,
     if (isnan(model->student_nu) && !isnan(model->student_scale))
         model->student_nu = INFINITY;
     enum ntk_status status = parse_terms(terms, what, &model->error.terms, error);
+    if (!status)
+        status = parse_groups(json, what, model, error);
     if (!status)
         status = parse_choices(choices, what, &model->choices, error);
     if (!status)

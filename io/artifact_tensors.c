@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { FIXED_SLOTS = 16, MODEL_SLOTS = 7 };
+enum { FIXED_SLOTS = 16, MODEL_SLOTS = 9 };
 
 static struct ntk_slot make_slot(double lead_hours, const char *name, size_t rows, size_t columns,
                                  double **values)
@@ -41,6 +41,12 @@ static size_t list_model(double h, const char *prefix, const char *variable,
                   slots + n);
     n += add_slot(h, prefix, "map_scores", variable, model->n_maps ? NTK_MAP_MISSES : 0,
                   model->n_maps, &model->map_scores, slots + n);
+    n += add_slot(h, prefix, "group_scores", variable,
+                  model->grouping == NTK_GROUPING_NONE ? 0 : NTK_GROUPS_MOST, NTK_GROUP_SCORES,
+                  &model->group_scores, slots + n);
+    n += add_slot(h, prefix, "place_group", variable,
+                  model->grouping == NTK_GROUPING_REGION ? e->points : 0, 0, &model->place_group,
+                  slots + n);
     n += add_slot(h, prefix, "centre", variable, e->n_centre, e->points, &e->centre, slots + n);
     n += add_slot(h, prefix, "scale", variable, e->n_scale, 0, &e->scale, slots + n);
     n += add_slot(h, prefix, "place_scale", variable, places, 0, &e->place_scale, slots + n);

@@ -115,6 +115,7 @@ static const struct {
     {"centre", "--centre", "auto|none|mean|season|gp_mean"},
     {"scale", "--scale", "auto|constant|sigma|season|ntk|learned"},
     {"place", "--place", "auto|none|band|cell"},
+    {"groups", "--groups", "none|season|region"},
     {"bounds", "--bounds", NULL},
     {"variance", "--variance", "published|reference"},
     {"standardise", "--standardise", "mean_norm|per_channel"},
@@ -199,7 +200,7 @@ static enum ntk_status read_fit(const struct ntk_config *config, const json_t *b
     static const char *const allowed[] = {
         "name",        "datasets", "method",   "rank",  "select", "noise", "centre",
         "scale",       "place",    "bounds",   "split", "seed",   "missing", "variance",
-        "standardise", "ica_form", "features", NULL};
+        "standardise", "ica_form", "features", "groups", NULL};
     size_t used = 0;
     enum ntk_status status = NTK_OK;
     if (ntk_json_unknown_key(body, "the fit request", allowed, error))

@@ -149,7 +149,7 @@ static void set_variable(const struct ntk_interval_query *query,
     out->flags |= out->model->n_samples == 0 ? NTK_FLAG_UNCALIBRATED : 0;
     out->standard = ntk_interval_standard_scale(out->model, query->options.family);
     for (size_t l = 0; l < query->n_levels; l++)
-        out->reach[l] = ntk_interval_reach(out->model, &query->options, query->levels[l]);
+        ntk_interval_reaches(out->model, &query->options, query->levels[l], out->reach[l]);
 }
 
 /* Without a forecast, every variable of the lead gets offsets. */
@@ -256,6 +256,8 @@ static enum ntk_status read_thresholds(const json_t *thresholds, struct ntk_inte
         size_t v = 0, n = json_array_size(values);
         while (v < query->n_variables && strcmp(query->variables[v].variable->name, name))
             v++;
+        if (!ntk_calibration_find_variable(query->lead, name))
+            return unknown_variable(query, name, error);
         if (query->offsets || v == query->n_variables)
             return ntk_fail(error, NTK_BAD_DATA,
                             "thresholds name '%.60s', of which the query has no forecast: the "

@@ -18,7 +18,7 @@ struct ntk_query_variable {
     size_t points;    /* forecasts a sample: 1, or those of the calibrated field */
     double *forecast; /* rows x points, NAN for null; NULL: offsets are wanted */
     double standard;  /* standard error per unit of the model's scale */
-    struct ntk_reach reach[NTK_QUERY_LEVELS_MOST];
+    struct ntk_reach reach[NTK_QUERY_LEVELS_MOST][1 + NTK_GROUPS_MOST]; /* [0]: of all groups */
     double thresholds[NTK_QUERY_LEVELS_MOST]; /* whose exceedance is asked for */
     size_t n_thresholds;
 };

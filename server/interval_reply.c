@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/groups.h"
 #include "core/interval.h"
 #include "core/novelty.h"
 
@@ -12,6 +13,7 @@ struct sample {
     struct ntk_variance variance;
     struct ntk_novelty novelty;
     unsigned flags;
+    double valid_time;      /* NAN: not told */
     double *z;              /* predictors of the errors */
     double *centre, *scale; /* of the variable being written: its points */
 };
@@ -93,12 +95,19 @@ static double forecast_at(const struct ntk_query_variable *variable, size_t row,
     return variable->forecast ? variable->forecast[row * variable->points + point] : 0;
 }
 
+/* The reach of a point: that of its group. */
+static const struct ntk_reach *reach_at(const struct ntk_query_variable *variable,
+                                        const struct sample *sample, size_t level, size_t p)
+{
+    return &variable->reach[level][1 + ntk_group_of(variable->model, sample->valid_time, p)];
+}
+
 /* A limit at a point, cut at the variable's bounds unless the forecast is beyond them. */
 static double limit_at(const struct ntk_interval_query *query,
                        const struct ntk_query_variable *variable, const struct sample *sample,
                        size_t level, int upper, size_t p, unsigned *flags)
 {
-    const struct ntk_reach *reach = &variable->reach[level];
+    const struct ntk_reach *reach = reach_at(variable, sample, level, p);
     double forecast = forecast_at(variable, sample->row, p);
     double limit =
         forecast - sample->centre[p] + (upper ? reach->upper : reach->lower) * sample->scale[p];
@@ -117,7 +126,7 @@ static unsigned point_flags(const struct ntk_interval_query *query,
                             const struct ntk_query_variable *variable, const struct sample *sample,
                             size_t level, size_t p)
 {
-    const struct ntk_reach *reach = &variable->reach[level];
+    const struct ntk_reach *reach = reach_at(variable, sample, level, p);
     unsigned flags = variable->flags;
     flags |= isinf(reach->lower) || isinf(reach->upper) ? NTK_FLAG_INTERVAL_UNBOUNDED : 0;
     flags |= isfinite(forecast_at(variable, sample->row, p)) ? 0 : NTK_FLAG_NONFINITE_INPUT;

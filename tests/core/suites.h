@@ -10,6 +10,7 @@ Suite *ntk_suite_choose(void);
 Suite *ntk_suite_decompose(void);
 Suite *ntk_suite_discrimination(void);
 Suite *ntk_suite_posterior(void);
+Suite *ntk_suite_posterior_batch(void);
 Suite *ntk_suite_error_model(void);
 Suite *ntk_suite_fit(void);
 Suite *ntk_suite_interval(void);

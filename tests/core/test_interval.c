@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/conformal.h"
+#include "core/groups.h"
 #include "core/interval.h"
 #include "core/random.h"
 #include "core/scores.h"
@@ -177,6 +178,57 @@ START_TEST(a_query_without_date_or_place_gets_a_plainer_model)
 }
 END_TEST
 
+START_TEST(seasons_follow_the_calendar)
+{
+    const struct {
+        double days;
+        unsigned season;
+    } cases[] = {{0, 0},        /* 1 January 1970 */
+                 {58, 0},       /* 28 February */
+                 {59, 1},       /* 1 March */
+                 {11016, 0},    /* 29 February 2000 */
+                 {11017, 1},    /* 1 March 2000 */
+                 {11108, 1},    /* 31 May 2000 */
+                 {11109, 2},    /* 1 June 2000 */
+                 {11201, 3},    /* 1 September 2000 */
+                 {11292, 0},    /* 1 December 2000 */
+                 {-1, 0}};      /* 31 December 1969 */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(ntk_season_of(cases[i].days * 86400) == cases[i].season, "day %g: %u",
+                      cases[i].days, ntk_season_of(cases[i].days * 86400));
+}
+END_TEST
+
+/* A group whose scores are twice as large as the others': its quantile lies between its own and
+ * that of all, nearer its own the more samples it has, and covers more than that of all. */
+START_TEST(a_group_leans_on_all_where_it_is_small)
+{
+    static double own[NTK_GROUPS_MOST * NTK_GROUP_SCORES];
+    struct ntk_interval_model model = make_model(7);
+    double all = ntk_group_quantile(&model, -1, 0.9), last = all;
+    for (size_t i = 0; i < NTK_GROUP_SCORES; i++)
+        own[i] = 2 * absolute[((i + 1) * N + NTK_GROUP_SCORES - 1) / NTK_GROUP_SCORES - 1];
+    model.grouping = NTK_GROUPING_SEASON;
+    model.group_scores = own;
+    for (size_t n = 5; n <= 5000; n *= 10) {
+        model.group_samples[0] = n;
+        double q = ntk_group_quantile(&model, 0, 0.9);
+        ck_assert(q >= last);
+        last = q;
+    }
+    ck_assert_double_eq_tol(last / (2 * all), 1, 0.05);
+    ck_assert_double_eq(ntk_group_quantile(&model, 1, 0.9), all); /* no samples of its own */
+    model.group_samples[0] = 1;
+    ck_assert(isinf(ntk_group_quantile(&model, 0, 0.99))); /* 21 samples in all */
+    ck_assert_int_eq(ntk_group_of(&model, NAN, 0), -1);
+    ck_assert_int_eq(ntk_group_of(&model, 0, 0), 0);
+    struct ntk_reach reaches[1 + NTK_GROUPS_MOST];
+    ntk_interval_reaches(&model, &ntk_interval_defaults, 0.9, reaches);
+    ck_assert_double_eq(reaches[0].upper, all);
+    ck_assert_double_eq(reaches[1].upper, ntk_group_quantile(&model, 0, 0.9));
+}
+END_TEST
+
 Suite *ntk_suite_interval(void)
 {
     Suite *suite = suite_create("interval");
@@ -187,6 +239,8 @@ Suite *ntk_suite_interval(void)
     tcase_add_test(tests, what_is_uncalibrated_stays_unknown);
     tcase_add_test(tests, bounds_cut_limits_and_say_so);
     tcase_add_test(tests, a_query_without_date_or_place_gets_a_plainer_model);
+    tcase_add_test(tests, seasons_follow_the_calendar);
+    tcase_add_test(tests, a_group_leans_on_all_where_it_is_small);
     suite_add_tcase(suite, tests);
     return suite;
 }
