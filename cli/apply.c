@@ -73,21 +73,20 @@ static void block_clear(struct block *block)
     free(block->sample_flags);
 }
 
-static enum ntk_status refuse_feature(const struct block *block, size_t i, size_t j,
-                                      struct ntk_error *error)
+static enum ntk_status refuse(const struct block *block, const char *what, const char *coordinate,
+                              size_t i, size_t j, double value, struct ntk_error *error)
 {
     const struct ntk_archive_lead *lead = &block->query->archive->leads[block->lead];
-    double value = block->features[i * block->query->archive->d + j];
     char when[40];
     ntk_format_time(lead->reference_time[block->first + i], when, sizeof when);
     return ntk_fail(error, NTK_BAD_DATA,
-                    "%s is %s at sample %zu (%s), lead %g h, feature %zu; finite values were "
+                    "%s is %s at sample %zu (%s), lead %g h, %s %zu; finite values were "
                     "expected (--missing mask_point flags the sample instead)",
-                    block->query->archive->features_name, isnan(value) ? "NaN or missing" : "Inf",
-                    lead->sample[block->first + i], when, lead->hours, j);
+                    what, isnan(value) ? "NaN or missing" : "Inf", lead->sample[block->first + i],
+                    when, lead->hours, coordinate, j);
 }
 
-/* Index of the first feature of a row that is not finite, or d. */
+/* Index of the first value of a row that is not finite, or d. */
 static size_t find_nonfinite(const double *row, size_t d)
 {
     size_t j = 0;
@@ -103,10 +102,15 @@ static enum ntk_status eval_samples(struct block *block, struct ntk_error *error
     size_t d = block->query->archive->d, q = block->query->archive->n_covariates;
     for (size_t i = 0; i < block->count; i++) {
         const double *row = block->features + i * d;
-        size_t bad = find_nonfinite(row, d);
-        if (bad < d && block->context->arguments->missing == NTK_MISSING_REJECT)
-            return refuse_feature(block, i, bad, error);
-        if (bad < d) {
+        size_t bad = find_nonfinite(row, d),
+               bad_covariate = find_nonfinite(block->covariates + i * q, q);
+        int missing = bad < d || bad_covariate < q;
+        if (missing && block->context->arguments->missing == NTK_MISSING_REJECT)
+            return bad < d ? refuse(block, block->query->archive->features_name, "feature", i, bad,
+                                    row[bad], error)
+                           : refuse(block, "covariates", "covariate", i, bad_covariate,
+                                    block->covariates[i * q + bad_covariate], error);
+        if (missing) {
             block->variance[i] = (struct ntk_variance){NAN, NAN, NAN, NAN, NAN};
             block->novelty[i] = NAN;
             block->sample_flags[i] = NTK_FLAG_NONFINITE_INPUT;
@@ -244,14 +248,14 @@ static void fill_point(const struct block *block, const struct answer *answer, s
             flags |= ntk_interval_bound(variable, &lower) | ntk_interval_bound(variable, &upper);
         field->lower[level * field->size + at] = (float)lower;
         field->upper[level * field->size + at] = (float)upper;
+        flags |= usable && isnan(lower) ? NTK_FLAG_UNCALIBRATED : 0; /* no such family here */
     }
     double std = answer->standard * scale;
     field->std[at] = usable && isfinite(std) ? (float)std : NAN;
     field->flag[at] = (unsigned char)flags;
 }
 
-static void fill_sample(struct block *block, size_t i, struct answer *answer,
-                        struct field *field)
+static void fill_sample(struct block *block, size_t i, struct answer *answer, struct field *field)
 {
     double sigma = block->variance[i].sigma;
     unsigned flags = block->sample_flags[i] | answer->flags;

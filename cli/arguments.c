@@ -392,6 +392,8 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
     if (made.n_files > ntk_limits.archive_files)
         return ntk_fail(error, NTK_USAGE, "found %zu files, at most %zu are taken", made.n_files,
                         ntk_limits.archive_files);
+    if ((status = ntk_interval_options_check(&made.interval, error)))
+        return status;
     if (commands[c].output && !made.output)
         return ntk_fail(error, NTK_USAGE, "-o FILE is missing; usage: ntkuq %s %s",
                         commands[c].name, commands[c].synopsis);

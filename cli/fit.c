@@ -139,6 +139,8 @@ static enum ntk_status set_bounds(const char *bounds, struct ntk_calibration_lea
                             "--bounds names '%.*s', the archive has no variable with truths of "
                             "that name",
                             (int)name, next);
+        if (isfinite(lead->variables[v].least) || isfinite(lead->variables[v].most))
+            return ntk_fail(error, NTK_USAGE, "--bounds names '%.*s' twice", (int)name, next);
         lead->variables[v].least = low;
         lead->variables[v].most = high;
         next = *comma ? comma + 1 : NULL;

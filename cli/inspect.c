@@ -204,9 +204,10 @@ static void print_model(const struct ntk_interval_model *model)
         size_t n = model->group_samples[group];
         ntk_group_describe(model->grouping, group, name, sizeof name);
         if (n > 0)
-            printf("        group %-22s %4zu samples, own weight %.2f, q at 90 %% %.4g (all: %.4g)\n",
-                   name, n, ntk_shrinkage_weight(n, NTK_GROUP_STRENGTH),
-                   ntk_group_quantile(model, group, 0.9), ntk_group_quantile(model, -1, 0.9));
+            printf(
+                "        group %-22s %4zu samples, own weight %.2f, q at 90 %% %.4g (all: %.4g)\n",
+                name, n, ntk_shrinkage_weight(n, NTK_GROUP_STRENGTH),
+                ntk_group_quantile(model, group, 0.9), ntk_group_quantile(model, -1, 0.9));
     }
     for (size_t i = 0; i < model->choices.n; i++) {
         const struct ntk_choice_row *row = &model->choices.rows[i];

@@ -48,12 +48,12 @@ struct ntk_interval_model {
     size_t n_scores;                 /* kept */
     double *scores;                  /* n_scores, ascending: |r| */
     double *signed_scores;           /* n_scores, ascending: r */
-    size_t n_maps;         /* samples scored as whole maps: n_samples, or 0 for a scalar */
-    double *map_scores;    /* NTK_MAP_MISSES x n_maps, each row ascending: core/guarantee.h */
+    size_t n_maps;      /* samples scored as whole maps: n_samples, or 0 for a scalar */
+    double *map_scores; /* NTK_MAP_MISSES x n_maps, each row ascending: core/guarantee.h */
     enum ntk_grouping grouping;
     size_t group_samples[NTK_GROUPS_MOST]; /* scored in each group; 0: the parent answers */
-    double *group_scores; /* NTK_GROUPS_MOST x NTK_GROUP_SCORES, each row ascending; NULL: none */
-    double *place_group;  /* points: the band of each place, for REGION; NULL else */
+    double *group_scores;  /* NTK_GROUPS_MOST x NTK_GROUP_SCORES, each row ascending; NULL: none */
+    double *place_group;   /* points: the band of each place, for REGION; NULL else */
     double gaussian_scale; /* root mean square of r */
     double student_nu, student_scale; /* by maximum likelihood; nu INFINITY: Gaussian */
 };

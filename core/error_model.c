@@ -79,6 +79,16 @@ static void cell_scales(const struct ntk_error_set *set, const double *h, double
     }
 }
 
+/* A place that was never wrong keeps a scale, a millionth of the mean, so that scores stay finite.
+ */
+static void lift_zeros(double *g, const double *count, size_t points, double mean)
+{
+    for (size_t p = 0; p < points; p++) {
+        if (count[p] > 0)
+            g[p] = mean > 0 ? fmax(g[p], 1e-6 * mean) : 1;
+    }
+}
+
 static enum ntk_status place_scales(const struct ntk_error_set *set, enum ntk_locality locality,
                                     const double *h, double *g, struct ntk_error *error)
 {
@@ -89,12 +99,14 @@ static enum ntk_status place_scales(const struct ntk_error_set *set, enum ntk_lo
         free(sum);
         return ntk_fail_memory(error, "the places", set->points * sizeof(double));
     }
-    double *number = sum + bands;
+    double *number = sum + bands, total = 0, samples = 0;
     cell_scales(set, h, g, count);
     for (size_t p = 0; p < set->points; p++) {
         size_t b = set->band ? set->band[p] : 0;
         sum[b] += g[p];
         number[b] += count[p];
+        total += g[p];
+        samples += count[p];
     }
     for (size_t p = 0; p < set->points; p++) {
         size_t b = set->band ? set->band[p] : 0;
@@ -106,6 +118,7 @@ static enum ntk_status place_scales(const struct ntk_error_set *set, enum ntk_lo
         else
             g[p] = (g[p] + strength * band) / (count[p] + strength);
     }
+    lift_zeros(g, count, set->points, total / samples);
     free(count);
     free(sum);
     return NTK_OK;

@@ -270,7 +270,7 @@ static double worth(double *series, size_t n)
         if (i == 0 || series[i] != series[i - 1])
             series[distinct++] = series[i];
     }
-    return ntk_effective_sample_size(series, distinct);
+    return distinct == 1 ? (double)n : ntk_effective_sample_size(series, distinct);
 }
 
 static enum ntk_status score_maps(const double *scores, size_t n, size_t points,
@@ -302,8 +302,8 @@ static enum ntk_status score_maps(const double *scores, size_t n, size_t points,
 }
 
 /* The group of every score: by the sample's season, or the band of the place. -1: none. */
-static int group_of_score(const struct job *job, const struct ntk_errors *errors, size_t i, size_t t,
-                          size_t taken)
+static int group_of_score(const struct job *job, const struct ntk_errors *errors, size_t i,
+                          size_t t, size_t taken)
 {
     const struct ntk_situations *s = job->situations;
     const double *times = s->n_calibration ? s->calibration_valid_time : s->valid_time;
@@ -319,9 +319,8 @@ static void keep_order_statistics(const double *values, size_t count, double *ro
         row[i] = values[((i + 1) * count + NTK_GROUP_SCORES - 1) / NTK_GROUP_SCORES - 1];
 }
 
-static void keep_group(const struct job *job, const struct ntk_errors *errors,
-                                  const double *scores, size_t n, size_t taken, int group,
-                                  double *values)
+static void keep_group(const struct job *job, const struct ntk_errors *errors, const double *scores,
+                       size_t n, size_t taken, int group, double *values)
 {
     struct ntk_interval_model *out = job->out;
     size_t count = 0, samples = 0;
@@ -337,8 +336,7 @@ static void keep_group(const struct job *job, const struct ntk_errors *errors,
     out->group_samples[group] = samples;
     qsort(values, count, sizeof *values, ascending);
     if (count > 0)
-        keep_order_statistics(values, count,
-                              out->group_scores + (size_t)group * NTK_GROUP_SCORES);
+        keep_order_statistics(values, count, out->group_scores + (size_t)group * NTK_GROUP_SCORES);
 }
 
 /* Scores group by group, for a baseline's or a plain model's none. */

@@ -5,13 +5,13 @@
 
 #include "core/conformal.h"
 
-/* Days since 1970 to the month of the civil calendar, 1 to 12 (eras of 400 years from March 0000). */
+/* Days since 1970 to the month of the civil calendar, 1 to 12 (eras of 400 years from March 0000).
+ */
 static unsigned month_of(double days)
 {
     double shifted = days + 719468, era = floor(shifted / 146097);
     double day = shifted - era * 146097;
-    double year =
-        floor((day - floor(day / 1460) + floor(day / 36524) - floor(day / 146096)) / 365);
+    double year = floor((day - floor(day / 1460) + floor(day / 36524) - floor(day / 146096)) / 365);
     double of_year = day - (365 * year + floor(year / 4) - floor(year / 100));
     unsigned march = (unsigned)((5 * of_year + 2) / 153); /* 0: March */
     return march < 10 ? march + 3 : march - 9;

@@ -30,6 +30,26 @@ const char *ntk_family_name(enum ntk_family family)
     return names[family];
 }
 
+enum ntk_status ntk_interval_options_check(const struct ntk_interval_options *options,
+                                           struct ntk_error *error)
+{
+    const char *family = ntk_family_name(options->family);
+    if (options->confidence > 0 && options->family > NTK_FAMILY_ASYMMETRIC)
+        return ntk_fail(error, NTK_USAGE,
+                        "confidence %g of family %s was asked for, conformal or asymmetric was "
+                        "expected",
+                        options->confidence, family);
+    if (options->map_miss >= 0 && options->family != NTK_FAMILY_CONFORMAL)
+        return ntk_fail(error, NTK_USAGE,
+                        "map_miss %g of family %s was asked for, conformal was expected",
+                        options->map_miss, family);
+    if (options->map_miss >= 0 && options->confidence > 0)
+        return ntk_fail(error, NTK_USAGE,
+                        "map_miss %g and confidence %g were asked for, one of them was expected",
+                        options->map_miss, options->confidence);
+    return NTK_OK;
+}
+
 /* The level that the calibration set covers with the confidence asked for: a rank of as many
  * samples as they are worth. Above 1: not to be had. */
 static double confident_level(const struct ntk_interval_model *model, double level,
@@ -122,9 +142,8 @@ void ntk_interval_reaches(const struct ntk_interval_model *model,
 {
     reach[0] = ntk_interval_reach(model, options, level);
     for (int group = 0; group < NTK_GROUPS_MOST; group++)
-        reach[1 + group] = model->group_scores
-                               ? ntk_interval_group_reach(model, options, level, group)
-                               : reach[0];
+        reach[1 + group] =
+            model->group_scores ? ntk_interval_group_reach(model, options, level, group) : reach[0];
 }
 
 double ntk_interval_standard_scale(const struct ntk_interval_model *model, enum ntk_family family)

@@ -47,11 +47,16 @@ struct ntk_interval_options {
     enum ntk_family family;
     double
         confidence;  /* 0: the level holds on average over calibration sets (conformal); in (0, 1):
-                        with this confidence for this calibration set (PAC), conformal alone */
+                        with this confidence for this calibration set (PAC), conformal families */
     double map_miss; /* below 0: each point has the level; else at most this share of a map's
                         points is missed with probability level, conformal alone */
 };
 extern const struct ntk_interval_options ntk_interval_defaults;
+
+/* NTK_USAGE when a promise is asked of a family that cannot give it: confidence of gaussian or
+ * student_t, map_miss of any but conformal, or both at once. */
+enum ntk_status ntk_interval_options_check(const struct ntk_interval_options *options,
+                                           struct ntk_error *error);
 
 struct ntk_reach {
     double lower, upper; /* in units of s; infinite when the sample is too small for the level; NAN

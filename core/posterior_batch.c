@@ -37,8 +37,8 @@ enum {
     HEIGHT = 12,     /* directions in a tile, at most */
     BLOCK_ROWS = 32, /* samples evaluated together */
     BLOCK_TILES = 5, /* tiles of large k multiplied with one centred block */
-    PREFETCH = 2048, /* floats ahead: the sweep of a field is limited by memory */
-    STRETCH = 2048,  /* features standardised together in the evaluation in double */
+    PREFETCH = 4096, /* floats ahead: the sweep of a field is limited by memory */
+    STRETCH = 2048,  /* features, and directions, taken together in double */
 };
 
 /* Of the posterior in the prior: below, the residual is formed term by term; in double. */
@@ -166,69 +166,72 @@ static double sigma_of(const struct ntk_posterior *posterior, double shrunk, dou
     return sqrt(variance);
 }
 
-/* x (count) = the standardised features from `first` on; 0 when one of them is not finite. */
-static int standardise(const struct ntk_posterior *posterior, const float *features, size_t first,
-                       size_t count, double *x)
+/* x = the standardised features from `first` on, as many as a stretch has. Returns the number. */
+static size_t standardise(const struct ntk_posterior *posterior, const float *features,
+                          size_t first, double *x)
 {
-    int finite = 1;
-    for (size_t j = 0; j < count; j++) {
-        double phi = features[first + j];
-        finite &= isfinite(phi) != 0;
-        x[j] = (phi - posterior->centre[first + j]) * posterior->inverse_scale[first + j];
-    }
-    return finite;
+    size_t count = posterior->d - first < STRETCH ? posterior->d - first : STRETCH;
+    for (size_t j = 0; j < count; j++)
+        x[j] = ((double)features[first + j] - posterior->centre[first + j]) *
+               posterior->inverse_scale[first + j];
+    return count;
 }
 
-/* c_i = Q_i x. When all features fit into `x` they are there already. */
-static double coordinate(const struct ntk_posterior *posterior, const float *features, size_t i,
-                         double *x)
+/* c = Q x for the directions [first, first + count). */
+static void coordinates(const struct ntk_posterior *posterior, const float *features, size_t first,
+                        size_t count, double *c)
 {
-    const double *direction = posterior->basis + i * posterior->d;
-    double c = 0;
-    for (size_t first = 0; first < posterior->d; first += STRETCH) {
-        size_t count = posterior->d - first < STRETCH ? posterior->d - first : STRETCH;
-        if (posterior->d > STRETCH)
-            standardise(posterior, features, first, count, x);
-        c += cblas_ddot((int)count, direction + first, 1, x, 1);
+    double x[STRETCH];
+    memset(c, 0, count * sizeof *c);
+    for (size_t from = 0; from < posterior->d; from += STRETCH) {
+        size_t width = standardise(posterior, features, from, x);
+        cblas_dgemv(CblasRowMajor, CblasNoTrans, (int)count, (int)width, 1,
+                    posterior->basis + first * posterior->d + from, (int)posterior->d, x, 1, 1, c,
+                    1);
     }
-    return c;
 }
 
-/* |x - Q' c|^2, forming c again for each stretch of features but the first: no work space. */
-static double exact_residual(const struct ntk_posterior *posterior, const float *features)
+/* |x - Q' c|^2. c holds all coordinates, or, for want of space, is formed again where needed. */
+static double exact_residual(const struct ntk_posterior *posterior, const float *features,
+                             double *c)
 {
-    double x[STRETCH], rest[STRETCH], residual = 0;
-    for (size_t first = 0; first < posterior->d; first += STRETCH) {
-        size_t count = posterior->d - first < STRETCH ? posterior->d - first : STRETCH;
-        standardise(posterior, features, first, count, rest);
-        memcpy(x, rest, count * sizeof *x);
-        for (size_t i = 0; i < posterior->k; i++) {
-            double c = coordinate(posterior, features, i, x);
-            cblas_daxpy((int)count, -c, posterior->basis + i * posterior->d + first, 1, rest, 1);
+    double rest[STRETCH], residual = 0;
+    for (size_t from = 0; from < posterior->d; from += STRETCH) {
+        size_t width = standardise(posterior, features, from, rest);
+        for (size_t first = 0; first < posterior->k; first += STRETCH) {
+            size_t count = posterior->k - first < STRETCH ? posterior->k - first : STRETCH;
+            if (posterior->k > STRETCH)
+                coordinates(posterior, features, first, count, c);
+            cblas_dgemv(CblasRowMajor, CblasTrans, (int)count, (int)width, -1,
+                        posterior->basis + first * posterior->d + from, (int)posterior->d, c, 1, 1,
+                        rest, 1);
         }
-        residual += cblas_ddot((int)count, rest, 1, rest, 1);
+        residual += cblas_ddot((int)width, rest, 1, rest, 1);
     }
     return residual;
 }
 
-/* ntk_posterior_eval_f32 without work space; NAN for features that are not finite. */
+/* ntk_posterior_eval_f32 without work space. NAN for features that are not finite: the prior and
+ * the squares are infinite or NAN, and so their difference is NAN. */
 static double exact_sigma(const struct ntk_posterior *posterior, const float *features)
 {
-    double x[STRETCH], prior = 0, squares = 0, shrunk = 0, s2 = posterior->noise_variance;
-    for (size_t first = 0; first < posterior->d; first += STRETCH) {
-        size_t count = posterior->d - first < STRETCH ? posterior->d - first : STRETCH;
-        if (!standardise(posterior, features, first, count, x))
-            return NAN;
-        prior += cblas_ddot((int)count, x, 1, x, 1);
+    double part[STRETCH], prior = 0, squares = 0, shrunk = 0, s2 = posterior->noise_variance;
+    for (size_t from = 0; from < posterior->d; from += STRETCH) {
+        size_t width = standardise(posterior, features, from, part);
+        prior += cblas_ddot((int)width, part, 1, part, 1);
     }
-    for (size_t i = 0; i < posterior->k; i++) {
-        double c = coordinate(posterior, features, i, x);
-        squares += c * c;
-        shrunk += s2 * (c / (posterior->kept_eigenvalues[i] + s2) * c);
+    double *c = part;
+    for (size_t first = 0; first < posterior->k; first += STRETCH) {
+        size_t count = posterior->k - first < STRETCH ? posterior->k - first : STRETCH;
+        coordinates(posterior, features, first, count, c);
+        for (size_t i = 0; i < count; i++) {
+            squares += c[i] * c[i];
+            shrunk += s2 * (c[i] / (posterior->kept_eigenvalues[first + i] + s2) * c[i]);
+        }
     }
     double residual = prior - squares;
     if (!(residual > 1e-3 * prior))
-        residual = exact_residual(posterior, features);
+        residual = exact_residual(posterior, features, c);
     return sigma_of(posterior, shrunk, residual);
 }
 
@@ -259,8 +262,7 @@ static int fits_float32(const struct ntk_posterior *posterior)
         double inverse = posterior->inverse_scale[j];
         if (inverse == 0)
             continue;
-        if (!(inverse <= largest_scale && inverse >= 1 / largest_scale) ||
-            !(fabs(posterior->centre[j]) < 1e37))
+        if (!(inverse <= largest_scale && inverse >= 1 / largest_scale))
             return 0;
     }
     return 1;

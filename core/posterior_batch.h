@@ -4,10 +4,10 @@
  * float32 features is read once, centred by the mean kept in two float32 parts, and multiplied with
  * all directions in float32 partial sums of at most 256 features, added in double.
  *
- * With R the share of the posterior in the prior, the difference of squares loses 1e-7 / R. Samples
- * with R below 0.02 have their residual formed term by term (about three times the cost); those
- * below 0.001, and those whose numbers leave the range of float32, are evaluated in double (about
- * forty times). A posterior with a scale outside [1e-22, 1e22] is evaluated in double throughout.
+ * The difference of squares loses 1e-7 of the prior. A sample of which the posterior is less than
+ * 0.02 of the prior has its residual formed term by term (two to three times the cost); less than
+ * 0.001, or beyond the range of float32, it is evaluated in double (about ten times). A posterior
+ * with a scale outside [1e-22, 1e22] is evaluated in double throughout.
  */
 #ifndef NTK_CORE_POSTERIOR_BATCH_H
 #define NTK_CORE_POSTERIOR_BATCH_H

@@ -67,7 +67,7 @@ struct tally {
     const struct ntk_interval_options *options;
     const double *levels;
     struct ntk_reach (*reach)[1 + NTK_GROUPS_MOST];
-    double valid_time; /* of the sample being added */
+    double valid_time;      /* of the sample being added */
     double *centre, *scale; /* points of one sample */
     double *width, *skill;  /* samples: mean scale and mean |e - b| */
     double *below;          /* samples: share of the PIT values below one half */
@@ -219,6 +219,11 @@ static enum ntk_status tally_finish(struct tally *tally, struct ntk_error *error
     out->pit_p_value = ntk_pit_uniformity(out->pit, NTK_PIT_BINS, half.n_effective);
     for (size_t l = 0; l < out->n_levels; l++) {
         struct ntk_verify_level *level = &out->levels[l];
+        if (isnan(tally->reach[l][0].upper)) { /* no such family here */
+            level->coverage = (struct ntk_coverage){NAN, NAN, NAN, NAN};
+            level->expected_low = level->expected_high = NAN;
+            continue;
+        }
         level->width = level->unbounded ? NAN : level->width * share;
         level->interval_score = level->unbounded ? NAN : level->interval_score * share;
         ntk_coverage_estimate(tally->covered + l * tally->data->n, n, per_sample, &level->coverage);

@@ -20,8 +20,8 @@ struct ntk_verify_data {
     size_t n;
     const struct ntk_errors *errors; /* n x points */
     const struct ntk_predictors *predictors;
-    const double *z;                                 /* n x ntk_predictors_count */
-    const double *sigma;                             /* n */
+    const double *z;          /* n x ntk_predictors_count */
+    const double *sigma;      /* n */
     const double *valid_time; /* n, or NULL */
 };
 

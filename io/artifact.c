@@ -199,8 +199,8 @@ static enum ntk_status verify_model(const struct ntk_interval_model *model, cons
     for (size_t m = 0; m < NTK_MAP_MISSES && model->n_maps; m++)
         sorted = sorted && is_ascending(model->map_scores + m * model->n_maps, model->n_maps);
     for (size_t g = 0; g < NTK_GROUPS_MOST && model->group_scores; g++)
-        sorted = sorted && is_ascending(model->group_scores + g * NTK_GROUP_SCORES,
-                                        NTK_GROUP_SCORES);
+        sorted =
+            sorted && is_ascending(model->group_scores + g * NTK_GROUP_SCORES, NTK_GROUP_SCORES);
     for (size_t p = 0; p < model->error.points && model->place_group; p++)
         sorted = sorted && model->place_group[p] >= 0 && model->place_group[p] < NTK_GROUPS_MOST;
     if (!sorted)

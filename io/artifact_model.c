@@ -44,15 +44,14 @@ json_t *ntk_description_of_model(const struct ntk_interval_model *model)
     for (int g = 0; g < NTK_GROUPS_MOST && model->grouping != NTK_GROUPING_NONE; g++)
         json_array_append_new(samples, json_integer((json_int_t)model->group_samples[g]));
     /* An infinite nu, the Gaussian limit, is null: JSON has no infinity. */
-    return json_pack("{s:o, s:I, s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "model",
-                     describe_terms(&model->error.terms), "n", (json_int_t)model->n_samples,
-                     "n_effective", ntk_json_real(model->n_effective), "n_scores",
-                     (json_int_t)model->n_scores, "n_maps", (json_int_t)model->n_maps, "grouping",
-                     ntk_grouping_name(model->grouping), "group_samples", samples,
-                     "gaussian_scale", ntk_json_real(model->gaussian_scale), "student_nu",
-                     ntk_json_real(model->student_nu), "student_scale",
-                     ntk_json_real(model->student_scale), "choices",
-                     describe_choices(&model->choices));
+    return json_pack(
+        "{s:o, s:I, s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "model",
+        describe_terms(&model->error.terms), "n", (json_int_t)model->n_samples, "n_effective",
+        ntk_json_real(model->n_effective), "n_scores", (json_int_t)model->n_scores, "n_maps",
+        (json_int_t)model->n_maps, "grouping", ntk_grouping_name(model->grouping), "group_samples",
+        samples, "gaussian_scale", ntk_json_real(model->gaussian_scale), "student_nu",
+        ntk_json_real(model->student_nu), "student_scale", ntk_json_real(model->student_scale),
+        "choices", describe_choices(&model->choices));
 }
 
 /* ---- parse ---------------------------------------------------------------------------------- */
@@ -142,8 +141,7 @@ static enum ntk_status parse_groups(json_t *json, const char *what,
         return ntk_fail(error, NTK_BAD_DATA, "%s: groups by '%.40s' are not known", what, grouping);
     }
     for (size_t g = 0; g < expected; g++)
-        model->group_samples[g] =
-            (size_t)json_integer_value(json_array_get(samples, g));
+        model->group_samples[g] = (size_t)json_integer_value(json_array_get(samples, g));
     return NTK_OK;
 }
 

@@ -198,8 +198,8 @@ static enum ntk_status read_fit(const struct ntk_config *config, const json_t *b
                                 struct fit_request *fit, struct ntk_error *error)
 {
     static const char *const allowed[] = {
-        "name",        "datasets", "method",   "rank",  "select", "noise", "centre",
-        "scale",       "place",    "bounds",   "split", "seed",   "missing", "variance",
+        "name",        "datasets", "method",   "rank",   "select", "noise",   "centre",
+        "scale",       "place",    "bounds",   "split",  "seed",   "missing", "variance",
         "standardise", "ica_form", "features", "groups", NULL};
     size_t used = 0;
     enum ntk_status status = NTK_OK;

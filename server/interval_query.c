@@ -358,7 +358,8 @@ static enum ntk_status read_share(const json_t *json, const char *name, double *
     if (!json)
         return NTK_OK;
     if (!json_is_number(json) || !(json_number_value(json) >= 0 && json_number_value(json) < 1))
-        return ntk_fail(error, NTK_BAD_DATA, "%s is not a number from 0 to below 1", name);
+        return ntk_fail(error, NTK_BAD_DATA, "%s is %g, a number from 0 to below 1 was expected",
+                        name, json_is_number(json) ? json_number_value(json) : NAN);
     *out = json_number_value(json);
     return NTK_OK;
 }
@@ -376,6 +377,8 @@ static enum ntk_status read_options(const json_t *body, struct ntk_interval_quer
     if (!status)
         status = read_share(json_object_get(body, "map_miss"), "map_miss", &query->options.map_miss,
                             error);
+    if (!status)
+        status = ntk_interval_options_check(&query->options, error);
     if (!status)
         status = read_times(json_object_get(body, "forecast_reference_time"), query, error);
     return status ? status : read_covariates(json_object_get(body, "covariates"), query, error);
@@ -466,8 +469,8 @@ static enum ntk_status parse_share(const char *text, const char *name, double *o
         return NTK_OK;
     double value = strtod(text, &end);
     if (end == text || *end || !(value >= 0 && value < 1))
-        return ntk_fail(error, NTK_BAD_DATA, "%s is '%.40s', a number from 0 to below 1 was expected",
-                        name, text);
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "%s is '%.40s', a number from 0 to below 1 was expected", name, text);
     *out = value;
     return NTK_OK;
 }
@@ -486,6 +489,8 @@ static enum ntk_status read_parameters(struct ntk_request *request,
     if (!status)
         status = parse_share(ntk_request_parameter(request, "map_miss"), "map_miss",
                              &query->options.map_miss, error);
+    if (!status)
+        status = ntk_interval_options_check(&query->options, error);
     if (status || !time || (status = parse_time(time, &seconds, error)))
         return status;
     if (!(query->reference_time = ntk_matrix_create(1, query->features.rows)))

@@ -131,8 +131,10 @@ static unsigned point_flags(const struct ntk_interval_query *query,
     flags |= isinf(reach->lower) || isinf(reach->upper) ? NTK_FLAG_INTERVAL_UNBOUNDED : 0;
     flags |= isfinite(forecast_at(variable, sample->row, p)) ? 0 : NTK_FLAG_NONFINITE_INPUT;
     flags |= isnan(sample->scale[p]) ? NTK_FLAG_UNCALIBRATED : 0;
-    limit_at(query, variable, sample, level, 0, p, &flags);
     limit_at(query, variable, sample, level, 1, p, &flags);
+    double lower = limit_at(query, variable, sample, level, 0, p, &flags);
+    if (isnan(lower) && !(flags & NTK_FLAG_NONFINITE_INPUT))
+        flags |= NTK_FLAG_UNCALIBRATED; /* no such family here */
     return flags;
 }
 

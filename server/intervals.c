@@ -196,10 +196,14 @@ static int check_parameters(struct ntk_request *request)
     static const struct {
         const char *name;
         int bodies;
-    } all[] = {{"calibration", BOTH},    {"version", BOTH},
-               {"levels", BOTH},         {"family", BOTH},
-               {"confidence", BOTH},     {"map_miss", BOTH},
-               {"lead_time_hours", BINARY}, {"forecast_reference_time", BINARY},
+    } all[] = {{"calibration", BOTH},
+               {"version", BOTH},
+               {"levels", BOTH},
+               {"family", BOTH},
+               {"confidence", BOTH},
+               {"map_miss", BOTH},
+               {"lead_time_hours", BINARY},
+               {"forecast_reference_time", BINARY},
                {"missing", ARCHIVE}};
     int json = ntk_request_has_type(request, "application/json");
     int body = json ? 0 : request->upload ? ARCHIVE : BINARY;

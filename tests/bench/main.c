@@ -2,7 +2,9 @@
  *
  *   query     sigma of one sample        limit: cblas_sgemv of the same shape (the float32 product)
  *             the same                   limit: cblas_dgemv of the same shape (what is computed)
- *   fit       standardise + decompose    limit: dsyrk + dsyevd of the smaller Gram matrix alone
+ *   batch     sigma of many samples      limit: cblas_sgemm of the same shape (the projection
+ * alone) field     sigma of a global field    limit: cblas_sgemm in blocks of 512 rows; reading the
+ * bytes fit       standardise + decompose    limit: dsyrk + dsyevd of the smaller Gram matrix alone
  *   http      POST /v1/intervals, raw    limit: an empty libmicrohttpd handler that drops the body
  *
  * Prints a table, and one JSON line a figure to standard output with --json. Absolute times say
@@ -18,6 +20,7 @@
 
 #include "core/decompose.h"
 #include "core/posterior.h"
+#include "core/posterior_batch.h"
 #include "core/random.h"
 #include "core/standardise.h"
 #include "tests/bench/http.h"
@@ -133,6 +136,75 @@ static void bench_query(size_t d, size_t k)
     free(work), free(c), free(x), free(sample), free(basis), free(narrow_c);
 }
 
+/* ---- batch ---------------------------------------------------------------------------------- */
+
+/* n x d features, cheaply: a field has 2.7e8 of them. */
+static float *random_features(size_t n, size_t d)
+{
+    float *features = aligned_alloc(64, (n * d * sizeof *features + 63) / 64 * 64);
+    if (!features)
+        abort();
+    for (size_t i = 0; i < n * d; i++)
+        features[i] = 3 + (float)((i * 2654435761U >> 8 & 0xffff) / 65536.0 - 0.5);
+    return features;
+}
+
+/* What reading alone costs: the sum of n floats, n a multiple of 64. */
+static float sum_floats(const float *x, size_t n)
+{
+    typedef float lanes __attribute__((vector_size(64)));
+    lanes sum[4] = {{0}}, v;
+    for (size_t i = 0; i < n; i += 64)
+        for (size_t j = 0; j < 4; j++) {
+            memcpy(&v, x + i + 16 * j, sizeof v);
+            sum[j] += v;
+        }
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3]))[0];
+}
+
+/* Of n samples; the product in blocks of `block` rows. `reading` adds the row of the bytes alone.
+ */
+static void bench_batch(size_t n, size_t d, size_t k, size_t block, size_t rounds, int reading)
+{
+    struct ntk_posterior posterior = fit_posterior(d, k);
+    struct ntk_posterior_batch *batch = NULL;
+    float *features = random_features(n, d), *sigma = calloc(n, sizeof *sigma);
+    float *basis = calloc(d * k, sizeof *basis), *c = calloc(block * k, sizeof *c);
+    double ours[ROUNDS], product[ROUNDS], bytes[ROUNDS];
+    volatile float sink = 0;
+    if (ntk_posterior_batch_create(&posterior, &batch, NULL) || !sigma || !basis || !c)
+        abort();
+    for (size_t j = 0; j < d * k; j++)
+        basis[j] = (float)posterior.basis[j];
+    ntk_posterior_batch_sigma(batch, features, n, sigma); /* the pages are there */
+    for (size_t round = 0; round < rounds; round++) {
+        double start = now();
+        ntk_posterior_batch_sigma(batch, features, n, sigma);
+        double middle = now();
+        for (size_t i = 0; i < n; i += block)
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans,
+                        (int)(n - i < block ? n - i : block), (int)k, (int)d, 1, features + i * d,
+                        (int)d, basis, (int)d, 0, c, (int)k);
+        double later = now();
+        if (reading)
+            sink = sum_floats(features, n * d / 64 * 64);
+        ours[round] = middle - start;
+        product[round] = later - middle;
+        bytes[round] = now() - later;
+    }
+    (void)sink;
+    char what[64];
+    snprintf(what, sizeof what, "sigma of %zu, d %zu, k %zu", n, d, k);
+    struct timing timing = summarise(ours, rounds);
+    print_row(what, n == block ? "cblas_sgemm, same shape" : "cblas_sgemm, blocks of rows", timing,
+              summarise(product, rounds));
+    if (reading)
+        print_row(what, "reading the bytes", timing, summarise(bytes, rounds));
+    ntk_posterior_batch_free(batch);
+    ntk_posterior_clear(&posterior);
+    free(features), free(sigma), free(basis), free(c);
+}
+
 /* ---- fit ------------------------------------------------------------------------------------ */
 
 static void bench_fit(size_t n, size_t d, size_t rounds)
@@ -200,6 +272,9 @@ int main(int argc, char **argv)
         {100, 256, 41}, {100, 1536, 21}, {100, 6144, 21}, {1000, 1024, 5}, {10000, 256, 5}};
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
         bench_query(queries[i][0], queries[i][1]);
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
+        bench_batch(4096, queries[i][0], queries[i][1], 4096, queries[i][0] > 256 ? 11 : ROUNDS, 0);
+    bench_batch((size_t)721 * 1440, 256, 10, 512, 9, 1);
     for (size_t i = 0; i < sizeof fits / sizeof *fits; i++)
         bench_fit(fits[i][0], fits[i][1], fits[i][2]);
     bench_http(build);

@@ -183,16 +183,16 @@ START_TEST(seasons_follow_the_calendar)
     const struct {
         double days;
         unsigned season;
-    } cases[] = {{0, 0},        /* 1 January 1970 */
-                 {58, 0},       /* 28 February */
-                 {59, 1},       /* 1 March */
-                 {11016, 0},    /* 29 February 2000 */
-                 {11017, 1},    /* 1 March 2000 */
-                 {11108, 1},    /* 31 May 2000 */
-                 {11109, 2},    /* 1 June 2000 */
-                 {11201, 3},    /* 1 September 2000 */
-                 {11292, 0},    /* 1 December 2000 */
-                 {-1, 0}};      /* 31 December 1969 */
+    } cases[] = {{0, 0},     /* 1 January 1970 */
+                 {58, 0},    /* 28 February */
+                 {59, 1},    /* 1 March */
+                 {11016, 0}, /* 29 February 2000 */
+                 {11017, 1}, /* 1 March 2000 */
+                 {11108, 1}, /* 31 May 2000 */
+                 {11109, 2}, /* 1 June 2000 */
+                 {11201, 3}, /* 1 September 2000 */
+                 {11292, 0}, /* 1 December 2000 */
+                 {-1, 0}};   /* 31 December 1969 */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_msg(ntk_season_of(cases[i].days * 86400) == cases[i].season, "day %g: %u",
                       cases[i].days, ntk_season_of(cases[i].days * 86400));
