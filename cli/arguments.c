@@ -239,6 +239,7 @@ enum {
 static const struct option options[] = {
     {"-o", FIT | APPLY | SIMULATE, "FILE", "what to write; appears whole or not at all",
      parse_output},
+    {"--html", REPORT, "FILE", "write the report as a page with figures too", parse_output},
     {"--plot", INSPECT, "FILE", "draw a calibration as an SVG figure too", parse_output},
     {"--name", FIT, "NAME", "of the calibration; default: the archive's ntkuq__model", parse_name},
     {"--method", FIT, "auto|svd|ica", "how directions are chosen", parse_method},

@@ -1,12 +1,13 @@
 /* ntkuq report: how the intervals did on samples that nothing was fitted on. */
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/dataset.h"
 #include "cli/query.h"
+#include "cli/report_html.h"
+#include "cli/report_text.h"
 #include "core/bootstrap.h"
 #include "core/discrimination.h"
 #include "core/shift.h"
@@ -284,52 +285,43 @@ static const char *describe_test(const struct report *report)
                             : "the latest 20 % of the samples: the archive has no split";
 }
 
-static enum ntk_status print_json(const struct report *report, struct ntk_error *error)
+/* A number that was asked for, or null. */
+static json_t *wanted(int is, double value)
 {
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:O, s:O}", "calibration",
-                  report->query->calibration->name, "sha256", report->query->sha256, "family",
-                  ntk_family_name(report->context->arguments->interval.family), "test",
-                  describe_test(report), "samples", (json_int_t)report->scored_samples,
-                  "dropped_samples", (json_int_t)report->dropped_samples, "masked_points",
-                  (json_int_t)report->masked_points, "leads", report->leads, "rows", report->rows);
+    return is ? ntk_json_real(value) : json_null();
+}
+
+static json_t *describe_report(const struct report *report)
+{
+    const struct ntk_interval_options *options = &report->context->arguments->interval;
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:O, s:O}", "calibration",
+        report->query->calibration->name, "sha256", report->query->sha256, "family",
+        ntk_family_name(options->family), "confidence",
+        wanted(options->confidence > 0, options->confidence), "map_miss",
+        wanted(options->map_miss >= 0, options->map_miss), "test", describe_test(report), "samples",
+        (json_int_t)report->scored_samples, "dropped_samples", (json_int_t)report->dropped_samples,
+        "masked_points", (json_int_t)report->masked_points, "leads", report->leads, "rows",
+        report->rows);
+}
+
+static enum ntk_status print_report(const struct report *report, struct ntk_error *error)
+{
+    const struct ntk_command_context *context = report->context;
+    enum ntk_status status = NTK_OK;
+    json_t *root = describe_report(report);
     if (!root)
         return ntk_fail_memory(error, "the report", 0);
-    json_dumpf(root, stdout, JSON_INDENT(2));
-    putchar('\n');
+    if (context->output)
+        status = ntk_report_html(root, report->query, context->arguments, context->output, error);
+    if (!status && context->arguments->json) {
+        json_dumpf(root, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (!status) {
+        ntk_report_print(stdout, root);
+    }
     json_decref(root);
-    return NTK_OK;
-}
-
-static double number(const json_t *row, const char *key)
-{
-    const json_t *value = json_object_get(row, key);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
-static void print_table(const struct report *report)
-{
-    size_t i;
-    json_t *row;
-    printf("calibration %s (%.12s) on %s\n", report->query->calibration->name,
-           report->query->sha256, describe_test(report));
-    for (size_t l = 0; l < report->query->archive->n_leads; l++) {
-        const struct ntk_calibration_lead *lead = ntk_query_lead(report->query, l);
-        printf("lead %g h: %s, rank %zu, R_k = %.3f: %s\n", lead->lead_hours,
-               ntk_method_name(lead->method), lead->posterior.k, lead->collapse_ratio,
-               lead->method_reason);
-    }
-    printf("\n%-12s %6s %6s %5s %9s %15s %7s %11s %11s %11s\n", "variable", "lead h", "level", "n",
-           "coverage", "95 % interval", "n_eff", "width", "int. score", "CRPS");
-    json_array_foreach(report->rows, i, row)
-    {
-        printf("%-12s %6g %6g %5.0f %9.3f   [%.3f, %.3f] %7.1f %11.4g %11.4g %11.4g %s\n",
-               json_string_value(json_object_get(row, "variable")), number(row, "lead_time_hours"),
-               number(row, "level"), number(row, "n"), number(row, "coverage"),
-               number(row, "coverage_low"), number(row, "coverage_high"),
-               number(row, "n_effective"), number(row, "width"), number(row, "interval_score"),
-               number(row, "crps"), json_string_value(json_object_get(row, "units")));
-    }
+    return status;
 }
 
 static enum ntk_status report_all(struct report *report, struct ntk_error *error)
@@ -351,10 +343,7 @@ static enum ntk_status report_all(struct report *report, struct ntk_error *error
                         "nothing can be scored: no variable of the archive has both truths and "
                         "scores in calibration %s",
                         report->query->calibration->name);
-    if (report->context->arguments->json)
-        return print_json(report, error);
-    print_table(report);
-    return NTK_OK;
+    return print_report(report, error);
 }
 
 enum ntk_status ntk_report_command(const struct ntk_command_context *context,

@@ -37,7 +37,7 @@ enum {
     HEIGHT = 12,     /* directions in a tile, at most */
     BLOCK_ROWS = 32, /* samples evaluated together */
     BLOCK_TILES = 5, /* tiles of large k multiplied with one centred block */
-    PREFETCH = 4096, /* floats ahead: the sweep of a field is limited by memory */
+    PREFETCH = 2048, /* floats ahead: the sweep of a field is limited by memory */
     STRETCH = 2048,  /* features, and directions, taken together in double */
 };
 
@@ -518,9 +518,6 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
                     sum[r][i] = FMA(direction, f[r], sum[r][i]);
             }
         }
-        if (centre)
-            for (int r = 0; r < ROWS; r++)
-                __builtin_prefetch((const char *)(x[r] + g * GROUP) + sizeof(float[PREFETCH]));
     }
     UNROLL
     for (int r = 0; r < ROWS; r++)

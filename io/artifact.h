@@ -16,7 +16,7 @@
 #include "core/calibration.h"
 #include "core/status.h"
 
-#define NTK_SCHEMA_VERSION 1
+#define NTK_SCHEMA_VERSION 2
 
 /* Serialises to bytes that the caller frees with free(). */
 enum ntk_status ntk_artifact_encode(const struct ntk_calibration *calibration, void **bytes,
