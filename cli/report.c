@@ -294,15 +294,15 @@ static json_t *wanted(int is, double value)
 static json_t *describe_report(const struct report *report)
 {
     const struct ntk_interval_options *options = &report->context->arguments->interval;
-    return json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:O, s:O}", "calibration",
-        report->query->calibration->name, "sha256", report->query->sha256, "family",
-        ntk_family_name(options->family), "confidence",
-        wanted(options->confidence > 0, options->confidence), "map_miss",
-        wanted(options->map_miss >= 0, options->map_miss), "test", describe_test(report), "samples",
-        (json_int_t)report->scored_samples, "dropped_samples", (json_int_t)report->dropped_samples,
-        "masked_points", (json_int_t)report->masked_points, "leads", report->leads, "rows",
-        report->rows);
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:O, s:O}", "calibration",
+                     report->query->calibration->name, "sha256", report->query->sha256, "family",
+                     ntk_family_name(options->family), "confidence",
+                     wanted(options->confidence > 0, options->confidence), "map_miss",
+                     wanted(options->map_miss >= 0, options->map_miss), "test",
+                     describe_test(report), "samples", (json_int_t)report->scored_samples,
+                     "dropped_samples", (json_int_t)report->dropped_samples, "masked_points",
+                     (json_int_t)report->masked_points, "leads", report->leads, "rows",
+                     report->rows);
 }
 
 static enum ntk_status print_report(const struct report *report, struct ntk_error *error)

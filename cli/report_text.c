@@ -431,12 +431,18 @@ void ntk_report_say(FILE *out, const json_t *report, const struct ntk_report_sum
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static void print_number(FILE *out, int width, const char *format, double value)
+enum style { SHORT, WHOLE, DECIMALS, SIGNED }; /* %.4g, %.0f, %.3f, %+.1f */
+
+static void print_number(FILE *out, int width, enum style style, double value)
 {
-    char text[40] = "-";
-    if (isfinite(value))
-        snprintf(text, sizeof text, format, value);
-    fprintf(out, " %*s", width, text);
+    if (!isfinite(value))
+        fprintf(out, " %*s", width, "-");
+    else if (style == SHORT)
+        fprintf(out, " %*.4g", width, value);
+    else if (style == SIGNED)
+        fprintf(out, " %+*.1f", width, value);
+    else
+        fprintf(out, " %*.*f", width, style == WHOLE ? 0 : 3, value);
 }
 
 static void print_row(FILE *out, const json_t *report, const json_t *row)
@@ -450,17 +456,17 @@ static void print_row(FILE *out, const json_t *report, const json_t *row)
     if (isfinite(low) && isfinite(high))
         snprintf(interval, sizeof interval, "[%.3f, %.3f]", low, high);
     fprintf(out, "%-10s", ntk_report_text(row, "variable"));
-    print_number(out, 6, "%g", ntk_report_number(row, "lead_time_hours"));
-    print_number(out, 5, "%g", ntk_report_number(row, "level"));
-    print_number(out, 5, "%.0f", ntk_report_number(row, "n"));
-    print_number(out, 8, "%.3f", ntk_report_number(row, "coverage"));
+    print_number(out, 6, SHORT, ntk_report_number(row, "lead_time_hours"));
+    print_number(out, 5, SHORT, ntk_report_number(row, "level"));
+    print_number(out, 5, WHOLE, ntk_report_number(row, "n"));
+    print_number(out, 8, DECIMALS, ntk_report_number(row, "coverage"));
     fprintf(out, " %-14s %c", interval, " +-"[side < 0 ? 2 : side]);
-    print_number(out, 10, "%.4g", ntk_report_number(row, "width"));
-    print_number(out, 10, "%.4g", ntk_report_number(row, "interval_score"));
-    print_number(out, 10, "%.4g", ntk_report_number(row, "crps"));
+    print_number(out, 10, SHORT, ntk_report_number(row, "width"));
+    print_number(out, 10, SHORT, ntk_report_number(row, "interval_score"));
+    print_number(out, 10, SHORT, ntk_report_number(row, "crps"));
     fprintf(out, " %-8s %-11s", ntk_report_text(row, "units"),
             best ? ntk_report_text(best, "name") : "-");
-    print_number(out, 6, "%+.1f", 100 * difference.relative);
+    print_number(out, 6, SIGNED, 100 * difference.relative);
     fprintf(out, "%s\n", difference.verdict < 0 ? " *" : difference.verdict > 0 ? " !" : "");
 }
 

@@ -70,7 +70,7 @@ struct ntk_posterior_batch {
     size_t tiles, height;       /* tiles * height >= k, padded with zeros */
     float *centre;              /* groups x {high, low, inverse scale} x 16 */
     float *basis;               /* tiles x groups x height x 16 */
-    double *shrink;             /* tiles x 16: s2 / (lambda + s2), 0 beyond the height */
+    double *weights;            /* tiles x {1, s2 / (lambda + s2)} x 16, 0 beyond the height */
     const struct instructions *instructions;
 };
 
@@ -78,18 +78,18 @@ struct ntk_posterior_batch {
 
 typedef double eight __attribute__((vector_size(64)));
 
-/* Adds sum |c|^2 and sum s2 c^2 / (lambda + s2) over one tile. */
-static inline __attribute__((always_inline)) void add_squares(const double *c, const double *shrink,
-                                                              double *squares, double *shrunk)
+/* Adds sum |c|^2 and sum s2 c^2 / (lambda + s2) over one tile: weights are 16 ones, zero beyond the
+ * height where c may hold something else, and 16 s2 / (lambda + s2). */
+static inline __attribute__((always_inline)) void
+add_squares(const double *c, const double *weights, double *squares, double *shrunk)
 {
-    eight low, high, low_shrink, high_shrink;
+    eight low, high, w[4];
     memcpy(&low, c, sizeof low);
     memcpy(&high, c + 8, sizeof high);
-    memcpy(&low_shrink, shrink, sizeof low_shrink);
-    memcpy(&high_shrink, shrink + 8, sizeof high_shrink);
+    memcpy(w, weights, sizeof w);
     low *= low;
     high *= high;
-    eight s = low + high, t = low * low_shrink + high * high_shrink;
+    eight s = low * w[0] + high * w[1], t = low * w[2] + high * w[3];
     *squares += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
     *shrunk += ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]));
 }
@@ -285,7 +285,8 @@ static void lay_out(struct ntk_posterior_batch *batch)
         for (size_t j = 0; j < batch->d; j++)
             basis[j / GROUP * batch->height * GROUP + j % GROUP] =
                 (float)exact->basis[i * batch->d + j];
-        batch->shrink[tile * GROUP + row] =
+        batch->weights[tile * 2 * GROUP + row] = 1;
+        batch->weights[(tile * 2 + 1) * GROUP + row] =
             exact->noise_variance / (exact->kept_eigenvalues[i] + exact->noise_variance);
     }
 }
@@ -317,8 +318,8 @@ enum ntk_status ntk_posterior_batch_create(const struct ntk_posterior *posterior
         size_t columns = batch->height * GROUP;
         batch->centre = float_matrix(batch->groups, 3 * GROUP);
         batch->basis = float_matrix(batch->tiles * batch->groups, columns);
-        batch->shrink = ntk_matrix_create(batch->tiles, GROUP);
-        if (!batch->centre || !batch->basis || !batch->shrink) {
+        batch->weights = ntk_matrix_create(batch->tiles, 2 * GROUP);
+        if (!batch->centre || !batch->basis || !batch->weights) {
             status = ntk_fail_memory(error, "the float32 image of the posterior",
                                      batch->tiles * batch->groups * columns * sizeof(float));
             goto failed;
@@ -339,7 +340,7 @@ void ntk_posterior_batch_free(struct ntk_posterior_batch *batch)
     ntk_posterior_clear(&batch->exact);
     free(batch->centre);
     free(batch->basis);
-    free(batch->shrink);
+    free(batch->weights);
     free(batch);
 }
 
@@ -481,13 +482,16 @@ INLINE TARGET size_t NAME(copy_tail)(const struct ntk_posterior_batch *batch, co
 }
 
 /* out (ROWS x 16) = the products of rows x with the `height` directions of a tile, over groups
- * [first, last) of which those from `full` on are in `tail`; with `centre`, x are raw features and
+ * [first, last) of which those from `full` on are in `tail`; when `raw`, x are features and
  * out_height = |x|^2. */
 INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], size_t first,
                                   size_t last, size_t full, const float *centre, const float *basis,
-                                  const int height, float (*out)[GROUP])
+                                  const int height, const int raw, float (*out)[GROUP])
 {
     V sum[ROWS][HEIGHT + 1];
+    for (int r = 0; r < ROWS; r++)
+        for (size_t g = raw ? first : last; g < last; g++)
+            __builtin_prefetch((const char *)(x[r] + g * GROUP) + sizeof(float[PREFETCH]), 0, 0);
     UNROLL
     for (int r = 0; r < ROWS; r++)
         UNROLL
@@ -500,7 +504,7 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
             UNROLL
             for (int r = 0; r < ROWS; r++) {
                 const float *from = g < full ? x[r] + g * GROUP : tail[r];
-                if (centre) {
+                if (raw) {
                     f[r] = NAME(centred)(from, centre + g * 3 * GROUP, h);
                     sum[r][height] = FMA(f[r], f[r], sum[r][height]);
                 } else {
@@ -521,7 +525,7 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
     }
     UNROLL
     for (int r = 0; r < ROWS; r++)
-        NAME(sum_lanes)(sum[r], height + (centre != NULL), out[r]);
+        NAME(sum_lanes)(sum[r], height + raw, out[r]);
 }
 
 /* One tile: straight from the features. */
@@ -541,16 +545,15 @@ INLINE TARGET void NAME(sweep_one)(const struct ntk_posterior_batch *batch, cons
         for (size_t first = 0; first < batch->groups; first += CHUNK_GROUPS) {
             size_t last =
                 first + CHUNK_GROUPS < batch->groups ? first + CHUNK_GROUPS : batch->groups;
-            NAME(multiply)(x, tail, first, last, full, batch->centre, batch->basis, height, out);
+            NAME(multiply)(x, tail, first, last, full, batch->centre, batch->basis, height, 1, out);
             for (int r = 0; r < ROWS; r++)
                 for (int i = 0; i < GROUP; i++)
                     c[r][i] += (double)out[r][i];
         }
         for (size_t r = 0; r < ROWS && row + r < rows; r++) {
             sums->prior[row + r] = c[r][height];
-            c[r][height] = 0;
             sums->squares[row + r] = sums->shrunk[row + r] = 0;
-            add_squares(c[r], batch->shrink, &sums->squares[row + r], &sums->shrunk[row + r]);
+            add_squares(c[r], batch->weights, &sums->squares[row + r], &sums->shrunk[row + r]);
             memcpy(sums->c[0][row + r], c[r], sizeof c[r]);
         }
     }
@@ -605,7 +608,7 @@ INLINE TARGET void NAME(sweep_many)(const struct ntk_posterior_batch *batch, con
                     float out[ROWS][GROUP];
                     for (size_t r = 0; r < ROWS; r++)
                         x[r] = block[row + r < rows ? row + r : row];
-                    NAME(multiply)(x, NULL, 0, count, count, NULL, basis, height, out);
+                    NAME(multiply)(x, NULL, 0, count, count, NULL, basis, height, 0, out);
                     for (size_t r = 0; r < ROWS && row + r < rows; r++)
                         for (int i = 0; i < GROUP; i++)
                             sums->c[t][row + r][i] += (double)out[r][i];
@@ -614,7 +617,7 @@ INLINE TARGET void NAME(sweep_many)(const struct ntk_posterior_batch *batch, con
         }
         for (size_t t = 0; t < tiles; t++)
             for (size_t row = 0; row < rows; row++)
-                add_squares(sums->c[t][row], batch->shrink + (tile + t) * GROUP,
+                add_squares(sums->c[t][row], batch->weights + (tile + t) * 2 * GROUP,
                             &sums->squares[row], &sums->shrunk[row]);
     }
 }
