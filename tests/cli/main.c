@@ -9,6 +9,7 @@ int main(void)
     SRunner *runner = srunner_create(ntk_suite_simulate());
     srunner_add_suite(runner, ntk_suite_commands());
     srunner_add_suite(runner, ntk_suite_intervals());
+    srunner_add_suite(runner, ntk_suite_report());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
