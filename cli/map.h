@@ -11,7 +11,7 @@ struct ntk_map;
 /* Whether an archive's features_map has as many features a point as the calibration has columns. */
 int ntk_map_fits(const struct ntk_archive *archive, size_t d);
 
-/* Work space for the maps of one lead; posterior and archive are borrowed for its life. */
+/* Work space for the maps of one lead; archive is borrowed for its life. */
 enum ntk_status ntk_map_create(const struct ntk_archive *archive,
                                const struct ntk_posterior *posterior, struct ntk_map **out,
                                struct ntk_error *error);

@@ -6,6 +6,7 @@
 
 #include "cli/emulator.h"
 #include "core/random.h"
+#include "core/sort.h"
 
 enum {
     STATIONS = NTK_SIMULATION_STATIONS,
@@ -63,12 +64,6 @@ static double daily_change(const double *now)
     return sum / STATIONS;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The 90th percentile of the daily change over the training series; NAN without memory. */
 static double event_threshold(const double *training)
 {
@@ -78,7 +73,7 @@ static double event_threshold(const double *training)
         return NAN;
     for (size_t i = 0; i < count; i++)
         changes[i] = daily_change(training + (i + STATES_A_DAY) * STATIONS);
-    qsort(changes, count, sizeof *changes, ascending);
+    ntk_sort(changes, count);
     threshold = changes[count * 9 / 10];
     free(changes);
     return threshold;

@@ -6,6 +6,7 @@
 
 #include "core/random.h"
 #include "core/scores.h"
+#include "core/sort.h"
 
 static size_t cube_root_up(size_t n)
 {
@@ -40,17 +41,11 @@ enum ntk_status ntk_bootstrap_check(size_t n, size_t block, size_t replicates,
     return NTK_OK;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 void ntk_bootstrap_interval(double *replicates, size_t count, double *low, double *high)
 {
     size_t rank = (count + 1) / 40;
     assert(rank >= 1);
-    qsort(replicates, count, sizeof *replicates, ascending);
+    ntk_sort(replicates, count);
     *low = replicates[rank - 1];
     *high = replicates[count - rank];
 }

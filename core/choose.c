@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/crossfit.h"
+#include "core/sort.h"
 
 static const double centre_penalties[] = {10, 3, 1, 0.3};
 static const double scale_penalties[] = {1, 0.3, 0.1};
@@ -168,12 +169,6 @@ static void absolute_errors(const struct ntk_choice_data *data, const double *re
     }
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Quantiles of the pooled scores at `levels`; 0 when there is none. */
 static size_t pooled_quantiles(const struct ntk_choice_data *data, const double *scale,
                                double *scores, double *quantiles)
@@ -184,7 +179,7 @@ static size_t pooled_quantiles(const struct ntk_choice_data *data, const double 
         if (!isnan(score))
             scores[count++] = score;
     }
-    qsort(scores, count, sizeof *scores, ascending);
+    ntk_sort(scores, count);
     for (size_t l = 0; l < N_LEVELS && count; l++)
         quantiles[l] = scores[(size_t)ceil(levels[l] * (double)count) - 1];
     return count;

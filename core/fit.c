@@ -11,6 +11,7 @@
 #include "core/directions.h"
 #include "core/novelty.h"
 #include "core/scores.h"
+#include "core/sort.h"
 #include "core/spectrum.h"
 
 const struct ntk_fit_options ntk_fit_defaults = {
@@ -459,12 +460,6 @@ done:
     return status;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* ---- situations ---------------------------------------------------------------------------- */
 
 /* What the errors are explained with: z of all samples under the final kernel, under each fold's,
@@ -796,7 +791,7 @@ static enum ntk_status keep_references(struct fitting *f, struct explained *e,
                               &lead->distance_reference};
     double **values[3] = {&e->prior, &e->residual, &e->distance};
     for (int i = 0; i < 3; i++) {
-        qsort(*values[i], n, sizeof **values[i], ascending);
+        ntk_sort(*values[i], n);
         *references[i] = *values[i];
         *values[i] = NULL;
     }

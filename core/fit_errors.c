@@ -9,6 +9,7 @@
 #include "core/groups.h"
 #include "core/guarantee.h"
 #include "core/scores.h"
+#include "core/sort.h"
 #include "core/student_t.h"
 
 /* Values looked at while choosing: places are thinned until n x places is about this. */
@@ -241,12 +242,6 @@ static enum ntk_status widen(struct job *job, struct ntk_error *error)
 
 /* ---- scores -------------------------------------------------------------------------------- */
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Evenly spaced order statistics; `outwards` rounds ranks away from the middle, else upwards. */
 static size_t thin(double *values, size_t count, size_t most, int outwards)
 {
@@ -291,7 +286,7 @@ static enum ntk_status score_maps(const double *scores, size_t n, size_t points,
             if (!isnan(score))
                 row[kept++] = score;
         }
-        qsort(row, kept, sizeof *row, ascending);
+        ntk_sort(row, kept);
         out->n_maps = kept;
     }
     for (size_t m = 1; m < NTK_MAP_MISSES && out->n_maps < n; m++)
@@ -334,7 +329,7 @@ static void keep_group(const struct job *job, const struct ntk_errors *errors, c
         samples += count > before;
     }
     out->group_samples[group] = samples;
-    qsort(values, count, sizeof *values, ascending);
+    ntk_sort(values, count);
     if (count > 0)
         keep_order_statistics(values, count, out->group_scores + (size_t)group * NTK_GROUP_SCORES);
 }
@@ -411,8 +406,8 @@ static enum ntk_status keep_scores(const struct job *job, const double *scores, 
         if (count > first)
             series[samples++] = sum / (double)(count - first);
     }
-    qsort(absolute, count, sizeof *absolute, ascending);
-    qsort(sign, count, sizeof *sign, ascending);
+    ntk_sort(absolute, count);
+    ntk_sort(sign, count);
     out->n_samples = samples;
     out->n_effective = samples ? worth(series, samples) : 0;
     if (whole && points > 1 && samples && (status = score_maps(scores, n, points, out, error)))
