@@ -222,7 +222,10 @@ static void write_style(FILE *out)
         ".alert{background:var(--warn);border-left:5px solid var(--bad);border-radius:4px;"
         "padding:.8rem 1rem;margin:1.2rem 0}\n"
         ".said{max-width:60rem}.said b{margin-right:.3em}\n"
-        "figure{margin:2rem 0;break-inside:avoid}\n"
+        ".figures{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 1rem}\n"
+        ".wide{grid-column:1/-1}@media(max-width:60rem){.figures{grid-template-columns:"
+        "minmax(0,1fr)}}\n"
+        "figure{margin:1.6rem 0 0;break-inside:avoid}figure p{margin:0 0 .4rem 1.4rem}\n"
         "figure svg{display:block;max-width:100%;height:auto}\n"
         "figcaption{font-size:.92rem;max-width:60rem;margin:.1rem 0 0 1.4rem}\n"
         ".key{display:inline-block;margin-right:1.1em;white-space:nowrap}\n"
@@ -248,7 +251,8 @@ static void write_style(FILE *out)
           "svg [stroke='#000000']{stroke:#f4f5f7}svg circle[fill='#000000']{fill:#f4f5f7}\n"
           "svg [stroke='#0072B2']{stroke:#3b9fe0}svg circle[fill='#0072B2'],"
           "svg path[fill='#0072B2'],svg rect[fill='#0072B2']{fill:#3b9fe0}\n"
-          ".ours{background:#f4f5f7!important}\n}\n"
+          ".ours{background:#f4f5f7!important}.key "
+          "i[style*='0072B2']{background:#3b9fe0!important}\n}\n"
           "@media print{body{font-size:11pt;max-width:none;padding:0}.scroll{overflow:visible}"
           "table{font-size:7.5pt}th{position:static}th,td{padding:.15rem .3rem}"
           "h2{break-after:avoid}tr{break-inside:avoid}}\n"
@@ -297,14 +301,15 @@ static void write_svg(struct page *page, const char *svg)
     }
 }
 
-/* Opens <figure>, writes the figure and frees it; the caption and </figure> are the caller's. */
-static void write_figure(struct page *page, struct ntk_figure *figure)
+/* Opens <figure>, writes the figure and frees it; the caption and </figure> are the caller's. A
+ * `wide` one has the page's whole width; others go side by side when they have one panel. */
+static void write_figure(struct page *page, struct ntk_figure *figure, int wide)
 {
     char *svg = NULL;
     size_t size;
     if (!page->status)
         page->status = ntk_figure_write(figure, &svg, &size, page->error);
-    fputs("<figure>\n", page->out);
+    fputs(wide || page->n_shown > 1 ? "<figure class=\"wide\">\n" : "<figure>\n", page->out);
     page->figures++;
     if (svg)
         write_svg(page, svg);
@@ -327,27 +332,40 @@ static const enum ntk_colour lead_colours[NTK_REPORT_LEADS] = {
 static const struct {
     enum ntk_colour colour;
     const char *css;
-    int dashed;
 } baseline_looks[NTK_BASELINE_COUNT] = {
-    [NTK_BASELINE_CLIMATOLOGY] = {NTK_COLOUR_GREY, "#999999", 0},
-    [NTK_BASELINE_CONSTANT] = {NTK_COLOUR_ORANGE, "#E69F00", 0},
-    [NTK_BASELINE_CELL] = {NTK_COLOUR_GREEN, "#009E73", 0},
-    [NTK_BASELINE_SEASON] = {NTK_COLOUR_SKY, "#56B4E9", 0},
-    [NTK_BASELINE_SEASON_CELL] = {NTK_COLOUR_BLUE, "#0072B2", 0},
-    [NTK_BASELINE_GAUSSIAN] = {NTK_COLOUR_PURPLE, "#CC79A7", 0},
-    [NTK_BASELINE_SIGMA] = {NTK_COLOUR_VERMILION, "#D55E00", 0},
+    [NTK_BASELINE_CLIMATOLOGY] = {NTK_COLOUR_GREY, "#999999"},
+    [NTK_BASELINE_CONSTANT] = {NTK_COLOUR_ORANGE, "#E69F00"},
+    [NTK_BASELINE_CELL] = {NTK_COLOUR_GREEN, "#009E73"},
+    [NTK_BASELINE_SEASON] = {NTK_COLOUR_SKY, "#56B4E9"},
+    [NTK_BASELINE_SEASON_CELL] = {NTK_COLOUR_BLUE, "#0072B2"},
+    [NTK_BASELINE_GAUSSIAN] = {NTK_COLOUR_PURPLE, "#CC79A7"},
+    [NTK_BASELINE_SIGMA] = {NTK_COLOUR_VERMILION, "#D55E00"},
 };
 
-static void write_key(FILE *out, int ours)
+/* Whether any row has it. */
+static int has_baseline(const struct page *page, const char *name)
 {
+    for (size_t i = 0; i < page->n_variables * page->n_leads; i++) {
+        if (baseline_of(page->rows[i * page->n_levels + page->n_levels - 1], name))
+            return 1;
+    }
+    return 0;
+}
+
+static void write_key(const struct page *page, int ours)
+{
+    FILE *out = page->out;
     fputs("<p class=\"soft\">", out);
     if (ours)
         fputs("<span class=\"key\"><i class=\"ours\" style=\"background:#000000\"></i>this "
               "calibration</span>",
               out);
-    for (int b = 0; b < NTK_BASELINE_COUNT; b++)
-        fprintf(out, "<span class=\"key\"><i style=\"background:%s\"></i>%s</span>",
-                baseline_looks[b].css, ntk_baseline_name((enum ntk_baseline)b));
+    for (int b = 0; b < NTK_BASELINE_COUNT; b++) {
+        const char *name = ntk_baseline_name((enum ntk_baseline)b);
+        if (has_baseline(page, name))
+            fprintf(out, "<span class=\"key\"><i style=\"background:%s\"></i>%s</span>",
+                    baseline_looks[b].css, name);
+    }
     fputs("</p>\n", out);
 }
 
@@ -372,7 +390,7 @@ static void draw_reliability(struct page *page)
         "One panel for each variable: the coverage observed with its 95 % interval against the "
         "nominal level, for several lead times side by side. On the diagonal intervals keep what "
         "they promise.",
-        columns_for(page->n_shown, 3), 460, 340);
+        columns_for(page->n_shown, 3), 554, 340);
     for (size_t v = 0; v < page->n_shown; v++) {
         struct ntk_panel *panel =
             ntk_figure_panel(figure, page->variables[v], "nominal level", "coverage", 0);
@@ -397,7 +415,7 @@ static void draw_reliability(struct page *page)
                                   page->n_levels);
         }
     }
-    write_figure(page, figure);
+    write_figure(page, figure, 0);
     caption(page, "On the diagonal the intervals keep what they promise. Bars: 95 % interval of "
                   "the coverage expected over calibration sets, for as many independent outcomes "
                   "as the samples are worth. Lead times are drawn side by side.");
@@ -415,7 +433,7 @@ static void draw_coverage(struct page *page)
         start_figure("Coverage less the nominal level",
                      "One panel for each variable: coverage less the nominal level in percentage "
                      "points with its 95 % interval, against lead time.",
-                     columns_for(page->n_shown, 3), 460, 280);
+                     columns_for(page->n_shown, 3), 554, 280);
     for (size_t v = 0; v < page->n_shown; v++) {
         struct ntk_panel *panel =
             ntk_figure_panel(figure, page->variables[v], "lead time (h)", "percentage points", 0);
@@ -436,7 +454,7 @@ static void draw_coverage(struct page *page)
                                   page->x, page->y, page->low, page->high, page->n_leads);
         }
     }
-    write_figure(page, figure);
+    write_figure(page, figure, 0);
     caption(page, "Above zero intervals are wider than they need be, below they are too narrow; a "
                   "bar that meets zero holds its level.");
 }
@@ -446,7 +464,7 @@ static void draw_pit(struct page *page)
 {
     char text[NTK_NAME_SIZE + 40];
     struct ntk_figure *figure = start_figure(
-        "PIT: where truths fall in the predicted distribution",
+        "PIT histograms",
         "One histogram for each variable and lead time: the share of truths in each tenth of the "
         "predicted distribution. Flat is calibrated; U-shaped too narrow, a hump too wide, a slope "
         "biased.",
@@ -476,8 +494,9 @@ static void draw_pit(struct page *page)
             ntk_figure_note(panel, isfinite(p_value) ? text : NULL);
         }
     }
-    write_figure(page, figure);
-    caption(page, "Flat is calibrated; U-shaped too narrow, a hump too wide, a slope biased. p: "
+    write_figure(page, figure, 1);
+    caption(page, "Where truths fall in the predicted distribution, by tenths. Flat is calibrated; "
+                  "U-shaped too narrow, a hump too wide, a slope biased. p: "
                   "chance of a histogram at least as uneven from calibrated intervals, for as many "
                   "independent outcomes as the samples are worth; below 0.01 in red.");
 }
@@ -500,7 +519,7 @@ static void draw_width(struct page *page)
         start_figure(title,
                      "One panel for each variable: mean width of the intervals against lead time, "
                      "of this calibration in bold and of each simple baseline.",
-                     columns_for(page->n_shown, 3), 460, 290);
+                     columns_for(page->n_shown, 3), 554, 290);
     for (size_t v = 0; v < page->n_shown; v++) {
         snprintf(label, sizeof label, "width (%s)", units_of(page, v));
         struct ntk_panel *panel =
@@ -519,8 +538,8 @@ static void draw_width(struct page *page)
                         (struct ntk_style){.colour = NTK_COLOUR_BLACK, .size = 2.4, .marked = 1},
                         page->leads, page->y, page->n_leads);
     }
-    write_figure(page, figure);
-    write_key(page->out, 1);
+    write_figure(page, figure, 0);
+    write_key(page, 1);
     caption(page, "Narrower is sharper, where coverage holds.");
 }
 
@@ -534,7 +553,7 @@ static void draw_scores(struct page *page)
                      "One panel for each variable: the interval score less that of each simple "
                      "baseline, relative to the baseline, with the 95 % interval of a paired block "
                      "bootstrap, against lead time. Below zero this calibration is better.",
-                     columns_for(page->n_shown, 2), 560, 330);
+                     columns_for(page->n_shown, 2), PAGE_WIDTH, 330);
     for (size_t v = 0; v < page->n_shown; v++) {
         struct ntk_panel *panel = ntk_figure_panel(figure, page->variables[v], "lead time (h)",
                                                    "difference of the score (%)", 0);
@@ -554,8 +573,8 @@ static void draw_scores(struct page *page)
                                   page->n_leads);
         }
     }
-    write_figure(page, figure);
-    write_key(page->out, 0);
+    write_figure(page, figure, 1);
+    write_key(page, 0);
     caption(page, "Below zero this calibration has the lower, better score. Bars: 95 % of a paired "
                   "block bootstrap over time.");
 }
@@ -568,7 +587,7 @@ static void draw_deciles(struct page *page)
         "Coverage by width",
         "One panel for each variable: coverage of the samples in each tenth of the mean width, "
         "from the narrowest to the widest, for several lead times.",
-        columns_for(page->n_shown, 3), 460, 290);
+        columns_for(page->n_shown, 3), 554, 290);
     for (size_t v = 0; v < page->n_shown; v++) {
         struct ntk_panel *panel = ntk_figure_panel(
             figure, page->variables[v], "tenth of the width, narrow to wide", "coverage", 0);
@@ -593,7 +612,7 @@ static void draw_deciles(struct page *page)
                 page->x, page->y, NTK_DECILES);
         }
     }
-    write_figure(page, figure);
+    write_figure(page, figure, 0);
     caption(page, "Where the width knows when a forecast is good, coverage is the same in every "
                   "tenth. A curve that rises has narrow intervals that are too narrow and wide "
                   "ones that are too wide.");
@@ -618,13 +637,14 @@ static enum ntk_status eval_half_width(const struct page *page, size_t l, size_t
         free(centre);
         return ntk_fail_memory(error, "a map", points * sizeof *centre);
     }
+    struct ntk_reach reaches[NTK_GROUPS_MOST + 1];
+    ntk_interval_reaches(model, &page->arguments->interval, level_of(page, page->n_levels - 1),
+                         reaches);
     memset(z, 0, (ntk_predictors_count(&lead->predictors) + 1) * sizeof *z);
     ntk_error_model_eval(&model->error, &lead->predictors, z, exp(lead->predictors.log_sigma_mean),
                          0, points, centre, out);
     for (size_t p = 0; p < points; p++) {
-        struct ntk_reach reach = ntk_interval_group_reach(model, &page->arguments->interval,
-                                                          level_of(page, page->n_levels - 1),
-                                                          ntk_group_of(model, NAN, p));
+        struct ntk_reach reach = reaches[1 + ntk_group_of(model, NAN, p)];
         out[p] *= 0.5 * (reach.upper - reach.lower);
     }
     free(z);
@@ -690,7 +710,7 @@ static void draw_maps(struct page *page)
         if (last)
             draw_map(page, figure, last, v);
     }
-    write_figure(page, figure);
+    write_figure(page, figure, 1);
     caption(page, "Of a typical sample: predictors at their means. Each map has a colour scale of "
                   "its own; places without a calibrated width are left blank.");
 }
@@ -772,15 +792,16 @@ static void write_cards(struct page *page)
     write_comparison_card(out, &s->constant, "one constant width");
     if (s->leads > s->shift_untested) {
         snprintf(value, sizeof value, s->shifted ? "%zu of %zu" : "none", s->shifted, s->leads);
-        write_card(out, value, s->shifted ? -1 : 1, "lead times with shifted features");
+        write_card(out, value, s->shifted ? -1 : 1, "lead times with shifted features or season");
     }
     fputs("</ul>\n", out);
 }
 
 static void write_sentences(struct page *page)
 {
-    static const char *const names[NTK_REPORT_TOPICS] = {"Coverage.", "Score.", "Model.", "Shift.",
-                                                         "Events."};
+    static const char *const names[NTK_REPORT_TOPICS] = {
+        "Do the levels hold?", "Are the intervals sharp?", "What does the width follow?",
+        "Are these samples like those fitted on?", "Does sigma know events?"};
     for (int topic = 0; topic < NTK_REPORT_TOPICS; topic++) {
         char *text = NULL;
         size_t size;
@@ -916,13 +937,15 @@ static void write_figures(struct page *page)
                     page->n_picked, page->n_leads);
         fputs("; the table has all.</p>\n", page->out);
     }
+    fputs("<div class=\"figures\">\n", page->out);
     draw_scores(page);
-    draw_coverage(page);
-    draw_width(page);
     draw_maps(page);
-    draw_deciles(page);
+    draw_width(page);
+    draw_coverage(page);
     draw_reliability(page);
+    draw_deciles(page);
     draw_pit(page);
+    fputs("</div>\n", page->out);
 }
 
 static void write_page(struct page *page)

@@ -305,7 +305,9 @@ static void say_models(FILE *out, const struct ntk_report_summary *summary)
     if (summary->covariates)
         fprintf(out, " Covariates are used in %zu.", summary->covariates);
     if (summary->with_features)
-        fprintf(out, " So the features carry something the date does not in %zu of %zu.",
+        fprintf(out,
+                " So the features tell something that the date does not in %zu of %zu (as "
+                "cross-validation within the calibration set chose, unless told otherwise).",
                 summary->with_features, n);
     else if (summary->scale_sigma)
         fprintf(out, " So the features enter through sigma alone.");
@@ -313,28 +315,55 @@ static void say_models(FILE *out, const struct ntk_report_summary *summary)
         fprintf(out, " So the features add nothing to what the date and the place tell.");
 }
 
-/* "24 h: component 3 by 1.2 standard deviations (p = 1e-9)". */
-static void say_one_shift(FILE *out, const json_t *lead)
+/* "The features have shifted at 24 h: component 3 by 1.2 standard deviations (p = 1e-9); ": the
+ * leads whose coordinates moved, each with a semicolon. */
+static void list_moved(FILE *out, const json_t *report)
 {
-    const json_t *shift = json_object_get(lead, "shift");
-    double p_value = ntk_report_number(shift, "p_value");
-    double unseen = ntk_report_number(shift, "season_unseen");
-    int moved = p_value < NTK_SHIFT_ALPHA;
-    fprintf(out, "%g h: ", ntk_report_number(lead, "lead_time_hours"));
-    if (moved)
-        fprintf(out, "component %.0f by %.2g standard deviations (p = %.2g)",
-                ntk_report_number(shift, "component"),
-                ntk_report_number(shift, "component_shift_sd"), p_value);
-    if (unseen > NTK_SHIFT_UNSEEN)
-        fprintf(out, "%s%.0f %% of the samples from weeks of the year not calibrated on",
-                moved ? ", and " : "", 100 * unseen);
+    size_t i, n = 0;
+    json_t *lead;
+    json_array_foreach(json_object_get(report, "leads"), i, lead)
+    {
+        const json_t *shift = json_object_get(lead, "shift");
+        double p_value = ntk_report_number(shift, "p_value");
+        if (p_value < NTK_SHIFT_ALPHA)
+            fprintf(out, "%s %g h: component %.0f by %.2g standard deviations (p = %.2g);",
+                    n++ ? " at" : "The features have shifted at",
+                    ntk_report_number(lead, "lead_time_hours"),
+                    ntk_report_number(shift, "component"),
+                    ntk_report_number(shift, "component_shift_sd"), p_value);
+    }
+    if (n)
+        fputc(' ', out);
+}
+
+/* "90 to 95 % of the samples at 6, 12 h are from weeks of the year not calibrated on; ". */
+static void list_unseen(FILE *out, const json_t *report)
+{
+    size_t i, n = 0;
+    double least = 1, most = 0;
+    json_t *lead;
+    for (int listing = 0; listing < 2; listing++) {
+        json_array_foreach(json_object_get(report, "leads"), i, lead)
+        {
+            double unseen = ntk_report_number(json_object_get(lead, "shift"), "season_unseen");
+            if (!(unseen > NTK_SHIFT_UNSEEN))
+                continue;
+            least = fmin(least, unseen);
+            most = fmax(most, unseen);
+            if (listing)
+                fprintf(out, "%s%g", n++ ? ", " : "", ntk_report_number(lead, "lead_time_hours"));
+        }
+        if (!listing && most > 0)
+            fprintf(out, "%.0f to %.0f %% of the samples at ", 100 * least, 100 * most);
+    }
+    if (n)
+        fputs(" h are from weeks of the year not calibrated on; ", out);
 }
 
 static void say_shift(FILE *out, const json_t *report, const struct ntk_report_summary *summary)
 {
-    size_t i, n = 0, tested = summary->leads - summary->shift_untested;
+    size_t i, tested = summary->leads - summary->shift_untested;
     double least = INFINITY, unseen = 0;
-    int moved = 0;
     json_t *lead;
     json_array_foreach(json_object_get(report, "leads"), i, lead)
     {
@@ -342,7 +371,6 @@ static void say_shift(FILE *out, const json_t *report, const struct ntk_report_s
         least = fmin(least, ntk_report_number(shift, "p_value"));
         unseen = fmax(unseen, ntk_report_number(shift, "season_unseen"));
     }
-    moved = least < NTK_SHIFT_ALPHA;
     if (tested == 0) {
         fprintf(out, "Whether the features have shifted could not be tested.");
         return;
@@ -355,15 +383,9 @@ static void say_shift(FILE *out, const json_t *report, const struct ntk_report_s
                 least, NTK_SHIFT_ALPHA, 100 * unseen);
         return;
     }
-    fprintf(out, moved ? "The features have shifted at " : "The season has shifted at ");
-    json_array_foreach(json_object_get(report, "leads"), i, lead)
-    {
-        if (!is_true(json_object_get(lead, "shift"), "shifted"))
-            continue;
-        fprintf(out, "%s", n++ ? "; at " : "");
-        say_one_shift(out, lead);
-    }
-    fprintf(out, "; coverage cannot be promised on these samples.");
+    list_moved(out, report);
+    list_unseen(out, report);
+    fprintf(out, "coverage cannot be promised on these samples.");
 }
 
 /* "24 h (AUROC 0.80, 0.60 to 0.93)" for the leads of a kind; gives their number. */

@@ -37,7 +37,7 @@ enum {
     HEIGHT = 12,     /* directions in a tile, at most */
     BLOCK_ROWS = 32, /* samples evaluated together */
     BLOCK_TILES = 5, /* tiles of large k multiplied with one centred block */
-    PREFETCH = 2048, /* floats ahead: the sweep of a field is limited by memory */
+    PREFETCH = 4096, /* floats ahead: the sweep of a field is limited by memory */
     STRETCH = 2048,  /* features, and directions, taken together in double */
 };
 
@@ -489,9 +489,6 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
                                   const int height, const int raw, float (*out)[GROUP])
 {
     V sum[ROWS][HEIGHT + 1];
-    for (int r = 0; r < ROWS; r++)
-        for (size_t g = raw ? first : last; g < last; g++)
-            __builtin_prefetch((const char *)(x[r] + g * GROUP) + sizeof(float[PREFETCH]), 0, 0);
     UNROLL
     for (int r = 0; r < ROWS; r++)
         UNROLL
@@ -522,6 +519,9 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
                     sum[r][i] = FMA(direction, f[r], sum[r][i]);
             }
         }
+        if (raw)
+            for (int r = 0; r < ROWS; r++)
+                __builtin_prefetch((const char *)(x[0] + (g * ROWS + (size_t)r) * GROUP) + sizeof(float[PREFETCH]), 0, 0);
     }
     UNROLL
     for (int r = 0; r < ROWS; r++)
