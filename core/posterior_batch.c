@@ -37,7 +37,7 @@ enum {
     HEIGHT = 12,     /* directions in a tile, at most */
     BLOCK_ROWS = 32, /* samples evaluated together */
     BLOCK_TILES = 5, /* tiles of large k multiplied with one centred block */
-    PREFETCH = 4096, /* floats ahead: the sweep of a field is limited by memory */
+    PREFETCH = 2048, /* floats ahead: the sweep of a field is limited by memory */
     STRETCH = 2048,  /* features, and directions, taken together in double */
 };
 
@@ -519,9 +519,9 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
                     sum[r][i] = FMA(direction, f[r], sum[r][i]);
             }
         }
-        if (raw)
-            for (int r = 0; r < ROWS; r++)
-                __builtin_prefetch((const char *)(x[0] + (g * ROWS + (size_t)r) * GROUP) + sizeof(float[PREFETCH]), 0, 0);
+        for (size_t r = 0; raw && r < ROWS; r++) /* in the order of addresses, rows adjoin */
+            __builtin_prefetch((const char *)(x[0] + (g * ROWS + r) * GROUP) +
+                               sizeof(float[PREFETCH]));
     }
     UNROLL
     for (int r = 0; r < ROWS; r++)
@@ -559,8 +559,7 @@ INLINE TARGET void NAME(sweep_one)(const struct ntk_posterior_batch *batch, cons
     }
 }
 
-/* block (rows x 256) = x at groups [first, last), with zeros beyond d. Returns nothing but adds
- * |x|^2 to each row's prior when asked to. */
+/* block (rows x 256) = x at groups [first, last), with zeros beyond d. Adds |x|^2 to the priors. */
 INLINE TARGET void NAME(centre_block)(const struct ntk_posterior_batch *batch,
                                       const float *features, size_t rows, size_t first, size_t last,
                                       float (*block)[CHUNK], double *prior)

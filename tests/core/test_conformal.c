@@ -213,6 +213,38 @@ START_TEST(a_field_weighs_as_much_as_a_sample)
 END_TEST
 
 /* Exchangeable scores: coverage lies in [level, level + 1/(n + 1)], up to 3 binomial deviations. */
+/* Conformalised quantile regression is the same rule on other scores, which may be negative. */
+START_TEST(quantile_regression_scores_have_their_reference_quantiles)
+{
+    size_t i;
+    json_t *row,
+        *json = ntk_test_load_json("golden/conformal.json",
+                                   "quantile_regression_scores_have_their_reference_quantiles");
+    if (!json)
+        return;
+    json_t *cqr = json_object_get(json, "cqr");
+    size_t n = json_array_size(json_object_get(cqr, "y"));
+    double *scores = malloc(n * sizeof *scores);
+    for (size_t j = 0; j < n; j++) { /* insertion keeps them ascending */
+        double y = ntk_test_element(cqr, "y", j);
+        double score =
+            fmax(ntk_test_element(cqr, "lower", j) - y, y - ntk_test_element(cqr, "upper", j));
+        size_t at = j;
+        for (; at > 0 && scores[at - 1] > score; at--)
+            scores[at] = scores[at - 1];
+        scores[at] = score;
+    }
+    json_array_foreach(json_object_get(cqr, "q"), i, row)
+    {
+        double q = ntk_conformal_quantile(scores, n, n, 1 - ntk_test_member(row, "alpha"));
+        double expected = ntk_test_member(row, "q");
+        ck_assert_msg(q == expected || fabs(q - expected) <= 1e-10, "%g, expected %g", q, expected);
+    }
+    free(scores);
+    json_decref(json);
+}
+END_TEST
+
 START_TEST(split_conformal_covers_as_the_theorem_says)
 {
     static const size_t sizes[] = {19, 50, 99};
@@ -292,6 +324,7 @@ Suite *ntk_suite_conformal(void)
     tcase_add_test(tests, coverage_given_the_calibration_set_is_beta_distributed);
     tcase_add_test(tests, too_few_samples_give_an_infinite_quantile);
     tcase_add_test(tests, a_field_weighs_as_much_as_a_sample);
+    tcase_add_test(tests, quantile_regression_scores_have_their_reference_quantiles);
     tcase_add_test(tests, split_conformal_covers_as_the_theorem_says);
     tcase_add_test(tests, fields_are_covered_on_average);
     tcase_add_test(tests, one_point_a_sample_is_the_plain_rule);
