@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *ntk_suite_adapt(void);
 Suite *ntk_suite_bootstrap(void);
 Suite *ntk_suite_conformal(void);
 Suite *ntk_suite_choose(void);
