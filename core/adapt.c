@@ -5,7 +5,7 @@
 
 #include "core/conformal.h"
 
-/* The first of n ascending values that is not below `value`. */
+/* How many of n ascending values are below `value`. */
 static size_t count_below(const double *values, size_t n, double value)
 {
     size_t low = 0, high = n;
@@ -42,12 +42,11 @@ double ntk_adapt_quantile(const double *scores, size_t n_scores, size_t n_sample
     return ntk_conformal_quantile(scores, n_scores, n_samples, 1 - alpha);
 }
 
-/* Decimals are read as in ntk_conformal_rank: what is no farther than 1e-15 from p is p. */
+/* Decimals are read as in ntk_conformal_rank: an alpha within 1e-15 of p is p. */
 double ntk_adapt_miss(const double *p_sorted, size_t n_p, double alpha)
 {
     assert(n_p >= 1);
-    double beyond = nextafter(alpha + 1e-15, INFINITY);
-    return (double)count_below(p_sorted, n_p, beyond) / (double)n_p;
+    return (double)count_below(p_sorted, n_p, alpha + 1e-15) / (double)n_p;
 }
 
 static double clip(double alpha, const struct ntk_adapt_options *options)
