@@ -4,11 +4,13 @@
 
 #include <check.h>
 
+Suite *ntk_suite_adapt(void);
 Suite *ntk_suite_bootstrap(void);
 Suite *ntk_suite_conformal(void);
 Suite *ntk_suite_choose(void);
 Suite *ntk_suite_decompose(void);
 Suite *ntk_suite_discrimination(void);
+Suite *ntk_suite_drift(void);
 Suite *ntk_suite_posterior(void);
 Suite *ntk_suite_posterior_batch(void);
 Suite *ntk_suite_error_model(void);
