@@ -26,6 +26,7 @@ static int exit_code_of(enum ntk_status status)
         return EX_USAGE;
     case NTK_BAD_DATA:
     case NTK_NOT_CONVERGED:
+    case NTK_CONFLICT:
         return EX_DATAERR;
     case NTK_NO_INPUT:
         return EX_NOINPUT;

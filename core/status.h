@@ -18,6 +18,7 @@ enum ntk_status {
     NTK_NOT_CONVERGED, /* an iteration reached its limit; the sentence carries the count */
     NTK_NO_INPUT,      /* a named thing does not exist or cannot be opened */
     NTK_CANNOT_CREATE, /* an output cannot be written */
+    NTK_CONFLICT,      /* it contradicts what is there already */
     NTK_TRY_AGAIN,     /* no memory, a deadline, a resource limit: the same call may work later */
 };
 

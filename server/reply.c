@@ -112,6 +112,9 @@ void ntk_reply_failure(struct ntk_request *request, enum ntk_status status,
     case NTK_NO_INPUT:
         code = MHD_HTTP_NOT_FOUND;
         break;
+    case NTK_CONFLICT:
+        code = MHD_HTTP_CONFLICT;
+        break;
     case NTK_CANNOT_CREATE:
         code = MHD_HTTP_INSUFFICIENT_STORAGE;
         break;
