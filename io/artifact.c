@@ -4,18 +4,15 @@
 #include "io/artifact.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "io/artifact_description.h"
 #include "io/artifact_tensors.h"
 #include "io/digest.h"
+#include "io/file.h"
 #include "io/json.h"
 #include "io/limits.h"
 #include "io/safetensors.h"
@@ -355,53 +352,13 @@ done:
 
 /* ---- load ----------------------------------------------------------------------------------- */
 
-static enum ntk_status read_file(const char *path, void **bytes, size_t *size,
-                                 struct ntk_error *error)
-{
-    struct stat info;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0 || fstat(file, &info)) {
-        int reason = errno;
-        if (file >= 0)
-            close(file);
-        return ntk_fail(error, NTK_NO_INPUT, "cannot open %s: %s", path, strerror(reason));
-    }
-    enum ntk_status status = NTK_OK;
-    size_t length = (size_t)info.st_size, got = 0;
-    unsigned char *made = NULL;
-    if (!S_ISREG(info.st_mode))
-        status = ntk_fail(error, NTK_NO_INPUT, "%s is not a regular file", path);
-    else if (length > ntk_limits.artifact_bytes)
-        status = ntk_fail(error, NTK_BAD_DATA, "%s has %zu bytes, a calibration may have %zu", path,
-                          length, ntk_limits.artifact_bytes);
-    else if (!(made = malloc(length + 1)))
-        status = ntk_fail_memory(error, path, length);
-    while (!status && got < length) {
-        ssize_t more = read(file, made + got, length - got);
-        if (more < 0 && errno == EINTR)
-            continue;
-        if (more <= 0)
-            status = ntk_fail(error, NTK_NO_INPUT, "cannot read %s: it ends after %zu of %zu bytes",
-                              path, got, length);
-        else
-            got += (size_t)more;
-    }
-    close(file);
-    if (status) {
-        free(made);
-        return status;
-    }
-    *bytes = made;
-    *size = length;
-    return NTK_OK;
-}
-
 enum ntk_status ntk_artifact_load(const char *path, struct ntk_calibration **out, char sha256[65],
                                   struct ntk_error *error)
 {
     void *bytes = NULL;
     size_t size = 0;
-    enum ntk_status status = read_file(path, &bytes, &size, error);
+    enum ntk_status status =
+        ntk_file_read(path, "a calibration", ntk_limits.artifact_bytes, &bytes, &size, error);
     if (status)
         return status;
     status = ntk_artifact_decode(bytes, size, path, out, error);
