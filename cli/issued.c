@@ -44,7 +44,7 @@ static enum ntk_status describe(struct ntk_issued *issued, const struct ntk_argu
     copy_name(rows->calibration_sha256, issued->query->sha256);
     rows->n_levels = arguments->n_levels;
     memcpy(rows->levels, arguments->levels, arguments->n_levels * sizeof *rows->levels);
-    return ntk_archive_places(archive, &rows->places, error);
+    return ntk_archive_places(archive, 0, &rows->places, error);
 }
 
 /* Reference and lead time of every row. */

@@ -58,7 +58,7 @@ static enum ntk_status select_variables(struct truths *t, struct ntk_error *erro
     if (t->rows.n_variables == 0)
         return ntk_fail(error, NTK_BAD_DATA,
                         "the archive has no truths: no variable v has a v_truth beside it");
-    return ntk_archive_places(archive, &t->rows.places, error);
+    return ntk_archive_places(archive, 1, &t->rows.places, error);
 }
 
 static enum ntk_status create_block(struct truths *t, struct ntk_error *error)

@@ -189,6 +189,101 @@ START_TEST(places_are_those_of_the_archive)
 }
 END_TEST
 
+/* Fits `archive` and loads the calibration. */
+static struct ntk_calibration *fit_and_load(void)
+{
+    struct ntk_calibration *calibration = NULL;
+    struct ntk_error error = {""};
+    char sha256[65];
+    world_fit("");
+    ck_assert_msg(!ntk_artifact_load(world_paths.calibration, &calibration, sha256, &error), "%s",
+                  error.text);
+    return calibration;
+}
+
+START_TEST(a_fit_keeps_the_places_of_the_archive)
+{
+    struct world *w = world_make(60, 1, 20, 6, 35);
+    world_write(w, archive);
+    struct ntk_calibration *calibration = fit_and_load();
+    ck_assert_int_eq(calibration->places.kind, NTK_PLACE_STATION);
+    ck_assert(ntk_places_fit(&calibration->places, w->stations));
+    for (size_t s = 0; s < w->stations; s++)
+        ck_assert_double_eq(ntk_places_latitude(&calibration->places, s),
+                            10 * (double)(s % 17) - 80);
+    ntk_calibration_free(calibration);
+    json_t *json = world_inspect();
+    ck_assert_int_eq(
+        json_integer_value(json_object_get(json_object_get(json, "places"), "longitudes")), 20);
+    json_decref(json);
+}
+END_TEST
+
+/* Forecasts and truths on a grid of 2 x 3, with its coordinates or without. */
+static void write_grid(int has_longitude)
+{
+    enum { SAMPLES = 30 };
+    static const char *const names[] = {"w", "w_truth"};
+    const float latitude[2] = {45, -45}, longitude[3] = {10, 20, 30};
+    float values[SAMPLES * 6], hours[SAMPLES];
+    int file, sample, feature, y, x, id, days[SAMPLES];
+    nc_create(archive, NC_CLOBBER | NC_NETCDF4, &file);
+    nc_def_dim(file, "sample", SAMPLES, &sample);
+    nc_def_dim(file, "feature", 6, &feature);
+    nc_def_dim(file, "latitude", 2, &y);
+    nc_def_dim(file, "longitude", 3, &x);
+    for (int i = 0; i < SAMPLES; i++) {
+        days[i] = i;
+        hours[i] = 24;
+    }
+    for (int i = 0; i < SAMPLES * 6; i++)
+        values[i] = (float)(i * i % 101);
+    nc_def_var(file, "features", NC_FLOAT, 2, (int[]){sample, feature}, &id);
+    nc_put_var_float(file, id, values);
+    nc_def_var(file, "forecast_reference_time", NC_INT, 1, &sample, &id);
+    nc_put_att_text(file, id, "units", 21, "days since 2000-01-01");
+    nc_put_var_int(file, id, days);
+    nc_def_var(file, "forecast_period", NC_FLOAT, 1, &sample, &id);
+    nc_put_att_text(file, id, "units", 5, "hours");
+    nc_put_var_float(file, id, hours);
+    nc_def_var(file, "latitude", NC_FLOAT, 1, &y, &id);
+    nc_put_att_text(file, id, "units", 13, "degrees_north");
+    nc_put_var_float(file, id, latitude);
+    if (has_longitude) {
+        nc_def_var(file, "longitude", NC_FLOAT, 1, &x, &id);
+        nc_put_att_text(file, id, "units", 12, "degrees_east");
+        nc_put_var_float(file, id, longitude);
+    }
+    for (int v = 0; v < 2; v++) {
+        nc_def_var(file, names[v], NC_FLOAT, 3, (int[]){sample, y, x}, &id);
+        nc_put_att_text(file, id, "units", 5, "m s-1");
+        nc_put_att_text(file, id, "standard_name", 10, "wind_speed");
+        for (int i = 0; i < SAMPLES * 6; i++)
+            values[i] += (float)(i * v % 7);
+        nc_put_var_float(file, id, values);
+    }
+    ck_assert_int_eq(nc_close(file), NC_NOERR);
+}
+
+START_TEST(a_grid_is_kept_when_both_coordinates_are_there)
+{
+    write_grid(1);
+    struct ntk_calibration *calibration = fit_and_load();
+    ck_assert_int_eq(calibration->places.kind, NTK_PLACE_GRID);
+    ck_assert_double_eq(ntk_places_latitude(&calibration->places, 3), -45);
+    ck_assert_double_eq(ntk_places_longitude(&calibration->places, 5), 30);
+    ntk_calibration_free(calibration);
+    apply_with_rows("");
+    struct ntk_rows *rows = load_rows();
+    ck_assert(rows->places.kind == NTK_PLACE_GRID && ntk_places_fit(&rows->places, 6));
+    ntk_rows_free(rows);
+    write_grid(0);
+    calibration = fit_and_load();
+    ck_assert_int_eq(calibration->places.kind, NTK_PLACE_NONE);
+    ntk_calibration_free(calibration);
+}
+END_TEST
+
 START_TEST(a_failure_leaves_neither_file)
 {
     char words[400];
@@ -328,6 +423,8 @@ Suite *ntk_suite_cli_rows(void)
     tcase_add_test(tests, coordinates_are_those_along_the_kept_directions);
     tcase_add_test(tests, rows_change_nothing_of_the_intervals);
     tcase_add_test(tests, places_are_those_of_the_archive);
+    tcase_add_test(tests, a_fit_keeps_the_places_of_the_archive);
+    tcase_add_test(tests, a_grid_is_kept_when_both_coordinates_are_there);
     tcase_add_test(tests, a_failure_leaves_neither_file);
     tcase_add_test(tests, rows_never_overwrite_what_is_read_or_the_intervals);
     tcase_add_test(tests, truths_are_those_of_the_archive_where_there_are_any);
