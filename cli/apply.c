@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/dataset.h"
+#include "cli/issued.h"
 #include "cli/map.h"
 #include "cli/query.h"
 #include "core/groups.h"
@@ -24,6 +25,8 @@ struct block {
     const struct ntk_command_context *context;
     const struct ntk_query *query;
     struct ntk_interval_writer *writer;
+    struct ntk_issued *issued; /* the rows file, or NULL */
+    double *coordinates;       /* with it: capacity x ntk_issued_coordinates */
     size_t lead, first, count, capacity;
     double *features, *work, *novelty;
     double *z;          /* capacity x z_stride: predictors of the errors */
@@ -60,8 +63,23 @@ static enum ntk_status block_create(struct block *block, struct ntk_error *error
     return NTK_OK;
 }
 
+/* With --rows. */
+static enum ntk_status create_issued(struct block *block, struct ntk_error *error)
+{
+    if (!block->context->rows)
+        return NTK_OK;
+    enum ntk_status status = ntk_issued_create(block->context, block->query, &block->issued, error);
+    if (status)
+        return status;
+    size_t k = ntk_issued_coordinates(block->issued);
+    if (!(block->coordinates = ntk_matrix_create(block->capacity, k)))
+        return ntk_fail_memory(error, "coordinates", block->capacity * k * sizeof(double));
+    return NTK_OK;
+}
+
 static void block_clear(struct block *block)
 {
+    free(block->coordinates);
     free(block->features);
     free(block->work);
     free(block->novelty);
@@ -95,6 +113,16 @@ static size_t find_nonfinite(const double *row, size_t d)
     return j;
 }
 
+/* Coordinates of a sample along the k kept directions (c NULL: not known) for its row. */
+static void keep_coordinates(struct block *block, size_t i, const double *c, size_t k)
+{
+    if (!block->issued)
+        return;
+    size_t n = ntk_issued_coordinates(block->issued);
+    for (size_t j = 0; j < n; j++)
+        block->coordinates[i * n + j] = c && j < k ? c[j] : NAN;
+}
+
 /* Variance of each sample; what cannot be computed is NAN and flagged. */
 static enum ntk_status eval_samples(struct block *block, struct ntk_error *error)
 {
@@ -115,11 +143,13 @@ static enum ntk_status eval_samples(struct block *block, struct ntk_error *error
             block->novelty[i] = NAN;
             block->sample_flags[i] = NTK_FLAG_NONFINITE_INPUT;
             block->counts.nonfinite_samples++;
+            keep_coordinates(block, i, NULL, 0);
             continue;
         }
         ntk_posterior_eval(&lead->posterior, row, block->work, &block->variance[i]);
-        ntk_query_predictors(block->query, block->lead, block->first + i,
-                             ntk_posterior_coordinates(&lead->posterior, block->work),
+        const double *c = ntk_posterior_coordinates(&lead->posterior, block->work);
+        keep_coordinates(block, i, c, lead->posterior.k);
+        ntk_query_predictors(block->query, block->lead, block->first + i, c,
                              block->variance[i].sigma, block->covariates + i * q,
                              block->z + i * block->z_stride);
         block->novelty[i] = ntk_novelty_prior(lead, block->variance[i].prior);
@@ -131,12 +161,13 @@ static enum ntk_status eval_samples(struct block *block, struct ntk_error *error
     return NTK_OK;
 }
 
-/* Arrays of one variable over a block: forecast, std, flag (count x points), limits (levels x ...).
- */
+/* Arrays of one variable over a block: forecast, std, flag, centre, scale (count x points), limits
+ * (levels x ...). Centre and scale are kept for rows alone, else NULL. */
 struct field {
     size_t points, size;
     float *forecast, *std, *lower, *upper;
     unsigned char *flag;
+    double *centre, *scale;
 };
 
 static enum ntk_status field_create(struct field *field, size_t count, size_t points,
@@ -157,8 +188,19 @@ static enum ntk_status field_create(struct field *field, size_t count, size_t po
     return NTK_OK;
 }
 
+static enum ntk_status field_keep_models(struct field *field, struct ntk_error *error)
+{
+    field->centre = ntk_matrix_create(1, field->size);
+    field->scale = ntk_matrix_create(1, field->size);
+    if (!field->centre || !field->scale)
+        return ntk_fail_memory(error, "a field", 2 * field->size * sizeof(double));
+    return NTK_OK;
+}
+
 static void field_clear(struct field *field)
 {
+    free(field->centre);
+    free(field->scale);
     free(field->forecast);
     free(field->std);
     free(field->flag);
@@ -276,6 +318,24 @@ static void fill_sample(struct block *block, size_t i, struct answer *answer, st
         answer->centre[p] = answer->scale[p] = NAN;
     for (size_t p = 0; p < field->points; p++)
         fill_point(block, answer, p, i * field->points + p, flags, field);
+    if (field->centre) {
+        memcpy(field->centre + i * field->points, answer->centre, field->points * sizeof(double));
+        memcpy(field->scale + i * field->points, answer->scale, field->points * sizeof(double));
+    }
+}
+
+static enum ntk_status put_field(struct block *block, size_t v, const struct field *field,
+                                 struct ntk_error *error)
+{
+    enum ntk_status status = ntk_interval_writer_put_variable(
+        block->writer, block->lead, v, block->first, block->count, field->forecast, field->std,
+        field->lower, field->upper, field->flag, error);
+    if (status || !block->issued)
+        return status;
+    const struct ntk_issued_field issued = {field->forecast, field->lower, field->upper,
+                                            field->centre,   field->scale, field->flag};
+    return ntk_issued_put_variable(block->issued, block->lead, v, block->first, block->count,
+                                   &issued, error);
 }
 
 static enum ntk_status apply_variable(struct block *block, size_t v, struct ntk_error *error)
@@ -286,6 +346,8 @@ static enum ntk_status apply_variable(struct block *block, size_t v, struct ntk_
     answer_prepare(block, v, &answer);
     enum ntk_status status =
         field_create(&field, block->count, points, block->context->arguments->n_levels, error);
+    if (!status && block->issued)
+        status = field_keep_models(&field, error);
     answer.centre = ntk_matrix_create(2, points);
     answer.scale = answer.centre + points;
     if (!status && !answer.centre)
@@ -299,9 +361,7 @@ static enum ntk_status apply_variable(struct block *block, size_t v, struct ntk_
         fill_sample(block, i, &answer, &field);
     for (size_t level = 0; level < block->context->arguments->n_levels; level++)
         block->counts.unbounded_limits += isinf(answer.reach[level][0].upper) ? block->count : 0;
-    status = ntk_interval_writer_put_variable(block->writer, block->lead, v, block->first,
-                                              block->count, field.forecast, field.std, field.lower,
-                                              field.upper, field.flag, error);
+    status = put_field(block, v, &field, error);
 done:
     free(answer.centre);
     field_clear(&field);
@@ -325,6 +385,9 @@ static enum ntk_status apply_block(struct block *block, struct ntk_error *error)
         status =
             ntk_interval_writer_put_samples(block->writer, block->lead, block->first, block->count,
                                             block->variance, block->novelty, error);
+    if (!status && block->issued)
+        status = ntk_issued_put_samples(block->issued, block->lead, block->first, block->count,
+                                        block->variance, block->novelty, block->coordinates, error);
     for (size_t v = 0; v < archive->n_variables && !status; v++)
         status = apply_variable(block, v, error);
     return status;
@@ -337,7 +400,10 @@ static size_t rows_per_block(const struct block *block)
     size_t points = 1, rows = block->capacity;
     for (size_t v = 0; v < archive->n_variables; v++)
         points = archive->variables[v].points > points ? archive->variables[v].points : points;
-    size_t per_row = points * sizeof(float) * (2 + 2 * block->context->arguments->n_levels);
+    size_t levels = block->context->arguments->n_levels;
+    size_t per_row = points * sizeof(float) * (2 + 2 * levels);
+    if (block->issued)
+        per_row += points * sizeof(double) * (2 + levels);
     if (rows > block_bytes / per_row)
         rows = block_bytes / per_row;
     return rows < 1 ? 1 : rows;
@@ -425,8 +491,12 @@ static enum ntk_status apply(const struct ntk_command_context *context, struct b
                                             &block->writer, error);
     if (status)
         return status;
-    status = apply_leads(block, error);
+    status = create_issued(block, error);
+    if (!status)
+        status = apply_leads(block, error);
     enum ntk_status closed = ntk_interval_writer_close(block->writer, status ? NULL : error);
+    status = status ? status : closed;
+    closed = ntk_issued_close(block->issued, status ? NULL : error);
     return status ? status : closed;
 }
 

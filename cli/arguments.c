@@ -63,6 +63,7 @@ static enum ntk_status parse_number(const struct option *option, const char *val
     }
 
 TEXT_PARSER(output, output)
+TEXT_PARSER(rows, rows)
 TEXT_PARSER(features, features)
 TEXT_PARSER(split, split)
 TEXT_PARSER(bounds, bounds)
@@ -233,12 +234,14 @@ enum {
     INSPECT = NTK_COMMAND_INSPECT,
     REPORT = NTK_COMMAND_REPORT,
     SIMULATE = NTK_COMMAND_SIMULATE,
-    ALL = FIT | APPLY | INSPECT | REPORT | SIMULATE
+    TRUTHS = NTK_COMMAND_TRUTHS,
+    ALL = FIT | APPLY | INSPECT | REPORT | SIMULATE | TRUTHS
 };
 
 static const struct option options[] = {
-    {"-o", FIT | APPLY | SIMULATE, "FILE", "what to write; appears whole or not at all",
+    {"-o", FIT | APPLY | SIMULATE | TRUTHS, "FILE", "what to write; appears whole or not at all",
      parse_output},
+    {"--rows", APPLY, "FILE", "write what was issued as rows too, for the daemon", parse_rows},
     {"--html", REPORT, "FILE", "write the report as a page with figures too", parse_output},
     {"--plot", INSPECT, "FILE", "draw a calibration as an SVG figure too", parse_output},
     {"--name", FIT, "NAME", "of the calibration; default: the archive's ntkuq__model", parse_name},
@@ -271,8 +274,8 @@ static const struct option options[] = {
      parse_standardise},
     {"--ica-form", FIT, "ritz|diagonal", "exact posterior of ICA's subspace, or its own directions",
      parse_ica_form},
-    {"--features", FIT | APPLY | REPORT | INSPECT, "NAME", "the variable with the features",
-     parse_features},
+    {"--features", FIT | APPLY | REPORT | INSPECT | TRUTHS, "NAME",
+     "the variable with the features", parse_features},
     {"--split", FIT | REPORT | INSPECT, "NAME", "the variable that divides the samples",
      parse_split},
     {"--missing", FIT | APPLY | REPORT, "reject|drop_sample|mask_point",
@@ -306,6 +309,8 @@ static const struct {
      NTK_COMMAND_INSPECT, 1, SIZE_MAX, 0},
     {"simulate", "-o ARCHIVE.nc [options]", "make an archive from a chaotic toy atmosphere",
      NTK_COMMAND_SIMULATE, 0, 0, 1},
+    {"truths", "-o ROWS.safetensors [options] ARCHIVE.nc...",
+     "write what verified in archives as rows, for the daemon", NTK_COMMAND_TRUTHS, 1, SIZE_MAX, 1},
 };
 
 enum {
@@ -375,14 +380,15 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
     size_t c = 0;
     if (argc < 2)
         return ntk_fail(error, NTK_USAGE,
-                        "a command was expected: fit, apply, report, inspect or "
-                        "simulate; see ntkuq --help");
+                        "a command was expected: fit, apply, report, inspect, simulate or truths; "
+                        "see ntkuq --help");
     while (c < N_COMMANDS && strcmp(commands[c].name, argv[1]))
         c++;
     if (c == N_COMMANDS)
         return ntk_fail(
             error, NTK_USAGE,
-            "'%s' is not a command; fit, apply, report, inspect or simulate was expected", argv[1]);
+            "'%s' is not a command; fit, apply, report, inspect, simulate or truths was expected",
+            argv[1]);
     made.command = commands[c].command;
     enum ntk_status status = parse_options(argc, argv, &made, error);
     if (status)

@@ -15,6 +15,7 @@ enum ntk_command {
     NTK_COMMAND_INSPECT = 4,
     NTK_COMMAND_REPORT = 8,
     NTK_COMMAND_SIMULATE = 16,
+    NTK_COMMAND_TRUTHS = 32,
 };
 
 /* What to do with values that are not finite; nothing is ever replaced by a number. */
@@ -29,6 +30,7 @@ enum { NTK_LEVELS_MOST = 32 };
 struct ntk_arguments {
     enum ntk_command command;
     const char *output; /* -o, or --plot of inspect; NULL: none */
+    const char *rows;   /* apply: the rows file to write too, or NULL */
     const char *name;
     struct ntk_fit_options fit;
     const char *features, *split; /* variable names, or NULL */

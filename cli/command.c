@@ -79,6 +79,9 @@ static int work(void *argument)
     case NTK_COMMAND_SIMULATE:
         status = ntk_simulate_command(context, &error);
         break;
+    case NTK_COMMAND_TRUTHS:
+        status = ntk_truths_command(context, &error);
+        break;
     }
     ntk_progress_clear(context->progress);
     if (status)
@@ -143,23 +146,39 @@ static void format_created(char *out, size_t size)
     strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
+/* What a command writes: the file asked for, or NULL, and the absolute path of the unfinished one
+ * beside it, or "". */
+struct output {
+    const char *path;
+    char temporary[PATH_MAX];
+};
+
+enum { OUTPUT, ROWS, OUTPUTS };
+
 /* The one thing a signal handler must know: what to remove when the command is interrupted. The
  * jailed child dies with its parent. */
-static char unfinished_output[PATH_MAX];
+static struct output outputs[OUTPUTS];
 
-static void remove_unfinished(int signal_number)
+static void remove_unfinished(void)
 {
-    unlink(unfinished_output);
+    for (int i = 0; i < OUTPUTS; i++) {
+        if (*outputs[i].temporary)
+            unlink(outputs[i].temporary);
+    }
+}
+
+static void remove_and_die(int signal_number)
+{
+    remove_unfinished();
     signal(signal_number, SIG_DFL);
     raise(signal_number);
 }
 
-static void remove_when_interrupted(const char *temporary)
+static void remove_when_interrupted(void)
 {
-    strcpy(unfinished_output, temporary);
-    signal(SIGINT, remove_unfinished);
-    signal(SIGTERM, remove_unfinished);
-    signal(SIGHUP, remove_unfinished);
+    signal(SIGINT, remove_and_die);
+    signal(SIGTERM, remove_and_die);
+    signal(SIGHUP, remove_and_die);
 }
 
 static void free_paths(char **paths, size_t n)
@@ -169,23 +188,27 @@ static void free_paths(char **paths, size_t n)
     free(paths);
 }
 
-/* Runs the command in the jail on absolute paths; `temporary` is what it may write, or "". */
+/* Runs the command in the jail on absolute paths. */
 static enum ntk_status run_jailed(const struct ntk_arguments *arguments, char *const *paths,
-                                  const char *temporary, int *exit_code, struct ntk_error *error)
+                                  int *exit_code, struct ntk_error *error)
 {
     struct ntk_progress progress;
     char created[32];
     format_created(created, sizeof created);
     ntk_progress_init(&progress, arguments->progress_fd);
-    const char *output = *temporary ? temporary : NULL;
+    const char *names[OUTPUTS];
+    for (int i = 0; i < OUTPUTS; i++)
+        names[i] = *outputs[i].temporary ? outputs[i].temporary : NULL;
     struct ntk_command_context context = {.arguments = arguments,
                                           .files = (const char *const *)paths,
-                                          .output = output,
+                                          .output = names[OUTPUT],
+                                          .rows = names[ROWS],
                                           .created = created,
                                           .progress = &progress};
     struct ntk_jail jail = {.inputs = (const char *const *)paths,
                             .n_inputs = arguments->n_files,
-                            .output = output,
+                            .output = names[OUTPUT],
+                            .second_output = names[ROWS],
                             .keep_fd = arguments->progress_fd,
                             .memory_bytes = arguments->memory_bytes,
                             .deadline_seconds = arguments->deadline_seconds,
@@ -196,29 +219,68 @@ static enum ntk_status run_jailed(const struct ntk_arguments *arguments, char *c
 }
 
 /* Prepares an absolute temporary file beside the output. */
-static enum ntk_status prepare_output(const char *output, char *temporary, size_t size,
-                                      struct ntk_error *error)
+static enum ntk_status prepare_output(struct output *output, struct ntk_error *error)
 {
     char given[PATH_MAX];
-    enum ntk_status status = ntk_publish_prepare(output, given, sizeof given, error);
+    enum ntk_status status = ntk_publish_prepare(output->path, given, sizeof given, error);
     if (status)
         return status;
     char *absolute = realpath(given, NULL);
-    if (!absolute || strlen(absolute) >= size) {
+    if (!absolute || strlen(absolute) >= sizeof output->temporary) {
         unlink(given);
         free(absolute);
         return ntk_fail(error, NTK_CANNOT_CREATE, "cannot write %s: its folder has no usable name",
-                        output);
+                        output->path);
     }
-    strcpy(temporary, absolute);
+    strcpy(output->temporary, absolute);
     free(absolute);
     return NTK_OK;
+}
+
+/* Two outputs are two files: their temporary names differ in more than the six random letters. */
+static enum ntk_status check_different(struct ntk_error *error)
+{
+    size_t length = strlen(outputs[OUTPUT].temporary), random = strlen("XXXXXX");
+    if (length != strlen(outputs[ROWS].temporary) || length < random ||
+        strncmp(outputs[OUTPUT].temporary, outputs[ROWS].temporary, length - random))
+        return NTK_OK;
+    return ntk_fail(error, NTK_USAGE, "-o and --rows are both %s, two files were expected",
+                    outputs[OUTPUT].path);
+}
+
+static enum ntk_status prepare_outputs(const struct ntk_arguments *arguments, char *const *paths,
+                                       struct ntk_error *error)
+{
+    enum ntk_status status = NTK_OK;
+    outputs[OUTPUT].path = arguments->output;
+    outputs[ROWS].path = arguments->rows;
+    remove_when_interrupted();
+    for (int i = 0; i < OUTPUTS && !status; i++) {
+        if (!outputs[i].path)
+            continue;
+        status = check_output(outputs[i].path, paths, arguments->n_files, error);
+        if (!status)
+            status = prepare_output(&outputs[i], error);
+    }
+    return status ? status : check_different(error);
+}
+
+/* Rows first: where the output is, its rows are too. */
+static enum ntk_status publish_outputs(struct ntk_error *error)
+{
+    enum ntk_status status = NTK_OK;
+    for (int i = OUTPUTS - 1; i >= 0 && !status; i--) {
+        if (*outputs[i].temporary)
+            status = ntk_publish_file(outputs[i].temporary, outputs[i].path, 0644, 0, error);
+        if (!status)
+            *outputs[i].temporary = 0;
+    }
+    return status;
 }
 
 static int run(const struct ntk_arguments *arguments)
 {
     struct ntk_error error = {""};
-    char temporary[PATH_MAX] = "";
     int exit_code = EX_OK;
     enum ntk_status status = NTK_OK;
     char **paths = calloc(arguments->n_files + 1, sizeof *paths);
@@ -226,18 +288,13 @@ static int run(const struct ntk_arguments *arguments)
         status = ntk_fail_memory(&error, "the file names", arguments->n_files * sizeof *paths);
     for (size_t i = 0; i < arguments->n_files && !status; i++)
         status = resolve_input(arguments->files[i], &paths[i], &error);
-    if (!status && arguments->output)
-        status = check_output(arguments->output, paths, arguments->n_files, &error);
-    if (!status && arguments->output)
-        status = prepare_output(arguments->output, temporary, sizeof temporary, &error);
-    if (!status && *temporary)
-        remove_when_interrupted(temporary);
     if (!status)
-        status = run_jailed(arguments, paths, temporary, &exit_code, &error);
-    if (*temporary && (status || exit_code))
-        unlink(temporary);
-    else if (*temporary)
-        status = ntk_publish_file(temporary, arguments->output, 0644, 0, &error);
+        status = prepare_outputs(arguments, paths, &error);
+    if (!status)
+        status = run_jailed(arguments, paths, &exit_code, &error);
+    if (!status && !exit_code)
+        status = publish_outputs(&error);
+    remove_unfinished();
     free_paths(paths, arguments->n_files);
     return status ? complain(status, &error) : exit_code;
 }

@@ -1,5 +1,6 @@
 /* What every command of ntkuq is given, and the commands. Each runs inside the jail, with absolute
- * paths, and writes to `output`, an existing empty file that the caller publishes afterwards. */
+ * paths, and writes to `output` (and `rows`), existing empty files that the caller publishes
+ * afterwards. */
 #ifndef NTK_CLI_COMMAND_H
 #define NTK_CLI_COMMAND_H
 
@@ -11,6 +12,7 @@ struct ntk_command_context {
     const struct ntk_arguments *arguments;
     const char *const *files; /* arguments->n_files absolute paths */
     const char *output;       /* or NULL */
+    const char *rows;         /* another file to write, or NULL */
     const char *created;      /* UTC, ISO 8601: now, or SOURCE_DATE_EPOCH */
     struct ntk_progress *progress;
 };
@@ -24,6 +26,8 @@ enum ntk_status ntk_report_command(const struct ntk_command_context *context,
                                    struct ntk_error *error);
 enum ntk_status ntk_simulate_command(const struct ntk_command_context *context,
                                      struct ntk_error *error);
+enum ntk_status ntk_truths_command(const struct ntk_command_context *context,
+                                   struct ntk_error *error);
 
 /* The whole command line: parse, jail, run, publish. Gives the exit code after sysexits.h; the
  * sentence of a failure is on standard error. */

@@ -325,7 +325,8 @@ static enum ntk_status fit_archive(const struct ntk_command_context *context,
         return status;
     ntk_format_time(totals.first_time, c->first_time, sizeof c->first_time);
     ntk_format_time(totals.last_time, c->last_time, sizeof c->last_time);
-    if ((status = ntk_artifact_encode(c, &bytes, &size, error)))
+    if ((status = ntk_archive_places(archive, 1, &c->places, error)) ||
+        (status = ntk_artifact_encode(c, &bytes, &size, error)))
         return status;
     status = ntk_publish_write(context->output, bytes, size, error);
     free(bytes);

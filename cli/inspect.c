@@ -256,6 +256,11 @@ static void print_calibration(const struct ntk_calibration *c, const char *sha25
     printf("variance:  %s; selection by %s; seed %llu\n", ntk_variance_mode_name(c->variance_mode),
            c->select == NTK_SELECT_VALIDATE ? "validation" : "rule", (unsigned long long)c->seed);
     printf("made:      %s by %s with %s\n", c->created, c->program, c->blas);
+    if (c->places.kind == NTK_PLACE_GRID)
+        printf("places:    a grid of %zu latitudes and %zu longitudes\n", c->places.n_latitude,
+               c->places.n_longitude);
+    else if (c->places.kind == NTK_PLACE_STATION)
+        printf("places:    %zu points\n", c->places.n_latitude);
     for (size_t i = 0; i < c->n_inputs; i++)
         printf("input:     %s\n", c->input_sha256[i]);
     for (size_t l = 0; l < c->n_leads; l++)

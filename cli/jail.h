@@ -2,7 +2,7 @@
  *
  * Before `work` runs, in this order: every descriptor but 0-2 and `keep_fd` closed, environment and
  * working directory emptied, resource limits set, no_new_privs, Landlock down to the named inputs
- * (read) and the output (write), then a seccomp list without network, fork or exec. The parent
+ * (read) and the outputs (write), then a seccomp list without network, fork or exec. The parent
  * waits until the deadline and then kills. Work that dies by a signal is an error in one sentence,
  * never the death of the caller.
  *
@@ -19,6 +19,7 @@ struct ntk_jail {
     const char *const *inputs; /* absolute paths of files that may be read */
     size_t n_inputs;
     const char *output;        /* absolute path of an existing file that may be written, or NULL */
+    const char *second_output; /* another, or NULL */
     int keep_fd;               /* a further descriptor that stays open, or -1 */
     size_t memory_bytes;       /* address space; 0: no limit */
     size_t output_bytes;       /* largest file; 0: no limit */

@@ -22,7 +22,7 @@
 /* Ends the sentences of a kernel that cannot build the jail. */
 #define NTK_JAIL_HINT "`--sandbox off` works without the jail"
 
-/* Landlock: from here on only the inputs can be read and only the output can be written. Needs
+/* Landlock: from here on only the inputs can be read and only the outputs can be written. Needs
  * no_new_privs. NTK_NO_INPUT and NTK_CANNOT_CREATE name a file that is missing or not regular. */
 enum ntk_status ntk_jail_restrict_files(const struct ntk_jail *jail, struct ntk_error *error);
 

@@ -122,6 +122,9 @@ static enum ntk_status allow_files(int ruleset, uint64_t handled, const struct n
         status = allow_file(ruleset, jail->inputs[i], read, NTK_NO_INPUT, error);
     if (!status && jail->output)
         status = allow_file(ruleset, jail->output, write & handled, NTK_CANNOT_CREATE, error);
+    if (!status && jail->second_output)
+        status =
+            allow_file(ruleset, jail->second_output, write & handled, NTK_CANNOT_CREATE, error);
     return status;
 }
 

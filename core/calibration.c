@@ -57,6 +57,7 @@ void ntk_calibration_free(struct ntk_calibration *calibration)
     for (size_t l = 0; l < calibration->n_leads && calibration->leads; l++)
         ntk_calibration_lead_clear(&calibration->leads[l]);
     free(calibration->leads);
+    ntk_places_clear(&calibration->places);
     free(calibration->input_sha256);
     free(calibration);
 }

@@ -13,6 +13,7 @@
 #include "core/decompose.h"
 #include "core/directions.h"
 #include "core/error_model.h"
+#include "core/places.h"
 #include "core/posterior.h"
 #include "core/predictors.h"
 #include "core/standardise.h"
@@ -162,6 +163,7 @@ struct ntk_calibration {
     char first_time[32], last_time[32]; /* reference times fitted on, ISO 8601 */
     size_t n_inputs;
     char (*input_sha256)[65];
+    struct ntk_places places; /* of the variables they fit (ntk_places_fit); may be nowhere */
     size_t d;
     size_t n_leads;
     struct ntk_calibration_lead *leads; /* ascending lead_hours */

@@ -4,20 +4,18 @@
 #include "io/artifact.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "io/artifact_description.h"
 #include "io/artifact_tensors.h"
 #include "io/digest.h"
+#include "io/file.h"
 #include "io/json.h"
 #include "io/limits.h"
+#include "io/places.h"
 #include "io/safetensors.h"
 
 static const char format_name[] = "ntkuq-calibration";
@@ -68,7 +66,7 @@ static enum ntk_status gather(const struct ntk_calibration *calibration,
     size_t most = 0, leads = calibration->n_leads;
     for (size_t l = 0; l < leads; l++)
         most += ntk_slots_most(&calibration->leads[l]);
-    gathering->tensors = calloc(most + 1, sizeof *gathering->tensors);
+    gathering->tensors = calloc(most + NTK_PLACES_TENSORS, sizeof *gathering->tensors);
     gathering->scalars = calloc(2 * leads + 1, sizeof *gathering->scalars);
     gathering->pointers = calloc(2 * leads + 1, sizeof *gathering->pointers);
     if (!gathering->tensors || !gathering->scalars || !gathering->pointers)
@@ -76,6 +74,8 @@ static enum ntk_status gather(const struct ntk_calibration *calibration,
     enum ntk_status status = NTK_OK;
     for (size_t l = 0; l < leads && !status; l++)
         status = gather_lead(&calibration->leads[l], l, calibration->d, gathering, error);
+    if (!status)
+        gathering->n += ntk_places_list(&calibration->places, gathering->tensors + gathering->n);
     return status;
 }
 
@@ -324,6 +324,26 @@ static enum ntk_status decode_leads(const struct ntk_safetensors *file, json_t *
     return status;
 }
 
+/* Calibrations made before places were kept have none. */
+static enum ntk_status decode_places(const struct ntk_safetensors *file, json_t *description,
+                                     const char *what, struct ntk_calibration *c,
+                                     struct ntk_error *error)
+{
+    enum ntk_status status =
+        ntk_places_parse(json_object_get(description, "places"), file, what, &c->places, error);
+    if (status || c->places.kind == NTK_PLACE_NONE)
+        return status;
+    for (size_t l = 0; l < c->n_leads; l++) {
+        for (size_t v = 0; v < c->leads[l].n_variables; v++) {
+            if (ntk_places_fit(&c->places, c->leads[l].variables[v].points))
+                return NTK_OK;
+        }
+    }
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "%s has %zu places, none of its variables has as many points", what,
+                    ntk_places_count(&c->places));
+}
+
 enum ntk_status ntk_artifact_decode(const void *bytes, size_t size, const char *what,
                                     struct ntk_calibration **out, struct ntk_error *error)
 {
@@ -342,7 +362,8 @@ enum ntk_status ntk_artifact_decode(const void *bytes, size_t size, const char *
         goto done;
     }
     if ((status = ntk_description_parse(description, what, made, &leads, error)) ||
-        (status = decode_leads(&file, leads, what, made, error)))
+        (status = decode_leads(&file, leads, what, made, error)) ||
+        (status = decode_places(&file, description, what, made, error)))
         goto done;
     *out = made;
     made = NULL;
@@ -355,53 +376,13 @@ done:
 
 /* ---- load ----------------------------------------------------------------------------------- */
 
-static enum ntk_status read_file(const char *path, void **bytes, size_t *size,
-                                 struct ntk_error *error)
-{
-    struct stat info;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0 || fstat(file, &info)) {
-        int reason = errno;
-        if (file >= 0)
-            close(file);
-        return ntk_fail(error, NTK_NO_INPUT, "cannot open %s: %s", path, strerror(reason));
-    }
-    enum ntk_status status = NTK_OK;
-    size_t length = (size_t)info.st_size, got = 0;
-    unsigned char *made = NULL;
-    if (!S_ISREG(info.st_mode))
-        status = ntk_fail(error, NTK_NO_INPUT, "%s is not a regular file", path);
-    else if (length > ntk_limits.artifact_bytes)
-        status = ntk_fail(error, NTK_BAD_DATA, "%s has %zu bytes, a calibration may have %zu", path,
-                          length, ntk_limits.artifact_bytes);
-    else if (!(made = malloc(length + 1)))
-        status = ntk_fail_memory(error, path, length);
-    while (!status && got < length) {
-        ssize_t more = read(file, made + got, length - got);
-        if (more < 0 && errno == EINTR)
-            continue;
-        if (more <= 0)
-            status = ntk_fail(error, NTK_NO_INPUT, "cannot read %s: it ends after %zu of %zu bytes",
-                              path, got, length);
-        else
-            got += (size_t)more;
-    }
-    close(file);
-    if (status) {
-        free(made);
-        return status;
-    }
-    *bytes = made;
-    *size = length;
-    return NTK_OK;
-}
-
 enum ntk_status ntk_artifact_load(const char *path, struct ntk_calibration **out, char sha256[65],
                                   struct ntk_error *error)
 {
     void *bytes = NULL;
     size_t size = 0;
-    enum ntk_status status = read_file(path, &bytes, &size, error);
+    enum ntk_status status =
+        ntk_file_read(path, "a calibration", ntk_limits.artifact_bytes, &bytes, &size, error);
     if (status)
         return status;
     status = ntk_artifact_decode(bytes, size, path, out, error);

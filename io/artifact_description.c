@@ -7,6 +7,7 @@
 #include "io/artifact.h"
 #include "io/json.h"
 #include "io/limits.h"
+#include "io/places.h"
 
 /* ---- describe ------------------------------------------------------------------------------- */
 
@@ -106,7 +107,7 @@ json_t *ntk_artifact_describe(const struct ntk_calibration *c)
         json_array_append_new(inputs, json_string(c->input_sha256[i]));
     for (size_t l = 0; l < c->n_leads; l++)
         json_array_append_new(leads, describe_lead(&c->leads[l]));
-    return json_pack(
+    json_t *json = json_pack(
         "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:[s, s], s:o, s:I, "
         "s:o}",
         "schema_version", NTK_SCHEMA_VERSION, "name", c->name, "forecast_model", c->model, "layer",
@@ -116,6 +117,9 @@ json_t *ntk_artifact_describe(const struct ntk_calibration *c)
         (json_int_t)c->seed, "created", c->created, "program", c->program, "blas", c->blas, "times",
         c->first_time, c->last_time, "input_sha256", inputs, "feature_count", (json_int_t)c->d,
         "leads", leads);
+    if (json && c->places.kind != NTK_PLACE_NONE)
+        json_object_set_new(json, "places", ntk_places_describe(&c->places));
+    return json;
 }
 
 /* ---- parse ---------------------------------------------------------------------------------- */

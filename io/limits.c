@@ -12,6 +12,7 @@
     X(leads, 1024, "lead times of one archive or calibration")                                     \
     X(variables, 256, "forecast variables of one archive or calibration")                          \
     X(artifact_bytes, (size_t)4 << 30, "bytes of a calibration file")                              \
+    X(rows_bytes, (size_t)4 << 30, "bytes of a rows file")                                         \
     X(scores, NTK_SCORES_KEPT,                                                                     \
       "conformal scores kept for a variable and lead; more are thinned upwards")                   \
     X(levels, 32, "levels of one query")                                                           \

@@ -14,19 +14,21 @@ _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "tensors are mapped as they lie 
 static const size_t prefix_size = sizeof(uint64_t);
 static const size_t header_most = (size_t)100 << 20; /* as the Python package allows */
 
-static size_t tensor_bytes(const struct ntk_tensor *tensor)
+size_t ntk_tensor_bytes(const struct ntk_tensor *tensor)
 {
-    size_t values = tensor->shape[0] * (tensor->dimensions == 2 ? tensor->shape[1] : 1);
-    return values * sizeof(double);
+    size_t bytes = sizeof(double);
+    for (size_t i = 0; i < tensor->dimensions; i++)
+        bytes *= tensor->shape[i];
+    return bytes;
 }
 
 static json_t *tensor_entry(const struct ntk_tensor *tensor, size_t offset)
 {
-    json_t *shape = tensor->dimensions == 2 ? json_pack("[I, I]", (json_int_t)tensor->shape[0],
-                                                        (json_int_t)tensor->shape[1])
-                                            : json_pack("[I]", (json_int_t)tensor->shape[0]);
+    json_t *shape = json_array();
+    for (size_t i = 0; i < tensor->dimensions; i++)
+        json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F64", "shape", shape, "data_offsets",
-                     (json_int_t)offset, (json_int_t)(offset + tensor_bytes(tensor)));
+                     (json_int_t)offset, (json_int_t)(offset + ntk_tensor_bytes(tensor)));
 }
 
 /* The header as text, NULL without memory. */
@@ -37,40 +39,59 @@ static char *header_text(const struct ntk_tensor *tensors, size_t n, json_t *met
     int failed = json_object_set(header, "__metadata__", metadata);
     for (size_t i = 0; i < n; i++) {
         failed |= json_object_set_new(header, tensors[i].name, tensor_entry(&tensors[i], offset));
-        offset += tensor_bytes(&tensors[i]);
+        offset += ntk_tensor_bytes(&tensors[i]);
     }
     char *text = failed ? NULL : json_dumps(header, JSON_COMPACT);
     json_decref(header);
     return text;
 }
 
-enum ntk_status ntk_safetensors_encode(const struct ntk_tensor *tensors, size_t n, json_t *metadata,
-                                       void **bytes, size_t *size, struct ntk_error *error)
+enum ntk_status ntk_safetensors_encode_header(const struct ntk_tensor *tensors, size_t n,
+                                              json_t *metadata, void **bytes, size_t *size,
+                                              struct ntk_error *error)
 {
-    size_t data_size = 0;
-    for (size_t i = 0; i < n; i++)
-        data_size += tensor_bytes(&tensors[i]);
     char *text = header_text(tensors, n, metadata);
     if (!text)
-        return ntk_fail_memory(error, "the artifact header", data_size);
+        return ntk_fail_memory(error, "the header of tensors", n * sizeof *tensors);
     size_t length = strlen(text), padded = (length + 7) / 8 * 8;
-    unsigned char *made = malloc(prefix_size + padded + data_size);
+    unsigned char *made = malloc(prefix_size + padded);
     if (!made) {
         free(text);
-        return ntk_fail_memory(error, "the artifact", prefix_size + padded + data_size);
+        return ntk_fail_memory(error, "the header of tensors", prefix_size + padded);
     }
     uint64_t announced = htole64(padded);
     memcpy(made, &announced, prefix_size);
     memset(made + prefix_size, ' ', padded);
     memcpy(made + prefix_size, text, length);
-    unsigned char *next = made + prefix_size + padded;
-    for (size_t i = 0; i < n; i++) {
-        memcpy(next, tensors[i].values, tensor_bytes(&tensors[i]));
-        next += tensor_bytes(&tensors[i]);
-    }
     free(text);
     *bytes = made;
-    *size = prefix_size + padded + data_size;
+    *size = prefix_size + padded;
+    return NTK_OK;
+}
+
+enum ntk_status ntk_safetensors_encode(const struct ntk_tensor *tensors, size_t n, json_t *metadata,
+                                       void **bytes, size_t *size, struct ntk_error *error)
+{
+    size_t data_size = 0, header_size;
+    void *header;
+    for (size_t i = 0; i < n; i++)
+        data_size += ntk_tensor_bytes(&tensors[i]);
+    enum ntk_status status =
+        ntk_safetensors_encode_header(tensors, n, metadata, &header, &header_size, error);
+    if (status)
+        return status;
+    unsigned char *made = realloc(header, header_size + data_size);
+    if (!made) {
+        free(header);
+        return ntk_fail_memory(error, "the artifact", header_size + data_size);
+    }
+    unsigned char *next = made + header_size;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(next, tensors[i].values, ntk_tensor_bytes(&tensors[i]));
+        next += ntk_tensor_bytes(&tensors[i]);
+    }
+    *bytes = made;
+    *size = header_size + data_size;
     return NTK_OK;
 }
 
@@ -112,10 +133,10 @@ static enum ntk_status parse_tensor(const char *name, json_t *entry, const unsig
     if (json_unpack(entry, "{s:s, s:o, s:[I, I !] !}", "dtype", &type, "shape", &shape,
                     "data_offsets", &begin, &end) ||
         strcmp(type, "F64") || strlen(name) >= sizeof tensor->name || !json_is_array(shape) ||
-        json_array_size(shape) < 1 || json_array_size(shape) > 2)
+        json_array_size(shape) < 1 || json_array_size(shape) > NTK_TENSOR_RANK)
         return ntk_fail(error, NTK_BAD_DATA,
-                        "%s: tensor %.100s is not described as F64 with one or two dimensions and "
-                        "two offsets",
+                        "%s: tensor %.100s is not described as F64 with one to three dimensions "
+                        "and two offsets",
                         what, name);
     *tensor = (struct ntk_tensor){.dimensions = json_array_size(shape)};
     strcpy(tensor->name, name);
@@ -165,7 +186,7 @@ enum ntk_status ntk_safetensors_decode(const void *bytes, size_t size, const cha
         struct ntk_tensor *tensor = &made.tensors[made.n++];
         if ((status = parse_tensor(name, entry, made.data, made.data_size, what, tensor, error)))
             goto done;
-        covered += tensor_bytes(tensor);
+        covered += ntk_tensor_bytes(tensor);
     }
     if (covered != made.data_size) {
         status = ntk_fail(error, NTK_BAD_DATA,
@@ -188,27 +209,34 @@ void ntk_safetensors_clear(struct ntk_safetensors *safetensors)
     *safetensors = (struct ntk_safetensors){0};
 }
 
+const struct ntk_tensor *ntk_safetensors_lookup(const struct ntk_safetensors *safetensors,
+                                                const char *name)
+{
+    for (size_t i = 0; i < safetensors->n; i++) {
+        if (!strcmp(safetensors->tensors[i].name, name))
+            return &safetensors->tensors[i];
+    }
+    return NULL;
+}
+
 enum ntk_status ntk_safetensors_find(const struct ntk_safetensors *safetensors, const char *what,
                                      const char *name, size_t rows, size_t columns,
                                      const double **values, struct ntk_error *error)
 {
     size_t dimensions = columns ? 2 : 1, count = rows * (columns ? columns : 1);
-    for (size_t i = 0; i < safetensors->n; i++) {
-        const struct ntk_tensor *tensor = &safetensors->tensors[i];
-        if (strcmp(tensor->name, name))
-            continue;
-        if (tensor->dimensions != dimensions || tensor->shape[0] != rows ||
-            (columns && tensor->shape[1] != columns))
-            return ntk_fail(error, NTK_BAD_DATA,
-                            "%s: tensor %s has shape [%zu, %zu], [%zu, %zu] was expected", what,
-                            name, tensor->shape[0], tensor->shape[1], rows, columns);
-        for (size_t j = 0; j < count; j++) {
-            if (!isfinite(tensor->values[j]))
-                return ntk_fail(error, NTK_BAD_DATA, "%s: tensor %s is not finite at value %zu",
-                                what, name, j);
-        }
-        *values = tensor->values;
-        return NTK_OK;
+    const struct ntk_tensor *tensor = ntk_safetensors_lookup(safetensors, name);
+    if (!tensor)
+        return ntk_fail(error, NTK_BAD_DATA, "%s: tensor %s is missing", what, name);
+    if (tensor->dimensions != dimensions || tensor->shape[0] != rows ||
+        (columns && tensor->shape[1] != columns))
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "%s: tensor %s has shape [%zu, %zu], [%zu, %zu] was expected", what, name,
+                        tensor->shape[0], tensor->shape[1], rows, columns);
+    for (size_t j = 0; j < count; j++) {
+        if (!isfinite(tensor->values[j]))
+            return ntk_fail(error, NTK_BAD_DATA, "%s: tensor %s is not finite at value %zu", what,
+                            name, j);
     }
-    return ntk_fail(error, NTK_BAD_DATA, "%s: tensor %s is missing", what, name);
+    *values = tensor->values;
+    return NTK_OK;
 }

@@ -18,10 +18,9 @@
 #include <stddef.h>
 
 #include "core/calibration.h"
+#include "core/places.h"
 #include "core/status.h"
 #include "io/digest.h"
-
-enum ntk_place { NTK_PLACE_NONE, NTK_PLACE_GRID, NTK_PLACE_STATION };
 
 struct ntk_archive_variable {
     char name[NTK_NAME_SIZE];
@@ -124,6 +123,13 @@ enum ntk_status ntk_archive_read_covariates(const struct ntk_archive *archive, s
 enum ntk_status ntk_archive_read_features_map(const struct ntk_archive *archive, size_t lead,
                                               size_t row, size_t first_point, size_t n_points,
                                               float *out, struct ntk_error *error);
+
+/* The archive's places as one list, for rows and calibrations: those of the grid where a variable is
+ * on one, else those of the stations, in [-90, 90]; nowhere when coordinates are missing, or when as
+ * many stations as grid points would be mistaken for them. `with_truth`: only variables that have
+ * truths count. */
+enum ntk_status ntk_archive_places(const struct ntk_archive *archive, int with_truth,
+                                   struct ntk_places *out, struct ntk_error *error);
 
 /* Must be called once before the jail closes: loads the unit definitions from the disk. */
 enum ntk_status ntk_units_load(struct ntk_error *error);

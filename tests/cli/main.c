@@ -10,6 +10,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_commands());
     srunner_add_suite(runner, ntk_suite_intervals());
     srunner_add_suite(runner, ntk_suite_report());
+    srunner_add_suite(runner, ntk_suite_cli_rows());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

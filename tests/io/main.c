@@ -11,6 +11,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_config());
     srunner_add_suite(runner, ntk_suite_figure());
     srunner_add_suite(runner, ntk_suite_publish());
+    srunner_add_suite(runner, ntk_suite_rows());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

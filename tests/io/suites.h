@@ -9,5 +9,6 @@ Suite *ntk_suite_body(void);
 Suite *ntk_suite_config(void);
 Suite *ntk_suite_figure(void);
 Suite *ntk_suite_publish(void);
+Suite *ntk_suite_rows(void);
 
 #endif

@@ -10,9 +10,11 @@
 #include "io/artifact.h"
 #include "tests/io/suites.h"
 
-/* A small fitted calibration with one variable and two leads; method and scaling by choice. */
-static struct ntk_calibration *make_calibration(enum ntk_method_choice method,
-                                                enum ntk_standardise_mode standardise)
+/* A small fitted calibration with one variable and two leads; method, scaling and up to six points
+ * by choice. */
+static struct ntk_calibration *make_field_calibration(enum ntk_method_choice method,
+                                                      enum ntk_standardise_mode standardise,
+                                                      size_t points)
 {
     enum { N = 60, D = 8, LEADS = 2 };
     struct ntk_fit_options options = ntk_fit_defaults;
@@ -34,12 +36,12 @@ static struct ntk_calibration *make_calibration(enum ntk_method_choice method,
     c->leads = calloc(LEADS, sizeof *c->leads);
     for (size_t l = 0; l < LEADS; l++) {
         double *features = ntk_matrix_create(N, D);
-        float errors[N];
+        float errors[6 * N];
         for (size_t i = 0; i < N * D; i++)
             features[i] = pow(ntk_random_normal(&random), 3) * (double)(1 + i % D);
-        for (size_t i = 0; i < N; i++)
+        for (size_t i = 0; i < N * points; i++)
             errors[i] = (float)ntk_random_normal(&random);
-        struct ntk_errors scored = {.values = errors, .points = 1};
+        struct ntk_errors scored = {.values = errors, .points = points};
         struct ntk_fit_data data = {
             .n = N, .d = D, .features = features, .errors = &scored, .n_variables = 1};
         struct ntk_error error = {""};
@@ -48,9 +50,16 @@ static struct ntk_calibration *make_calibration(enum ntk_method_choice method,
         c->leads[l].lead_hours = 24.0 * (double)(l + 1);
         strcpy(c->leads[l].variables[0].name, "t2m");
         strcpy(c->leads[l].variables[0].units, "K");
+        c->leads[l].variables[0].points = points;
         c->n_leads++;
     }
     return c;
+}
+
+static struct ntk_calibration *make_calibration(enum ntk_method_choice method,
+                                                enum ntk_standardise_mode standardise)
+{
+    return make_field_calibration(method, standardise, 1);
 }
 
 static void encode(const struct ntk_calibration *c, unsigned char **bytes, size_t *size)
@@ -189,6 +198,101 @@ START_TEST(the_python_package_would_read_the_layout)
 }
 END_TEST
 
+/* ---- places --------------------------------------------------------------------------------- */
+
+/* A field of six points; the places may be spoilt before they are encoded. */
+static struct ntk_calibration *make_placed(enum ntk_place kind, size_t rows, size_t columns)
+{
+    struct ntk_calibration *c =
+        make_field_calibration(NTK_CHOOSE_SVD, NTK_STANDARDISE_MEAN_NORM, 6);
+    c->places = (struct ntk_places){kind, rows, columns, ntk_matrix_create(1, rows),
+                                    ntk_matrix_create(1, columns)};
+    for (size_t i = 0; i < rows; i++)
+        c->places.latitude[i] = 90 - 30 * (double)i;
+    for (size_t i = 0; i < columns; i++)
+        c->places.longitude[i] = 359.5 - 60 * (double)i;
+    return c;
+}
+
+/* Decodes what was encoded; frees `c`. */
+static enum ntk_status encode_and_decode(struct ntk_calibration *c, struct ntk_calibration **back,
+                                         struct ntk_error *error)
+{
+    unsigned char *bytes;
+    size_t size;
+    encode(c, &bytes, &size);
+    enum ntk_status status = ntk_artifact_decode(bytes, size, "it", back, error);
+    free(bytes);
+    ntk_calibration_free(c);
+    return status;
+}
+
+START_TEST(places_survive_encoding_and_are_described)
+{
+    static const struct {
+        enum ntk_place kind;
+        size_t rows, columns;
+        const char *name;
+    } cases[] = {{NTK_PLACE_GRID, 2, 3, "grid"}, {NTK_PLACE_STATION, 6, 6, "points"}};
+    for (size_t i = 0; i < 2; i++) {
+        struct ntk_calibration *back = NULL;
+        struct ntk_error error = {""};
+        enum ntk_status status = encode_and_decode(
+            make_placed(cases[i].kind, cases[i].rows, cases[i].columns), &back, &error);
+        ck_assert_msg(status == NTK_OK, "%s", error.text);
+        ck_assert_int_eq(back->places.kind, cases[i].kind);
+        ck_assert(ntk_places_fit(&back->places, 6));
+        ck_assert_double_eq(ntk_places_latitude(&back->places, 5), i ? -60 : 60);
+        ck_assert_double_eq(ntk_places_longitude(&back->places, 5), i ? 59.5 : 239.5);
+        json_t *json = ntk_artifact_describe(back);
+        json_t *places = json_object_get(json, "places");
+        ck_assert_str_eq(json_string_value(json_object_get(places, "kind")), cases[i].name);
+        ck_assert_uint_eq(json_integer_value(json_object_get(places, "latitudes")), cases[i].rows);
+        json_decref(json);
+        ntk_calibration_free(back);
+    }
+}
+END_TEST
+
+START_TEST(a_calibration_without_places_is_read_and_has_none)
+{
+    struct ntk_calibration *back = NULL;
+    struct ntk_calibration *c = make_calibration(NTK_CHOOSE_SVD, NTK_STANDARDISE_MEAN_NORM);
+    json_t *json = ntk_artifact_describe(c);
+    ck_assert_ptr_null(json_object_get(json, "places")); /* as before there were any */
+    json_decref(json);
+    ck_assert_int_eq(encode_and_decode(c, &back, NULL), NTK_OK);
+    ck_assert_int_eq(back->places.kind, NTK_PLACE_NONE);
+    ck_assert_ptr_null(back->places.latitude);
+    ntk_calibration_free(back);
+}
+END_TEST
+
+START_TEST(places_that_cannot_be_are_refused)
+{
+    static const struct {
+        size_t rows, columns;
+        double latitude, longitude;
+        const char *words;
+    } cases[] = {{3, 3, 0, 0, "it has 9 places, none of its variables has as many points"},
+                 {2, 3, 90.1, 0, "latitude 1 of its places is 90.1"},
+                 {2, 3, -91, 0, "latitude 1 of its places is -91"},
+                 {2, 3, NAN, 0, "places/latitude is not finite at value 1"},
+                 {2, 3, 0, INFINITY, "places/longitude is not finite at value 1"},
+                 {2, 3, 0, 541, "longitude 1 of its places is 541"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ntk_calibration *back = NULL;
+        struct ntk_error error = {""};
+        struct ntk_calibration *c = make_placed(NTK_PLACE_GRID, cases[i].rows, cases[i].columns);
+        c->places.latitude[1] = cases[i].latitude;
+        c->places.longitude[1] = cases[i].longitude;
+        ck_assert_int_eq(encode_and_decode(c, &back, &error), NTK_BAD_DATA);
+        ck_assert_msg(strstr(error.text, cases[i].words) != NULL, "%s", error.text);
+        ck_assert_ptr_null(back);
+    }
+}
+END_TEST
+
 Suite *ntk_suite_artifact(void)
 {
     Suite *suite = suite_create("artifact");
@@ -199,6 +303,9 @@ Suite *ntk_suite_artifact(void)
     tcase_add_test(tests, no_truncation_goes_unnoticed);
     tcase_add_test(tests, a_missing_artifact_is_named);
     tcase_add_test(tests, the_python_package_would_read_the_layout);
+    tcase_add_test(tests, places_survive_encoding_and_are_described);
+    tcase_add_test(tests, a_calibration_without_places_is_read_and_has_none);
+    tcase_add_test(tests, places_that_cannot_be_are_refused);
     suite_add_tcase(suite, tests);
     return suite;
 }

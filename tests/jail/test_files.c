@@ -234,6 +234,32 @@ START_TEST(a_missing_file_is_named)
 }
 END_TEST
 
+static int write_sibling(void *room)
+{
+    int file = open(((struct ntk_room *)room)->sibling, O_WRONLY | O_TRUNC);
+    return ntk_room_attempt(file >= 0 && write(file, "new", 3) == 3);
+}
+
+START_TEST(a_second_output_can_be_written_when_it_is_named)
+{
+    struct ntk_room room;
+    struct ntk_error error = {""};
+    int code = -1;
+    ntk_room_open(&room);
+    struct ntk_jail jail = ntk_room_jail(&room, 1);
+    ck_assert_int_eq(ntk_jail_run(&jail, write_sibling, &room, &code, &error), NTK_OK);
+    ck_assert_int_eq(code, NTK_REFUSED);
+    ck_assert_str_eq(ntk_room_text(room.sibling), NTK_ROOM_SECRET);
+    jail.second_output = room.sibling;
+    ck_assert_int_eq(ntk_jail_run(&jail, write_sibling, &room, &code, &error), NTK_OK);
+    ck_assert_int_eq(code, NTK_ESCAPED);
+    ck_assert_str_eq(ntk_room_text(room.sibling), "new");
+    jail.second_output = room.new_file;
+    ck_assert_int_eq(ntk_jail_run(&jail, write_sibling, &room, &code, &error), NTK_CANNOT_CREATE);
+    ntk_room_close(&room);
+}
+END_TEST
+
 Suite *ntk_suite_files(void)
 {
     Suite *suite = suite_create("jail: files");
@@ -254,6 +280,7 @@ Suite *ntk_suite_files(void)
     tcase_add_test(tests, the_input_cannot_be_written_by_a_map);
     tcase_add_test(tests, a_folder_is_not_taken_as_input);
     tcase_add_test(tests, a_missing_file_is_named);
+    tcase_add_test(tests, a_second_output_can_be_written_when_it_is_named);
     suite_add_tcase(suite, tests);
     return suite;
 }
