@@ -46,8 +46,9 @@
 #include <stddef.h>
 
 #define NTK_DRIFT_BETS 4
-#define NTK_DRIFT_STREAMS                                                                          \
-    128 /* records in flight; further ones are passed over, which costs power */
+
+/* Records in flight at once; further ones are passed over, which costs power. */
+#define NTK_DRIFT_STREAMS 128
 
 enum ntk_drift_side { NTK_DRIFT_TOO_MANY, NTK_DRIFT_TOO_FEW };
 
