@@ -16,8 +16,11 @@
 #include "core/status.h"
 
 struct ntk_jobs;
+struct ntk_labels;
+struct ntk_ledger;
 struct ntk_registry;
 struct ntk_route;
+struct ntk_store;
 struct ntk_tokens;
 struct ntk_upload;
 struct ntk_workers;
@@ -27,6 +30,9 @@ struct ntk_workers;
 struct ntk_server {
     const struct ntk_config *config;
     struct ntk_registry *registry;
+    struct ntk_store *store;
+    struct ntk_ledger *ledger;
+    struct ntk_labels *labels;
     struct ntk_jobs *jobs;
     struct ntk_tokens *tokens;
     struct ntk_workers *workers;

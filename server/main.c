@@ -18,8 +18,11 @@
 #include "io/publish.h"
 #include "server/http.h"
 #include "server/jobs.h"
+#include "server/labels.h"
+#include "server/ledger.h"
 #include "server/log.h"
 #include "server/registry.h"
+#include "server/store.h"
 #include "server/tokens.h"
 #include "server/upload.h"
 #include "server/workers.h"
@@ -89,7 +92,10 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
     else
         ntk_workers_free(server->workers);
     ntk_jobs_free(server->jobs);
+    ntk_ledger_free(server->ledger);
+    ntk_labels_free(server->labels);
     ntk_registry_free(server->registry);
+    ntk_store_close(server->store);
     ntk_tokens_free(server->tokens);
 }
 
@@ -104,6 +110,12 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
         status = ntk_tokens_load(config->token_file, &server->tokens, error);
     if (!status)
         status = ntk_registry_create(config->state_dir, report_broken, &server->registry, error);
+    if (!status)
+        status = ntk_store_open(config->state_dir, &server->store, error);
+    if (!status)
+        status = ntk_ledger_create(server->store, server->registry, &server->ledger, error);
+    if (!status)
+        status = ntk_labels_create(server->store, &server->labels, error);
     if (!status)
         status = ntk_jobs_create(config, server->registry, &server->jobs, error);
     if (!status)
