@@ -66,6 +66,27 @@ static double optimism(const double *eigenvalues, size_t count, double n, double
     return real * real + imaginary * imaginary;
 }
 
+/* The correlation from sample to sample that makes n samples worth so many (AR(1)). */
+static double memory(double n, double n_effective)
+{
+    return (n - n_effective) / (n + n_effective);
+}
+
+/* The samples that a direction's mixing with others is averaged over: the product of two series has
+ * the product of their memories. Of directions that were not kept no memory is known; they are
+ * taken to be like the quickest of the kept ones beside j, or like j where it is alone. */
+static double mixing_samples(const struct ntk_calibration_lead *lead, size_t j)
+{
+    double n = (double)lead->n, quickest = 1;
+    if (!lead->component_n_effective)
+        return n - 1;
+    for (size_t i = 0; i < lead->posterior.k; i++)
+        if (i != j || lead->posterior.k == 1)
+            quickest = fmin(quickest, memory(n, lead->component_n_effective[i]));
+    double both = quickest * memory(n, lead->component_n_effective[j]);
+    return (n - 1) * (1 - both) / (1 + both);
+}
+
 /* What kept directions lose, the rest gains: the trace is estimated without bias. */
 void ntk_monitor_expected(const struct ntk_calibration_lead *lead, double *energy)
 {
@@ -74,8 +95,8 @@ void ntk_monitor_expected(const struct ntk_calibration_lead *lead, double *energ
     for (size_t i = 0; i < lead->count; i++)
         rest += lead->eigenvalues[i] / n;
     for (size_t j = 0; j < k; j++) {
-        double lambda = lead->posterior.kept_eigenvalues[j];
-        energy[j] = lambda / n / optimism(lead->eigenvalues, lead->count, n, lambda);
+        double lambda = lead->posterior.kept_eigenvalues[j], mixing = mixing_samples(lead, j);
+        energy[j] = lambda / n / optimism(lead->eigenvalues, lead->count, mixing, lambda);
         rest -= energy[j];
     }
     energy[k] = fmax(rest, 0);
@@ -162,13 +183,31 @@ static double score_of_energy(double ratio, double degrees, double degrees_below
     return ((1 - below) * root - (1 - above)) / sqrt(below * root * root + above);
 }
 
+/* The expected energy is a first-order estimate: what differs from it by less than it differs from
+ * the fitted one is not called drift. */
+static double beyond_doubt(const struct bin *bin)
+{
+    double doubt = fabs(log(bin->expected / bin->fitted)), off = log(bin->recent / bin->expected);
+    double left = fmax(fabs(off) - doubt, 0);
+    return exp(off < 0 ? -left : left);
+}
+
+static void find_scores(struct bin *bin, int is_rest)
+{
+    /* Directions of little energy were fitted too small: their means stray farther. */
+    if (!is_rest)
+        bin->z = score_of_shift(bin->z * sqrt(fmin(bin->fitted / bin->expected, 1)), bin->degrees);
+    if (bin->compared)
+        bin->energy_z = score_of_energy(beyond_doubt(bin), bin->degrees_recent, bin->degrees);
+}
+
 /* A rest that is only rounding has no energy to compare. */
 static int has_energy(const struct monitoring *m, size_t j)
 {
     double total = 0;
     for (size_t i = 0; i < m->n_bins; i++)
         total += m->bins[i].expected;
-    return m->bins[j].expected > 1e-9 * total;
+    return fmin(m->bins[j].expected, m->bins[j].fitted) > 1e-9 * total;
 }
 
 static enum ntk_status observe(const struct ntk_calibration_lead *lead, const double *coordinates,
@@ -191,12 +230,8 @@ static enum ntk_status observe(const struct ntk_calibration_lead *lead, const do
         m->bins[j].expected = m->p[j];
     for (size_t j = 0; j <= k; j++) {
         struct bin *bin = &m->bins[j];
-        if (j < k)
-            bin->z = score_of_shift(bin->z, bin->degrees);
         bin->compared = has_energy(m, j);
-        if (bin->compared)
-            bin->energy_z =
-                score_of_energy(bin->recent / bin->expected, bin->degrees_recent, bin->degrees);
+        find_scores(bin, j == k);
     }
     return NTK_OK;
 }
