@@ -34,7 +34,7 @@
  * the three. A drift found is one of features: coverage may still hold. Recent samples of one
  * season differ from a calibration year, and that is found too.
  *
- * Safe from any thread; allocates work space and costs draws x (k + 1) x 0.3 us.
+ * Safe from any thread; allocates work space and costs draws x (k + 1) x 0.4 us.
  */
 #ifndef NTK_CORE_MONITOR_H
 #define NTK_CORE_MONITOR_H
@@ -57,10 +57,10 @@ struct ntk_monitor_options {
 extern const struct ntk_monitor_options ntk_monitor_defaults;
 
 struct ntk_monitor_component {
-    size_t component;   /* from 0; k: the rest */
-    double shift_sd, z; /* of the mean: in standard deviations, in standard errors; 0 of the rest */
+    size_t component;    /* from 0; k: the rest */
+    double shift_sd, z;  /* of the mean: in standard deviations, as a normal score; 0: rest */
     double energy_ratio; /* mean square over e_j: 1 without drift */
-    double energy_z;     /* its logarithm in standard errors */
+    double energy_z;     /* the same as a normal score */
 };
 
 struct ntk_monitor {
