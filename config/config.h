@@ -35,8 +35,10 @@ struct ntk_config {
     uint64_t job_timeout_s;
     uint64_t job_memory_bytes;
     uint64_t job_queue;
-    uint64_t sandbox;   /* 0 or 1 */
-    uint64_t log_level; /* enum ntk_log_level */
+    uint64_t retention_jobs_days, retention_records_days, retention_truths_days;
+    uint64_t retention_versions, retention_datasets_days; /* 0 keeps all */
+    uint64_t sandbox;                                     /* 0 or 1 */
+    uint64_t log_level;                                   /* enum ntk_log_level */
 };
 
 /* What the command line asks for besides, or instead of, serving. */

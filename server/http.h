@@ -18,11 +18,13 @@
 struct ntk_jobs;
 struct ntk_labels;
 struct ntk_ledger;
+struct ntk_polled;
 struct ntk_registry;
 struct ntk_route;
 struct ntk_store;
 struct ntk_tokens;
 struct ntk_upload;
+struct ntk_watch;
 struct ntk_workers;
 
 /* What all handlers share. Every member is set before the first request and stays until the last:
@@ -33,6 +35,8 @@ struct ntk_server {
     struct ntk_store *store;
     struct ntk_ledger *ledger;
     struct ntk_labels *labels;
+    struct ntk_polled *polled;
+    struct ntk_watch *watch;
     struct ntk_jobs *jobs;
     struct ntk_tokens *tokens;
     struct ntk_workers *workers;

@@ -21,10 +21,12 @@
 #include "server/labels.h"
 #include "server/ledger.h"
 #include "server/log.h"
+#include "server/polled.h"
 #include "server/registry.h"
 #include "server/store.h"
 #include "server/tokens.h"
 #include "server/upload.h"
+#include "server/watch.h"
 #include "server/workers.h"
 
 enum { WORKERS = 4, STOP_SECONDS = 10 };
@@ -92,6 +94,8 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
     else
         ntk_workers_free(server->workers);
     ntk_jobs_free(server->jobs);
+    ntk_watch_free(server->watch);
+    ntk_polled_free(server->polled);
     ntk_ledger_free(server->ledger);
     ntk_labels_free(server->labels);
     ntk_registry_free(server->registry);
@@ -116,6 +120,11 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
         status = ntk_ledger_create(server->store, server->registry, &server->ledger, error);
     if (!status)
         status = ntk_labels_create(server->store, &server->labels, error);
+    if (!status)
+        status = ntk_polled_create(&server->polled, error);
+    if (!status)
+        status = ntk_watch_create(config, server->store, server->registry, server->ledger,
+                                  server->labels, &server->watch, error);
     if (!status)
         status = ntk_jobs_create(config, server->registry, &server->jobs, error);
     if (!status)

@@ -38,6 +38,8 @@ json_t *ntk_routes_openapi(void);
 ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_get,
     ntk_handle_calibration_post, ntk_handle_calibration_list, ntk_handle_calibration_get,
     ntk_handle_version_get, ntk_handle_job_list, ntk_handle_job_get, ntk_handle_job_delete,
-    ntk_handle_health, ntk_handle_ready, ntk_handle_openapi;
+    ntk_handle_truths, ntk_handle_label_put, ntk_handle_label_list, ntk_handle_adaptation_put,
+    ntk_handle_widths, ntk_handle_coverage, ntk_handle_adaptation, ntk_handle_alarms,
+    ntk_handle_issued, ntk_handle_health, ntk_handle_ready, ntk_handle_openapi;
 
 #endif
