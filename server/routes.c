@@ -8,36 +8,37 @@
 #define PROBLEMS "application/problem+json"
 
 static const struct ntk_route routes[] = {
-    {"POST", "/v1/intervals", ntk_handle_intervals, NTK_BODY_QUERY, 0,
+    {"POST", "/v1/intervals", ntk_handle_intervals, NTK_BODY_QUERY, NTK_SCOPE_QUERY, NTK_COST_QUERY,
      "prediction intervals of samples, from their features",
      JSON " application/octet-stream application/x-npy " NETCDF, JSON " text/csv " NETCDF,
      "calibration version lead_time_hours levels family confidence map_miss "
      "forecast_reference_time missing",
      200},
-    {"POST", "/v1/datasets", ntk_handle_dataset_post, NTK_BODY_UPLOAD, 1,
-     "upload a NetCDF archive; its id is its SHA-256", NETCDF, JSON, "dry_run", 201},
-    {"GET", "/v1/datasets/{id}", ntk_handle_dataset_get, NTK_BODY_NONE, 0,
-     "what is in an uploaded archive", NULL, JSON, NULL, 200},
-    {"POST", "/v1/calibrations", ntk_handle_calibration_post, NTK_BODY_MEMORY, 1,
-     "fit a calibration to uploaded archives, as a job", JSON, JSON, NULL, 202},
-    {"GET", "/v1/calibrations", ntk_handle_calibration_list, NTK_BODY_NONE, 0,
-     "all calibrations and their versions", NULL, JSON, NULL, 200},
-    {"GET", "/v1/calibrations/{name}", ntk_handle_calibration_get, NTK_BODY_NONE, 0,
-     "everything known of the latest version", NULL, JSON, NULL, 200},
-    {"GET", "/v1/calibrations/{name}/versions/{version}", ntk_handle_version_get, NTK_BODY_NONE, 0,
-     "everything known of a version", NULL, JSON, NULL, 200},
-    {"GET", "/v1/jobs", ntk_handle_job_list, NTK_BODY_NONE, 0, "all jobs, newest first", NULL, JSON,
-     NULL, 200},
-    {"GET", "/v1/jobs/{id}", ntk_handle_job_get, NTK_BODY_NONE, 0, "state and progress of a job",
-     NULL, JSON, NULL, 200},
-    {"DELETE", "/v1/jobs/{id}", ntk_handle_job_delete, NTK_BODY_NONE, 1,
-     "dismiss a job: one that runs is killed", NULL, JSON, NULL, 200},
-    {"GET", "/healthz", ntk_handle_health, NTK_BODY_NONE, 0, "whether the daemon lives", NULL, JSON,
-     NULL, 200},
-    {"GET", "/readyz", ntk_handle_ready, NTK_BODY_NONE, 0, "whether the daemon takes requests",
-     NULL, JSON, NULL, 200},
-    {"GET", "/openapi.json", ntk_handle_openapi, NTK_BODY_NONE, 0, "this interface as OpenAPI 3.1",
-     NULL, JSON, NULL, 200},
+    {"POST", "/v1/datasets", ntk_handle_dataset_post, NTK_BODY_UPLOAD, NTK_SCOPE_WRITE,
+     NTK_COST_HEAVY, "upload a NetCDF archive; its id is its SHA-256", NETCDF, JSON, "dry_run",
+     201},
+    {"GET", "/v1/datasets/{id}", ntk_handle_dataset_get, NTK_BODY_NONE, NTK_SCOPE_QUERY,
+     NTK_COST_CHEAP, "what is in an uploaded archive", NULL, JSON, NULL, 200},
+    {"POST", "/v1/calibrations", ntk_handle_calibration_post, NTK_BODY_MEMORY, NTK_SCOPE_WRITE,
+     NTK_COST_HEAVY, "fit a calibration to uploaded archives, as a job", JSON, JSON, NULL, 202},
+    {"GET", "/v1/calibrations", ntk_handle_calibration_list, NTK_BODY_NONE, NTK_SCOPE_QUERY,
+     NTK_COST_CHEAP, "all calibrations and their versions", NULL, JSON, NULL, 200},
+    {"GET", "/v1/calibrations/{name}", ntk_handle_calibration_get, NTK_BODY_NONE, NTK_SCOPE_QUERY,
+     NTK_COST_CHEAP, "everything known of the latest version", NULL, JSON, NULL, 200},
+    {"GET", "/v1/calibrations/{name}/versions/{version}", ntk_handle_version_get, NTK_BODY_NONE,
+     NTK_SCOPE_QUERY, NTK_COST_CHEAP, "everything known of a version", NULL, JSON, NULL, 200},
+    {"GET", "/v1/jobs", ntk_handle_job_list, NTK_BODY_NONE, NTK_SCOPE_QUERY, NTK_COST_CHEAP,
+     "all jobs, newest first", NULL, JSON, NULL, 200},
+    {"GET", "/v1/jobs/{id}", ntk_handle_job_get, NTK_BODY_NONE, NTK_SCOPE_QUERY, NTK_COST_CHEAP,
+     "state and progress of a job", NULL, JSON, NULL, 200},
+    {"DELETE", "/v1/jobs/{id}", ntk_handle_job_delete, NTK_BODY_NONE, NTK_SCOPE_WRITE,
+     NTK_COST_CHEAP, "dismiss a job: one that runs is killed", NULL, JSON, NULL, 200},
+    {"GET", "/healthz", ntk_handle_health, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
+     "whether the daemon lives", NULL, JSON, NULL, 200},
+    {"GET", "/readyz", ntk_handle_ready, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
+     "whether the daemon takes requests", NULL, JSON, NULL, 200},
+    {"GET", "/openapi.json", ntk_handle_openapi, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
+     "this interface as OpenAPI 3.1", NULL, JSON, NULL, 200},
 };
 
 enum { N_ROUTES = sizeof routes / sizeof *routes };
@@ -132,8 +133,13 @@ static json_t *describe_route(const struct ntk_route *route)
         json_object_set_new(json, "requestBody",
                             json_pack("{s:b, s:o}", "required", 1, "content",
                                       describe_content(route->request_types)));
-    if (route->write)
-        json_object_set_new(json, "security", json_pack("[{s:[]}]", "token"));
+    if (route->scope > NTK_SCOPE_QUERY)
+        json_object_set_new(json, "security",
+                            json_pack("[{s:[s]}]", "token", ntk_scope_name(route->scope)));
+    else if (route->scope ==
+             NTK_SCOPE_QUERY) /* {}: without one as well, unless query_tokens is on */
+        json_object_set_new(json, "security",
+                            json_pack("[{}, {s:[s]}]", "token", ntk_scope_name(route->scope)));
     return json;
 }
 
