@@ -44,8 +44,8 @@ LIBS_core   := -llapacke -lopenblas -lm
 LIBS_io     := $(call pkg,libs,jansson libsodium)
 LIBS_netcdf := $(call pkg,libs,netcdf hdf5) -ludunits2
 LIBS_cli    := $(call pkg,libs,libseccomp)
-LIBS_server := $(call pkg,libs,libmicrohttpd sqlite3) -lpthread
-CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3)
+LIBS_server := $(call pkg,libs,libmicrohttpd sqlite3 gnutls libsystemd) -lpthread -lm
+CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd)
 
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 CORE    := $(B)/libcore.a
@@ -89,7 +89,7 @@ deps:  ## install the Debian packages that are missing (asks nothing, needs root
 	deploy/install-deps.sh build test
 
 toolchain:
-	@pkg-config --exists jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 || \
+	@pkg-config --exists jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd || \
 	  { echo "libraries are missing: run 'make deps' (deploy/install-deps.sh)" >&2; exit 1; }
 
 # ---- demo and tests ---------------------------------------------------------------------------

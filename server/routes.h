@@ -17,7 +17,8 @@ struct ntk_route {
     const char *method, *path; /* {name} captures one segment */
     ntk_handler *handler;
     enum ntk_body_kind body;
-    int write; /* needs a token when tokens are configured */
+    enum ntk_scope scope; /* NTK_SCOPE_QUERY is asked for only where query_tokens is on */
+    enum ntk_cost cost;   /* a body that goes to the disk is heavy in any case */
     const char *summary;
     const char *request_types;  /* media types, separated by spaces; NULL: no body */
     const char *response_types; /* of success */

@@ -6,8 +6,9 @@
  *
  * What a call has stored survives kill -9 and a loss of power (write-ahead log, synchronous FULL).
  * Calls that write more than one thing stand between ntk_store_begin and ntk_store_commit. Safe
- * from any thread, also from what takes records: a transaction holds the writer's lock; asking uses a connection of its own and
- * sees what was committed. NTK_CANNOT_CREATE: the disk refuses; NTK_BAD_DATA: the file is damaged.
+ * from any thread, also from what takes records: a transaction holds the writer's lock; asking uses
+ * a connection of its own and sees what was committed. NTK_CANNOT_CREATE: the disk refuses;
+ * NTK_BAD_DATA: the file is damaged.
  */
 #ifndef NTK_SERVER_STORE_H
 #define NTK_SERVER_STORE_H
