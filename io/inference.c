@@ -195,10 +195,9 @@ static enum ntk_status put_array(struct filling *filling, const json_t *array, s
                         tensor->name, json_array_size(array), expected);
     for (size_t i = 0; i < expected && !status; i++) {
         const json_t *member = json_array_get(array, i);
-        status =
-            dimension + 1 < tensor->rank
-                ? put_array(filling, member, dimension + 1, tensor->shape[dimension + 1], error)
-                : put_value(filling, member, error);
+        status = dimension + 1 < tensor->rank ? put_array(filling, member, dimension + 1,
+                                                          tensor->shape[dimension + 1], error)
+                                              : put_value(filling, member, error);
     }
     return status;
 }
@@ -228,9 +227,8 @@ static enum ntk_status take_json(struct ntk_tensor *tensor, const json_t *data, 
     bytes += tensor->type == NTK_BYTES ? text_bytes(data) : 0;
     if (!(tensor->owned = malloc(bytes + 1)))
         return ntk_fail_memory(error, "an input", bytes);
-    enum ntk_status status =
-        put_array(&filling, data, nested ? 0 : tensor->rank - 1,
-                  nested ? tensor->shape[0] : tensor->count, error);
+    enum ntk_status status = put_array(&filling, data, nested ? 0 : tensor->rank - 1,
+                                       nested ? tensor->shape[0] : tensor->count, error);
     tensor->bytes = tensor->owned;
     tensor->size = filling.used;
     return status;
@@ -297,8 +295,7 @@ static enum ntk_status take_name(const json_t *json, const char *kind, size_t i,
                                  struct ntk_error *error)
 {
     *out = json_string_value(json_object_get(json, "name"));
-    return *out && **out ? NTK_OK
-                         : ntk_fail(error, NTK_BAD_DATA, "%s %zu has no name", kind, i);
+    return *out && **out ? NTK_OK : ntk_fail(error, NTK_BAD_DATA, "%s %zu has no name", kind, i);
 }
 
 static enum ntk_status take_datatype(const json_t *json, struct ntk_tensor *tensor,
@@ -364,8 +361,7 @@ static enum ntk_status take_input(const json_t *json, size_t i, size_t json_size
                                   struct binary *binary, struct ntk_tensor *tensor,
                                   struct ntk_error *error)
 {
-    static const char *const members[] = {"name",       "shape", "datatype",
-                                          "parameters", "data",  NULL};
+    static const char *const members[] = {"name", "shape", "datatype", "parameters", "data", NULL};
     static const char *const parameters[] = {"binary_data_size", "content_type", NULL};
     char what[96];
     enum ntk_status status = take_name(json, "input", i, &tensor->name, error);
@@ -463,8 +459,7 @@ static enum ntk_status take_outputs(struct ntk_inference *inference, struct ntk_
         return ntk_fail_memory(error, "the outputs", json_array_size(list));
     for (size_t i = 0; i < json_array_size(list) && !status; i++) {
         struct ntk_requested_output *output = &inference->outputs[i];
-        status =
-            take_output(json_array_get(list, i), i, inference->binary_output, output, error);
+        status = take_output(json_array_get(list, i), i, inference->binary_output, output, error);
         for (size_t j = 0; j < i && !status; j++)
             status = strcmp(inference->outputs[j].name, output->name)
                          ? NTK_OK
@@ -485,8 +480,8 @@ static enum ntk_status take_text(const json_t *json, const char *name, const cha
 
 static enum ntk_status take_head(struct ntk_inference *inference, struct ntk_error *error)
 {
-    static const char *const members[] = {"id", "model_name", "parameters", "inputs", "outputs",
-                                          NULL};
+    static const char *const members[] = {"id",     "model_name", "parameters",
+                                          "inputs", "outputs",    NULL};
     const json_t *json = inference->json;
     enum ntk_status status = ntk_json_unknown_key(json, "the request", members, error);
     if (!status)
@@ -534,9 +529,9 @@ enum ntk_status ntk_inference_parse(const void *body, size_t size, size_t json_s
     if (!status)
         status = take_outputs(&inference, error);
     if (!status && binary.left > 0)
-        status = ntk_fail(error, NTK_BAD_DATA,
-                          "%zu bytes are left behind the inputs' data, none was expected",
-                          binary.left);
+        status =
+            ntk_fail(error, NTK_BAD_DATA,
+                     "%zu bytes are left behind the inputs' data, none was expected", binary.left);
     if (status)
         ntk_inference_clear(&inference);
     else

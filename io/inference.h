@@ -4,8 +4,8 @@
  *   { "inputs": [ {"name": "features", "shape": [2, 5], "datatype": "FP32",
  *                  "parameters": {"binary_data_size": 40}}, ... ] } <40 bytes> ...
  *
- * However a tensor came, afterwards it is the same bytes: little-endian, row-major, without gaps; of
- * BYTES each element has its length before it, as four bytes. Every failure is NTK_BAD_DATA with
+ * However a tensor came, afterwards it is the same bytes: little-endian, row-major, without gaps;
+ * of BYTES each element has its length before it, as four bytes. Every failure is NTK_BAD_DATA with
  * one sentence, or NTK_TRY_AGAIN without memory. Safe from any thread.
  */
 #ifndef NTK_IO_INFERENCE_H
@@ -67,7 +67,8 @@ const struct ntk_tensor *ntk_inference_input(const struct ntk_inference *inferen
 /* Element i as a number; not for BYTES. A null of the JSON is NAN. */
 double ntk_tensor_real(const struct ntk_tensor *tensor, size_t i);
 
-/* The text at *offset of a BYTES tensor, which is moved behind it: *length bytes, not terminated. */
+/* The text at *offset of a BYTES tensor, which is moved behind it: *length bytes, not terminated.
+ */
 const char *ntk_tensor_text(const struct ntk_tensor *tensor, size_t *offset, size_t *length);
 
 #endif

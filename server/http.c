@@ -115,6 +115,16 @@ void ntk_reply_bytes(struct ntk_request *request, unsigned status, const char *t
                   MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_MUST_COPY));
 }
 
+void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *type, void *bytes,
+                     size_t size)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, bytes, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(bytes);
+    take_response(request, status, type, response);
+}
+
 static void reply_json_type(struct ntk_request *request, unsigned status, const char *type,
                             json_t *json)
 {
@@ -324,7 +334,7 @@ static int check_type(struct ntk_request *request)
     const char *found = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
     if (found)
         snprintf(type, sizeof type, "%.*s", (int)strcspn(found, "; \t"), found);
-    if (!known || is_listed(known, type, strlen(type)))
+    if (!known || is_listed(known, type, strlen(type)) || is_listed(known, "*/*", 3))
         return 1;
     ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                       "Content-Type is %.60s, one of these was expected: %s",

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "core/status.h"
 
+struct ntk_inference_stats;
 struct ntk_jobs;
 struct ntk_registry;
 struct ntk_route;
@@ -29,6 +30,7 @@ struct ntk_server {
     struct ntk_registry *registry;
     struct ntk_jobs *jobs;
     struct ntk_tokens *tokens;
+    struct ntk_inference_stats *inference_stats;
     struct ntk_workers *workers;
     atomic_int draining; /* no new connections; those that are open end with their reply */
     atomic_int stopping; /* what workers run is killed */
@@ -50,8 +52,9 @@ struct ntk_request {
     struct MHD_Response *response;
     unsigned status;
     int on_worker;
-    int untrusted;  /* the guard refused it: the connection must end */
-    size_t dropped; /* bytes read after a refusal */
+    unsigned long long queued_ns; /* when it was left to a worker, where that is counted */
+    int untrusted;                /* the guard refused it: the connection must end */
+    size_t dropped;               /* bytes read after a refusal */
 };
 
 enum ntk_handled { NTK_HANDLED, NTK_HANDLE_ON_WORKER };
@@ -65,6 +68,10 @@ void ntk_reply_json(struct ntk_request *request, unsigned status, json_t *json);
 /* Copies `size` bytes. */
 void ntk_reply_bytes(struct ntk_request *request, unsigned status, const char *type,
                      const void *bytes, size_t size);
+
+/* Takes `bytes`, which are freed. */
+void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *type, void *bytes,
+                     size_t size);
 
 /* Sends an open regular file and closes it. */
 void ntk_reply_file(struct ntk_request *request, unsigned status, const char *type, int descriptor);

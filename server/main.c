@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "io/publish.h"
 #include "server/http.h"
+#include "server/inference_stats.h"
 #include "server/jobs.h"
 #include "server/log.h"
 #include "server/registry.h"
@@ -91,6 +92,7 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
     ntk_jobs_free(server->jobs);
     ntk_registry_free(server->registry);
     ntk_tokens_free(server->tokens);
+    ntk_inference_stats_free(server->inference_stats);
 }
 
 static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, unsigned *port,
@@ -106,6 +108,8 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
         status = ntk_registry_create(config->state_dir, report_broken, &server->registry, error);
     if (!status)
         status = ntk_jobs_create(config, server->registry, &server->jobs, error);
+    if (!status)
+        status = ntk_inference_stats_create(&server->inference_stats, error);
     if (!status)
         status = ntk_workers_create(WORKERS, &server->workers, error);
     if (!status)

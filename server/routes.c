@@ -6,6 +6,7 @@
 #define JSON     "application/json"
 #define NETCDF   "application/x-netcdf"
 #define PROBLEMS "application/problem+json"
+#define BINARY   "application/octet-stream"
 
 static const struct ntk_route routes[] = {
     {"POST", "/v1/intervals", ntk_handle_intervals, NTK_BODY_QUERY, 0,
@@ -32,6 +33,34 @@ static const struct ntk_route routes[] = {
      NULL, JSON, NULL, 200},
     {"DELETE", "/v1/jobs/{id}", ntk_handle_job_delete, NTK_BODY_NONE, 1,
      "dismiss a job: one that runs is killed", NULL, JSON, NULL, 200},
+    /* Open Inference Protocol v2; its clients may send no Content-Type */
+    {"GET", "/v2", ntk_handle_inference_server, NTK_BODY_NONE, 0,
+     "Open Inference Protocol: the server's name, version and extensions", NULL, JSON, NULL, 200},
+    {"GET", "/v2/health/live", ntk_handle_inference_live, NTK_BODY_NONE, 0,
+     "Open Inference Protocol: whether the server lives", NULL, JSON, NULL, 200},
+    {"GET", "/v2/health/ready", ntk_handle_inference_ready, NTK_BODY_NONE, 0,
+     "Open Inference Protocol: whether the server takes requests", NULL, JSON, NULL, 200},
+    {"GET", "/v2/models/stats", ntk_handle_inference_stats, NTK_BODY_NONE, 0,
+     "Open Inference Protocol: counts and durations of all calibrations", NULL, JSON, NULL, 200},
+    {"GET", "/v2/models/{model}", ntk_handle_inference_model, NTK_BODY_NONE, 0,
+     "Open Inference Protocol: inputs and outputs of a calibration", NULL, JSON, NULL, 200},
+    {"GET", "/v2/models/{model}/versions/{version}", ntk_handle_inference_model, NTK_BODY_NONE, 0,
+     "Open Inference Protocol: inputs and outputs of a version", NULL, JSON, NULL, 200},
+    {"GET", "/v2/models/{model}/ready", ntk_handle_inference_model_ready, NTK_BODY_NONE, 0,
+     "Open Inference Protocol: whether a calibration answers", NULL, JSON, NULL, 200},
+    {"GET", "/v2/models/{model}/versions/{version}/ready", ntk_handle_inference_model_ready,
+     NTK_BODY_NONE, 0, "Open Inference Protocol: whether a version answers", NULL, JSON, NULL, 200},
+    {"GET", "/v2/models/{model}/stats", ntk_handle_inference_stats, NTK_BODY_NONE, 0,
+     "Open Inference Protocol: counts and durations of a calibration", NULL, JSON, NULL, 200},
+    {"GET", "/v2/models/{model}/versions/{version}/stats", ntk_handle_inference_stats,
+     NTK_BODY_NONE, 0, "Open Inference Protocol: counts and durations of a version", NULL, JSON,
+     NULL, 200},
+    {"POST", "/v2/models/{model}/infer", ntk_handle_infer, NTK_BODY_MEMORY, 0,
+     "Open Inference Protocol: prediction intervals as tensors", "*/* " JSON " " BINARY,
+     JSON " " BINARY, NULL, 200},
+    {"POST", "/v2/models/{model}/versions/{version}/infer", ntk_handle_infer, NTK_BODY_MEMORY, 0,
+     "Open Inference Protocol: prediction intervals of a version as tensors",
+     "*/* " JSON " " BINARY, JSON " " BINARY, NULL, 200},
     {"GET", "/healthz", ntk_handle_health, NTK_BODY_NONE, 0, "whether the daemon lives", NULL, JSON,
      NULL, 200},
     {"GET", "/readyz", ntk_handle_ready, NTK_BODY_NONE, 0, "whether the daemon takes requests",

@@ -19,7 +19,8 @@ struct ntk_route {
     enum ntk_body_kind body;
     int write; /* needs a token when tokens are configured */
     const char *summary;
-    const char *request_types;  /* media types, separated by spaces; NULL: no body */
+    const char *request_types;  /* media types, separated by spaces; with the wildcard of all, also
+                                   none; NULL: no body */
     const char *response_types; /* of success */
     const char *parameters;     /* query parameters, separated by spaces; NULL: none */
     unsigned success;
@@ -38,6 +39,8 @@ json_t *ntk_routes_openapi(void);
 ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_get,
     ntk_handle_calibration_post, ntk_handle_calibration_list, ntk_handle_calibration_get,
     ntk_handle_version_get, ntk_handle_job_list, ntk_handle_job_get, ntk_handle_job_delete,
-    ntk_handle_health, ntk_handle_ready, ntk_handle_openapi;
+    ntk_handle_health, ntk_handle_ready, ntk_handle_openapi, ntk_handle_inference_server,
+    ntk_handle_inference_live, ntk_handle_inference_ready, ntk_handle_inference_model,
+    ntk_handle_inference_model_ready, ntk_handle_inference_stats, ntk_handle_infer;
 
 #endif
