@@ -63,7 +63,7 @@ static int check_type(struct ntk_request *request)
     const char *found = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
     if (found)
         snprintf(type, sizeof type, "%.*s", (int)strcspn(found, "; \t"), found);
-    if (!known || is_listed(known, type, strlen(type)))
+    if (!known || is_listed(known, type, strlen(type)) || is_listed(known, "*/*", 3))
         return 1;
     ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                       "Content-Type is %.60s, one of these was expected: %s",

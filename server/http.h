@@ -19,6 +19,7 @@
 #include "server/quota.h"
 #include "server/tokens.h"
 
+struct ntk_inference_stats;
 struct ntk_jobs;
 struct ntk_labels;
 struct ntk_ledger;
@@ -46,6 +47,7 @@ struct ntk_server {
     struct ntk_polled *polled;
     struct ntk_watch *watch;
     struct ntk_jobs *jobs;
+    struct ntk_inference_stats *inference_stats;
     struct ntk_workers *workers;
     int uses_tls;        /* set by ntk_http_start */
     atomic_int draining; /* no new connections; those that are open end with their reply */
@@ -71,8 +73,9 @@ struct ntk_request {
     struct MHD_Response *response;
     unsigned status;
     int on_worker;
-    int untrusted;  /* the guard refused it: the connection must end */
-    size_t dropped; /* bytes read after a refusal */
+    unsigned long long queued_ns; /* when it was left to a worker, where that is counted */
+    int untrusted;                /* the guard refused it: the connection must end */
+    size_t dropped;               /* bytes read after a refusal */
     enum ntk_cost cost;
     uint64_t started_ns;            /* monotonic */
     uint64_t bytes_in, bytes_out;   /* of the bodies; of a reply without a known size: 0 */
@@ -90,6 +93,10 @@ void ntk_reply_json(struct ntk_request *request, unsigned status, json_t *json);
 /* Copies `size` bytes. */
 void ntk_reply_bytes(struct ntk_request *request, unsigned status, const char *type,
                      const void *bytes, size_t size);
+
+/* Takes `bytes`, which are freed. */
+void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *type, void *bytes,
+                     size_t size);
 
 /* Sends an open regular file and closes it. */
 void ntk_reply_file(struct ntk_request *request, unsigned status, const char *type, int descriptor);

@@ -356,22 +356,27 @@ static enum ntk_status read_times(const json_t *json, struct ntk_interval_query 
     return status;
 }
 
+static enum ntk_status check_covariates(const struct ntk_interval_query *query,
+                                        struct ntk_error *error)
+{
+    size_t expected = query->lead->predictors.n_covariates;
+    if (query->covariates.columns != expected || query->covariates.rows != query->features.rows)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "covariates have %zu rows and %zu columns, %zu and %zu were expected",
+                        query->covariates.rows, query->covariates.columns, query->features.rows,
+                        expected);
+    return ntk_body_check_finite(&query->covariates, "covariates", error);
+}
+
 static enum ntk_status read_covariates(const json_t *json, struct ntk_interval_query *query,
                                        struct ntk_error *error)
 {
-    size_t expected = query->lead->predictors.n_covariates;
     if (!json)
         return NTK_OK;
     if (!json_is_array(json))
         return ntk_fail(error, NTK_BAD_DATA, "covariates is not an array of rows");
     enum ntk_status status = ntk_body_json(json, "covariates", &query->covariates, error);
-    if (!status &&
-        (query->covariates.columns != expected || query->covariates.rows != query->features.rows))
-        status = ntk_fail(error, NTK_BAD_DATA,
-                          "covariates have %zu rows and %zu columns, %zu and %zu were expected",
-                          query->covariates.rows, query->covariates.columns, query->features.rows,
-                          expected);
-    return status ? status : ntk_body_check_finite(&query->covariates, "covariates", error);
+    return status ? status : check_covariates(query, error);
 }
 
 static enum ntk_status parse_family(const char *name, struct ntk_interval_options *options,
@@ -586,4 +591,72 @@ enum ntk_status ntk_interval_query_read(struct ntk_request *request, struct ntk_
     else
         *out = query;
     return status;
+}
+
+/* ---- from numbers read elsewhere ------------------------------------------------------------ */
+
+enum ntk_status ntk_interval_query_set_lead(struct ntk_interval_query *query, double hours,
+                                            struct ntk_error *error)
+{
+    return find_lead(query, hours, error);
+}
+
+enum ntk_status ntk_interval_query_add_level(struct ntk_interval_query *query, double level,
+                                             struct ntk_error *error)
+{
+    return add_level(level, query->levels, &query->n_levels, error);
+}
+
+enum ntk_status ntk_interval_query_check(struct ntk_interval_query *query, struct ntk_error *error)
+{
+    enum ntk_status status = check_features(query, error);
+    if (!status && query->n_levels == 0)
+        status = ntk_interval_levels_parse(NULL, query->levels, &query->n_levels, error);
+    if (!status)
+        status = ntk_interval_options_check(&query->options, error);
+    if (status || !query->covariates.values)
+        return status;
+    return check_covariates(query, error);
+}
+
+enum ntk_status ntk_interval_query_take_offsets(struct ntk_interval_query *query,
+                                                struct ntk_error *error)
+{
+    return take_offsets(query, error);
+}
+
+enum ntk_status ntk_interval_query_expect_forecasts(struct ntk_interval_query *query, size_t n,
+                                                    struct ntk_error *error)
+{
+    query->variables = calloc(n + 1, sizeof *query->variables);
+    return query->variables ? NTK_OK : ntk_fail_memory(error, "the forecast", n);
+}
+
+enum ntk_status ntk_interval_query_add_forecast(struct ntk_interval_query *query, const char *name,
+                                                size_t points, double *forecast,
+                                                struct ntk_error *error)
+{
+    const struct ntk_calibration_variable *variable =
+        ntk_calibration_find_variable(query->lead, name);
+    if (!variable)
+        return unknown_variable(query, name, error);
+    if (points != 1 && points != variable->points)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "forecast of %.60s has %zu values a sample, 1 or %zu were expected", name,
+                        points, variable->points);
+    struct ntk_query_variable *added = &query->variables[query->n_variables++];
+    set_variable(query, variable, points, added);
+    added->forecast = forecast;
+    return NTK_OK;
+}
+
+enum ntk_status ntk_interval_time_parse(const char *text, double *out, struct ntk_error *error)
+{
+    return parse_time(text, out, error);
+}
+
+enum ntk_status ntk_interval_family_parse(const char *name, struct ntk_interval_options *options,
+                                          struct ntk_error *error)
+{
+    return parse_family(name, options, error);
 }

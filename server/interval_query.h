@@ -61,4 +61,40 @@ enum ntk_status ntk_interval_version_parse(struct ntk_request *request,
 
 void ntk_interval_query_clear(struct ntk_request *request, struct ntk_interval_query *query);
 
+/* ---- a query from numbers that were read elsewhere, step by step ----------------------------
+ *
+ * Set version, options, features, reference_time and covariates; then _set_lead, _add_level for
+ * each level (none: 0.9), _check, and at last _take_offsets or _add_forecast for each variable,
+ * after _expect_forecasts. Failures are NTK_BAD_DATA, sentences as those of _read. */
+
+enum ntk_status ntk_interval_query_set_lead(struct ntk_interval_query *query, double hours,
+                                            struct ntk_error *error);
+enum ntk_status ntk_interval_query_add_level(struct ntk_interval_query *query, double level,
+                                             struct ntk_error *error);
+
+/* Features and covariates have the calibration's columns and are finite; the options agree
+ * (NTK_USAGE). */
+enum ntk_status ntk_interval_query_check(struct ntk_interval_query *query, struct ntk_error *error);
+
+/* Every variable of the lead, without a forecast. */
+enum ntk_status ntk_interval_query_take_offsets(struct ntk_interval_query *query,
+                                                struct ntk_error *error);
+
+/* Room for `n` variables with a forecast. */
+enum ntk_status ntk_interval_query_expect_forecasts(struct ntk_interval_query *query, size_t n,
+                                                    struct ntk_error *error);
+
+/* A variable with `points` values a row, 1 or those of its field. `forecast` (rows x points, NAN
+ * where there is none) becomes the query's when this succeeds. */
+enum ntk_status ntk_interval_query_add_forecast(struct ntk_interval_query *query, const char *name,
+                                                size_t points, double *forecast,
+                                                struct ntk_error *error);
+
+/* "2014-01-03T06:00:00Z" and shorter, as seconds since 1970. */
+enum ntk_status ntk_interval_time_parse(const char *text, double *out, struct ntk_error *error);
+
+/* "conformal" and so on, into options->family; NULL is no family. */
+enum ntk_status ntk_interval_family_parse(const char *name, struct ntk_interval_options *options,
+                                          struct ntk_error *error);
+
 #endif

@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "io/publish.h"
 #include "server/http.h"
+#include "server/inference_stats.h"
 #include "server/jobs.h"
 #include "server/labels.h"
 #include "server/ledger.h"
@@ -102,6 +103,7 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
     ntk_labels_free(server->labels);
     ntk_registry_free(server->registry);
     ntk_store_close(server->store);
+    ntk_inference_stats_free(server->inference_stats);
     ntk_quota_free(server->quota);
     ntk_live_free(server->live);
 }
@@ -139,6 +141,8 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
                                   server->labels, &server->watch, error);
     if (!status)
         status = ntk_jobs_create(config, server->registry, &server->jobs, error);
+    if (!status)
+        status = ntk_inference_stats_create(&server->inference_stats, error);
     if (!status)
         status = ntk_workers_create(WORKERS, &server->workers, error);
     if (!status)

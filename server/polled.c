@@ -168,7 +168,7 @@ void ntk_polled_reply(struct ntk_request *request, int offers_csv, ntk_polled_re
     }
     make_tag(request->server->polled, generation, &key, tag);
     if (match && strstr(match, tag))
-        ntk_reply_bytes(request, MHD_HTTP_NOT_MODIFIED, type, "", 0);
+        ntk_reply_empty(request, MHD_HTTP_NOT_MODIFIED);
     else if (!reply_kept(request, generation, &key, type))
         status = render_reply(request, generation, &key, csv, type, render, &error);
     if (status) {

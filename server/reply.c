@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,6 +40,16 @@ void ntk_reply_empty(struct ntk_request *request, unsigned status)
 {
     take_response(request, status, NULL, 0,
                   MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT));
+}
+
+void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *type, void *bytes,
+                     size_t size)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, bytes, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(bytes);
+    take_response(request, status, type, size, response);
 }
 
 static void reply_json_type(struct ntk_request *request, unsigned status, const char *type,

@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *ntk_suite_inference(void);
 Suite *ntk_suite_interval_options(void);
 Suite *ntk_suite_protocol(void);
 Suite *ntk_suite_service(void);

@@ -166,9 +166,9 @@ struct ntk_test_reply ntk_test_receive(int socket)
     char *text = receive_head(socket, &got);
     if (!text)
         return reply;
-    char *body = strstr(text, "\r\n\r\n") + 4, *length = strcasestr(text, "Content-Length:");
+    char *body = strstr(text, "\r\n\r\n") + 4, *length = strcasestr(text, "\nContent-Length:");
     reply.status = atoi(text + 9);
-    reply.size = length ? strtoul(length + 15, NULL, 10) : 0;
+    reply.size = length ? strtoul(length + 16, NULL, 10) : 0;
     reply.body = calloc(reply.size + 1, 1);
     size_t have = got - (size_t)(body - text);
     memcpy(reply.body, body, have < reply.size ? have : reply.size);
