@@ -38,6 +38,7 @@ json_t *ntk_routes_openapi(void);
 ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_get,
     ntk_handle_calibration_post, ntk_handle_calibration_list, ntk_handle_calibration_get,
     ntk_handle_version_get, ntk_handle_job_list, ntk_handle_job_get, ntk_handle_job_delete,
-    ntk_handle_health, ntk_handle_ready, ntk_handle_openapi;
+    ntk_handle_health, ntk_handle_ready, ntk_handle_openapi, ntk_handle_spectrum,
+    ntk_handle_page, ntk_handle_page_file;
 
 #endif
