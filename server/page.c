@@ -71,10 +71,9 @@ static void reply_file(struct ntk_request *request, const struct page_file *file
     size_t size = (size_t)(file->end - file->begin);
     ntk_digest_bytes(file->begin, size, hex);
     snprintf(tag, sizeof tag, "\"%s\"", hex);
-    if (is_known(request, tag))
-        ntk_reply_bytes(request, MHD_HTTP_NOT_MODIFIED, file->type, "", 0);
-    else
-        ntk_reply_bytes(request, MHD_HTTP_OK, file->type, file->begin, size);
+    /* libmicrohttpd sends a 304 without the body and with its length. */
+    unsigned status = is_known(request, tag) ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK;
+    ntk_reply_bytes(request, status, file->type, file->begin, size);
     ntk_reply_header(request, MHD_HTTP_HEADER_ETAG, tag);
     ntk_reply_header(request, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
     ntk_reply_header(request, "Content-Security-Policy", policy);

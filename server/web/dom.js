@@ -44,12 +44,12 @@ export function say(node, text) {
 
 // The options of a select, [[value, text], ...]; the chosen one stays while it is there.
 export function setOptions(select, options, chosen) {
-    const now = JSON.stringify(options);
+    const now = JSON.stringify(options), shown = options.length ? options : [['', '–']];
     if (select.dataset.options !== now) {
-        select.replaceChildren(...options.map(([value, text]) => element('option', {value}, text)));
+        select.replaceChildren(...shown.map(([value, text]) => element('option', {value}, text)));
         select.dataset.options = now;
     }
-    select.value = chosen ?? '';
+    select.value = options.length ? chosen ?? '' : '';
     select.disabled = options.length === 0;
 }
 

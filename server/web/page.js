@@ -87,6 +87,7 @@ function settle() {
     setOptions(byId('choose-calibration'), options, value);
     setOptions(byId('choose-variable'), groups.map(g => [g.variable, `${g.variable}${g.unit ? ` (${format.units(g.unit)})` : ''}`]), view.group?.variable);
     setOptions(byId('choose-level'), levels.map(l => [String(l), format.level(l)]), String(view.level));
+    setOptions(byId('choose-lead'), leads.map(l => [String(l), format.hours(l)]), String(view.lead));
     byId('choose-window').value = chosen.window;
 }
 
@@ -276,6 +277,7 @@ function listen() {
     const on = (id, change) => byId(id).addEventListener('change', event => choose(change(event.target.value)));
     on('choose-calibration', value => ({calibration: value, reference: undefined}));
     on('choose-variable', value => ({variable: value, place: undefined, reference: undefined}));
+    on('choose-lead', value => ({lead: Number(value)}));
     on('choose-level', value => ({level: Number(value)}));
     on('choose-window', value => ({window: value}));
     on('choose-reference', value => ({reference: value === view.group?.newest ? undefined : value}));
