@@ -1,4 +1,5 @@
-/* The eigenvalues behind one lead time of a version: too many numbers for the description of all. */
+/* The eigenvalues behind one lead time of a version: too many numbers for the description of all.
+ */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -65,10 +65,14 @@ export function table(caption, columns, rows, attributes = {}) {
                 column.text(row)))))));
 }
 
-// A table behind a line that opens it, in a box that scrolls.
-export const tableAside = (key, summary, content) =>
-    element('details', {'data-key': key, class: 'aside'}, element('summary', {'data-key': `${key} summary`}, summary),
-        element('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': summary, 'data-scroll': key}, content));
+// A table behind a line that opens it, in a box that scrolls; `build` makes it when it is opened.
+export function tableAside(key, summary, build) {
+    const box = element('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': summary, 'data-scroll': key});
+    const details = element('details', {'data-key': key, class: 'aside'},
+        element('summary', {'data-key': `${key} summary`}, summary), box);
+    details.addEventListener('toggle', () => details.open && !box.firstChild && box.append(build()));
+    return details;
+}
 
 export const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 

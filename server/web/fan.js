@@ -113,7 +113,7 @@ export function drawFan(view) {
     box.addEventListener('keydown', event => moveByKeys(event, fan));
     replace(body, keys(fan), box, reading,
         unbounded ? element('p', {class: 'note'}, `${unbounded} limits have no finite value and are not drawn: too few past errors for that level.`) : null,
-        tableAside('fan values', 'Values as a table', valuesTable(fan, unit, decimals)));
+        tableAside('fan values', 'Values as a table', () => valuesTable(fan, unit, decimals)));
     chart = new window.uPlot(options(fan, view, box, unit, read), fan.columns, box);
     watcher = new ResizeObserver(() => chart?.setSize({width: box.clientWidth, height: box.clientHeight}));
     watcher.observe(box);

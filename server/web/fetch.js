@@ -53,7 +53,7 @@ export async function get(path, parameters = {}, pattern = `/${path}`) {
         refresh(address, before);
         return before.data;
     }
-    if (response.status >= 500) throw new Unreachable(`status ${response.status}`);
+    if ([502, 503, 504].includes(response.status)) throw new Unreachable(`status ${response.status}`);
     const text = await textOf(response);
     if (!response.ok) return null;
     if (before && before.text === text) {

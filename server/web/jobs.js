@@ -38,7 +38,7 @@ export function drawJobs(jobs) {
 
 const followed = new Map(); // id: EventSource
 
-// Tells `changed(job)` of every event of a running job; polling does the rest.
+// Tells `changed(job)` of every event of the running job; polling does the rest.
 export function follow(jobs, changed) {
     if (!offers('/v1/jobs/{id}/events') || !window.EventSource) return;
     const running = (jobs?.jobs ?? []).filter(job => job.status === 'running').slice(0, 1);

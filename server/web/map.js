@@ -48,7 +48,7 @@ async function loadCoast() {
 
 // Edges half a step beyond the outermost places.
 function reach(coordinates) {
-    const least = Math.min(...coordinates), most = Math.max(...coordinates);
+    const [least, most] = endsOf(coordinates);
     const step = coordinates.length > 1 ? (most - least) / (coordinates.length - 1) : 2;
     return [least - step / 2, most + step / 2];
 }
@@ -80,29 +80,41 @@ function project(extent, width, height, margin) {
 
 const css = ([r, g, b]) => `rgb(${r},${g},${b})`;
 
+const SHADES = 256;
+
+// Colours are made once for all places: there may be a million of them.
+function shadesOf(field) {
+    const shades = Array.from({length: SHADES}, (_, i) => format.scaleColour(i / (SHADES - 1), field.dark));
+    const [least, most] = field.range;
+    return value => shades[Math.min(SHADES - 1, Math.max(0, Math.round((value - least) / (most - least) * (SHADES - 1))))];
+}
+
 // Each pixel takes the colour of the nearest place: grids need not be regular, nor small.
-function paintGrid(context, field, at, ratio) {
-    const w = Math.round(at.width * ratio), h = Math.round(at.height * ratio);
+function paintGrid(context, field, on, ratio) {
+    const w = Math.round(on.width * ratio), h = Math.round(on.height * ratio);
     if (w < 1 || h < 1) return;
     const {latitude, longitude} = field.places, image = context.createImageData(w, h);
-    const columns = Array.from({length: w}, (_, x) => format.nearest(longitude, at.longitude(at.left + (x + 0.5) / ratio)));
-    const colours = field.values.map(v => v === null ? null : format.scaleColour((v - field.range[0]) / (field.range[1] - field.range[0]), field.dark));
+    const columns = Array.from({length: w}, (_, x) => format.nearest(longitude, on.longitude(on.left + (x + 0.5) / ratio)));
+    const shade = shadesOf(field);
     for (let y = 0; y < h; y++) {
-        const row = format.nearest(latitude, at.latitude(at.top + (y + 0.5) / ratio)) * longitude.length;
+        const row = format.nearest(latitude, on.latitude(on.top + (y + 0.5) / ratio)) * longitude.length;
         for (let x = 0; x < w; x++) {
-            const rgb = colours[row + columns[x]];
-            if (rgb) image.data.set([...rgb, 255], 4 * (y * w + x));
+            const value = field.values[row + columns[x]], at = 4 * (y * w + x);
+            if (value === null) continue;
+            [image.data[at], image.data[at + 1], image.data[at + 2]] = shade(value);
+            image.data[at + 3] = 255;
         }
     }
-    context.putImageData(image, Math.round(at.left * ratio), Math.round(at.top * ratio));
+    context.putImageData(image, Math.round(on.left * ratio), Math.round(on.top * ratio));
 }
 
 function paintPoints(context, field, at, size) {
+    const shade = shadesOf(field);
     field.values.forEach((v, i) => {
         if (v === null) return;
         context.beginPath();
         context.arc(at.x(field.places.longitude[i]), at.y(field.places.latitude[i]), size, 0, 7);
-        context.fillStyle = css(format.scaleColour((v - field.range[0]) / (field.range[1] - field.range[0]), field.dark));
+        context.fillStyle = css(shade(v));
         context.fill();
         context.strokeStyle = colour('dim');
         context.lineWidth = 0.75;
@@ -198,9 +210,9 @@ function prepare(canvas, width, height) {
 }
 
 // Draws the field; gives the projection. A thumbnail has neither axes nor marks.
-function paint(canvas, field, width, most, thumbnail, ring, chosen) {
+function paint(canvas, field, width, most, thumbnail) {
     const extent = extentOf(field.places), margin = thumbnail ? {left: 0, right: 0, top: 0, bottom: 0} : MARGIN;
-    let at = project(extent, width, most, margin);
+    const at = project(extent, width, most, margin);
     const height = Math.ceil(at.height + margin.top + margin.bottom);
     const [context, ratio] = prepare(canvas, width, height);
     if (field.places.kind === 'grid') paintGrid(context, field, at, ratio);
@@ -209,9 +221,17 @@ function paint(canvas, field, width, most, thumbnail, ring, chosen) {
     paintCoast(context, extent, at);
     paintAxes(context, extent, at);
     paintMisses(context, field, at);
-    paintRing(context, field, at, chosen, false);
-    paintRing(context, field, at, ring, true);
     return at;
+}
+
+function markPlaces(canvas, still, field, at, chosen) {
+    const [context] = prepare(canvas, parseFloat(still.style.width), parseFloat(still.style.height));
+    context.save();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.drawImage(still, 0, 0);
+    context.restore();
+    paintRing(context, field, at, chosen, false);
+    paintRing(context, field, at, under, true);
 }
 
 // ---- what is around the map ---------------------------------------------------------------------
@@ -272,10 +292,8 @@ function leadChooser(view, fields) {
     }));
 }
 
-function rangeOf(values) {
-    const finite = values.filter(v => v !== null);
-    return format.roundRange(finite.reduce((a, b) => Math.min(a, b), Infinity), finite.reduce((a, b) => Math.max(a, b), -Infinity));
-}
+const endsOf = values => values.reduce(([least, most], v) => v === null ? [least, most] : [Math.min(least, v), Math.max(most, v)],
+    [Infinity, -Infinity]);
 
 const colourChooser = view => element('label', {class: 'check'}, element('input', {type: 'checkbox', 'data-key': 'map colours',
     checked: view.sharedColours, onchange: event => view.choose({colours: event.target.checked ? 'shared' : undefined})}),
@@ -288,7 +306,7 @@ function fieldsOf(view, dark) {
         if (values) fields.set(record.lead_time_hours, {record, values, places, dark, level: view.level, missed: misses(record, view.level)});
     }
     const all = [...fields.values()].flatMap(field => field.values);
-    for (const field of fields.values()) field.range = rangeOf(view.sharedColours ? all : field.values);
+    for (const field of fields.values()) field.range = format.roundRange(...endsOf(view.sharedColours ? all : field.values));
     return fields;
 }
 
@@ -335,25 +353,30 @@ function listen(canvas, read, field, at, view) {
 
 function drawField(view, fields) {
     const field = fields.get(view.lead) ?? fields.values().next().value, unit = format.units(field.record.units);
-    const decimals = format.decimalsFor(field.values), body = byId('map-body');
+    const decimals = format.decimalsFor(field.values), body = byId('map-body'), [least, most] = endsOf(field.values);
     const canvas = element('canvas', {class: 'map', tabindex: 0, role: 'application', 'data-key': 'map canvas',
         'aria-label': `Map of the width of the ${format.level(field.level)} interval at ${format.hours(field.record.lead_time_hours)}, from `
-            + `${format.number(Math.min(...field.values.filter(v => v !== null)), decimals)} to ${format.number(Math.max(...field.values.filter(v => v !== null)), decimals)} ${unit}. `
+            + `${format.number(least, decimals)} to ${format.number(most, decimals)} ${unit}. `
             + 'Arrow keys move between places, Enter shows one in the chart.'});
     const reading = element('p', {class: 'reading', 'aria-live': 'polite'});
     const holder = element('div', {class: 'map-holder'}, canvas);
     let at = null;
-    const redraw = () => { at = paint(canvas, field, holder.clientWidth, Math.max(220, Math.min(560, 0.9 * holder.clientWidth)), false, under, view.place); };
+    const still = document.createElement('canvas'); // the map without rings, which move
+    const redraw = () => {
+        at = paint(still, field, holder.clientWidth, Math.max(220, Math.min(560, 0.9 * holder.clientWidth)), false);
+        mark();
+    };
+    const mark = () => markPlaces(canvas, still, field, at, view.place);
     const read = (i, keyed) => {
         if (i === under && !keyed) return;
         under = i;
         reading.textContent = describePlace(field, i ?? view.place, unit, decimals);
-        redraw();
+        mark();
     };
     replace(body, leadChooser(view, fields), holder,
         legend(field.range, unit, field.dark, `Width of the ${format.level(field.level)} interval of ${view.group.variable}`), reading,
         element('p', {class: 'note'}, missText(field)), fields.size > 1 ? colourChooser(view) : null,
-        tableAside('map values', 'Values as a table', valuesTable(field, unit, decimals)));
+        tableAside('map values', 'Values as a table', () => valuesTable(field, unit, decimals)));
     reading.textContent = describePlace(field, Math.min(under ?? view.place, field.values.length - 1), unit, decimals);
     redraw();
     for (const small of body.querySelectorAll('canvas[data-lead]'))
@@ -361,7 +384,7 @@ function drawField(view, fields) {
     listen(canvas, read, field, () => at, view);
     watcher = new ResizeObserver(redraw);
     watcher.observe(holder);
-    loadCoast().then(redraw, () => {});
+    if (!coast) loadCoast().then(redraw, () => {}); // without an outline the map is still a map
 }
 
 export function drawMap(view) {

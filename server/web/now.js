@@ -52,6 +52,7 @@ function widthTile(row, unit) {
         [format.number(row.width, decimals), element('small', {}, ` ${unit}`)],
         Number.isFinite(row.percentile)
             ? `${stands.sign} ${stands.word}: ${ratio}wider than ${format.number(row.percentile, 0)} % of its history`
+              + (row.novelty >= 97.5 ? `; ⚠ features more unusual than ${format.percent(row.novelty / 100)} of the calibration’s` : '')
             : 'the first of its series');
 }
 

@@ -217,7 +217,14 @@ async function askAndDraw() {
     await askChosen();
     showReached();
     draw();
-    follow(view.jobs, () => schedule(0));
+    follow(view.jobs, takeEvent);
+}
+
+// What a job said between two polls.
+function takeEvent(job) {
+    view.jobs = {...view.jobs, jobs: view.jobs.jobs.map(other => other.jobID === job.jobID ? job : other)};
+    draw();
+    if (!isOpen(job)) poll();
 }
 
 // One poll at a time; what was chosen meanwhile is asked for right after.

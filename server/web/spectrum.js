@@ -100,6 +100,6 @@ export function drawCalibration(view) {
             element('p', {class: 'why'}, element('strong', {}, 'Why this method: '), `${lead.method_reason}.`),
             element('p', {class: 'why'}, element('strong', {}, 'Why this rank: '), `${lead.rank_reason}.`),
             versions(view))),
-        view.spectrum?.sweep?.length ? tableAside('sweep', 'Candidates as a table', sweepTable(view.spectrum)) : null);
+        view.spectrum?.sweep?.length ? tableAside('sweep', 'Candidates as a table', () => sweepTable(view.spectrum)) : null);
     drawChart(view);
 }

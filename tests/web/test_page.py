@@ -132,6 +132,8 @@ def colours_of_the_scale_are_in_order_of_lightness(world):
 
 def landmarks_and_headings_are_there(world):
     page = world.open(world.mock)
+    page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.wait("document.querySelectorAll('table').length === 4")
     assert page.run("return ['header', 'main', 'footer', 'h1'].map(s => document.querySelectorAll(s).length)") == [1, 1, 1, 1]
     assert page.run("return [...document.querySelectorAll('section')].filter(s => !document.getElementById(s.getAttribute('aria-labelledby'))).length") == 0
     levels = page.run("return [...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
@@ -293,9 +295,10 @@ def the_fan_is_read_by_keys_and_as_a_table(world):
     assert page.wait("document.querySelector('#fan .u-over')")
     page.run("document.querySelector('#fan .chart').focus()")
     press(page, Keys.ARROW_RIGHT)
+    page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.wait("document.querySelector('#fan .reading').innerText.startsWith('6 h,')"), text(page, "#fan .reading")
     assert "90 %" in text(page, "#fan .reading") and " K" in text(page, "#fan .reading") and "truth" in text(page, "#fan .reading")
-    assert page.run("return document.querySelectorAll('#fan tbody tr').length") == 6
+    assert page.wait("document.querySelectorAll('#fan tbody tr').length === 6")
     limits = page.run("return [...document.querySelectorAll('#fan tbody tr')].map(r => [...r.cells].slice(1, 8).map(c => parseFloat(c.innerText || c.textContent)))")
     for forecast, low9, high9, low8, high8, low5, high5 in limits:
         assert low9 < low8 < low5 < forecast < high5 < high8 < high9
@@ -313,7 +316,8 @@ def the_map_is_read_by_keys_and_as_a_table(world):
     assert page.wait("document.querySelector('#map .reading').innerText.includes('52.5° N 12.5° E') === false")
     press(page, Keys.ENTER)
     assert page.wait("document.querySelector('#choose-place').value !== '60'")
-    assert page.run("return document.querySelectorAll('#map tbody tr').length") == 11
+    page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.wait("document.querySelectorAll('#map tbody tr').length === 11")
     assert "places verified outside" in text(page, "#map")
     assert page.run("""const c = document.querySelector('canvas.map'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
         const seen = new Set(); for (let i = 0; i < d.length; i += 4) seen.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]); return seen.size""") > 30
