@@ -25,16 +25,28 @@ export const byId = id => document.getElementById(id);
 // the same data-key stay open, and what was scrolled stays where it was.
 export function replace(container, ...children) {
     const focused = container.contains(document.activeElement)
-        ? document.activeElement.dataset.key : undefined;
-    const open = new Set([...container.querySelectorAll('details[data-key][open]')].map(d => d.dataset.key));
-    const scrolled = new Map([...container.querySelectorAll('[data-scroll]')]
-        .map(s => [s.dataset.scroll, [s.scrollLeft, s.scrollTop]]));
-    container.replaceChildren(...children.flat().filter(child => child !== null && child !== undefined));
+        ? document.activeElement.dataset.key
+        : undefined;
+    const open = new Set(
+        [...container.querySelectorAll('details[data-key][open]')].map(d => d.dataset.key),
+    );
+    const scrolled = new Map(
+        [...container.querySelectorAll('[data-scroll]')].map(s => [
+            s.dataset.scroll,
+            [s.scrollLeft, s.scrollTop],
+        ]),
+    );
+    container.replaceChildren(
+        ...children.flat().filter(child => child !== null && child !== undefined),
+    );
     for (const details of container.querySelectorAll('details[data-key]'))
         details.open ||= open.has(details.dataset.key);
     for (const box of container.querySelectorAll('[data-scroll]'))
         [box.scrollLeft, box.scrollTop] = scrolled.get(box.dataset.scroll) ?? [0, 0];
-    if (focused) container.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({preventScroll: true});
+    if (focused)
+        container
+            .querySelector(`[data-key="${CSS.escape(focused)}"]`)
+            ?.focus({preventScroll: true});
 }
 
 // Writes text only when it differs: a live region speaks at every write.
@@ -44,37 +56,84 @@ export function say(node, text) {
 
 // The options of a select, [[value, text], ...]; the chosen one stays while it is there.
 export function setOptions(select, options, chosen) {
-    const now = JSON.stringify(options), shown = options.length ? options : [['', '–']];
+    const now = JSON.stringify(options),
+        shown = options.length ? options : [['', '–']];
     if (select.dataset.options !== now) {
         select.replaceChildren(...shown.map(([value, text]) => element('option', {value}, text)));
         select.dataset.options = now;
     }
-    select.value = options.length ? chosen ?? '' : '';
+    select.value = options.length ? (chosen ?? '') : '';
     select.disabled = options.length === 0;
 }
 
 // A table that says what it is. Columns: [{head, text(row), header, number}].
 export function table(caption, columns, rows, attributes = {}) {
-    return element('table', attributes,
+    return element(
+        'table',
+        attributes,
         element('caption', {}, caption),
-        element('thead', {}, element('tr', {}, columns.map(column =>
-            element('th', {scope: 'col', class: column.number ? 'number' : null}, column.head)))),
-        element('tbody', {}, rows.map(row => element('tr', {}, columns.map(column =>
-            element(column.header ? 'th' : 'td',
-                {scope: column.header ? 'row' : null, class: column.number ? 'number' : null},
-                column.text(row)))))));
+        element(
+            'thead',
+            {},
+            element(
+                'tr',
+                {},
+                columns.map(column =>
+                    element(
+                        'th',
+                        {scope: 'col', class: column.number ? 'number' : null},
+                        column.head,
+                    ),
+                ),
+            ),
+        ),
+        element(
+            'tbody',
+            {},
+            rows.map(row =>
+                element(
+                    'tr',
+                    {},
+                    columns.map(column =>
+                        element(
+                            column.header ? 'th' : 'td',
+                            {
+                                scope: column.header ? 'row' : null,
+                                class: column.number ? 'number' : null,
+                            },
+                            column.text(row),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    );
 }
 
 // A table behind a line that opens it, in a box that scrolls; `build` makes it when it is opened.
 export function tableAside(key, summary, build) {
-    const box = element('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': summary, 'data-scroll': key});
-    const details = element('details', {'data-key': key, class: 'aside'},
-        element('summary', {'data-key': `${key} summary`}, summary), box);
-    details.addEventListener('toggle', () => details.open && !box.firstChild && box.append(build()));
+    const box = element('div', {
+        class: 'scroll',
+        tabindex: 0,
+        role: 'region',
+        'aria-label': summary,
+        'data-scroll': key,
+    });
+    const details = element(
+        'details',
+        {'data-key': key, class: 'aside'},
+        element('summary', {'data-key': `${key} summary`}, summary),
+        box,
+    );
+    details.addEventListener(
+        'toggle',
+        () => details.open && !box.firstChild && box.append(build()),
+    );
     return details;
 }
 
-export const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export const colour = name =>
+    getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 // The page's font for a canvas.
 export const font = pixels => `${pixels}px ${getComputedStyle(document.body).fontFamily}`;

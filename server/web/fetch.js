@@ -1,13 +1,17 @@
 // Asking the daemon. What did not change keeps its object, so that `===` tells what to draw anew.
 
 const known = new Map(); // address: {tag, text, data}
-let paths = null;        // of /openapi.json: what this daemon can be asked
+let paths = null; // of /openapi.json: what this daemon can be asked
 
 export class Unreachable extends Error {}
 
 async function ask(address, headers = {}) {
     try {
-        return await fetch(address, {headers, cache: 'no-store', signal: AbortSignal.timeout(15000)});
+        return await fetch(address, {
+            headers,
+            cache: 'no-store',
+            signal: AbortSignal.timeout(15000),
+        });
     } catch (problem) {
         throw new Unreachable(problem.message);
     }
@@ -45,7 +49,9 @@ export const offers = path => Boolean(paths?.[path]);
 // are undefined are left out. Throws Unreachable.
 export async function get(path, parameters = {}, pattern = `/${path}`) {
     if (!offers(pattern)) return null;
-    const query = new URLSearchParams(Object.entries(parameters).filter(([, v]) => v !== undefined && v !== null));
+    const query = new URLSearchParams(
+        Object.entries(parameters).filter(([, v]) => v !== undefined && v !== null),
+    );
     const address = `${query}` ? `${path}?${query}` : path;
     const before = known.get(address);
     const response = await ask(address, before?.tag ? {'If-None-Match': before.tag} : {});
@@ -53,7 +59,8 @@ export async function get(path, parameters = {}, pattern = `/${path}`) {
         refresh(address, before);
         return before.data;
     }
-    if ([502, 503, 504].includes(response.status)) throw new Unreachable(`status ${response.status}`);
+    if ([502, 503, 504].includes(response.status))
+        throw new Unreachable(`status ${response.status}`);
     const text = await textOf(response);
     if (!response.ok) return null;
     if (before && before.text === text) {
@@ -81,11 +88,16 @@ export function send(method, path, type, body, token, progress) {
         request.open(method, path);
         request.setRequestHeader('Content-Type', type);
         if (token) request.setRequestHeader('Authorization', `Bearer ${token}`);
-        request.upload.onprogress = event => event.lengthComputable && progress?.(event.loaded / event.total);
+        request.upload.onprogress = event =>
+            event.lengthComputable && progress?.(event.loaded / event.total);
         request.onerror = () => reject(new Unreachable('no reply'));
         request.onload = () => {
             let data = {};
-            try { data = JSON.parse(request.responseText); } catch { /* the status says enough */ }
+            try {
+                data = JSON.parse(request.responseText);
+            } catch {
+                /* the status says enough */
+            }
             resolve({ok: request.status < 300, status: request.status, data});
         };
         request.send(body);

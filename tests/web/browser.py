@@ -24,12 +24,21 @@ class Browser:
     def __init__(self, folder, width=1920, height=1080, dark=False, reduced_motion=True):
         from selenium import webdriver
         from selenium.webdriver.chrome.service import Service
+
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
         self.profile = os.path.join(folder, "profile")
-        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-                         "--force-color-profile=srgb", "--no-first-run", "--disable-background-networking",
-                         "--user-data-dir=" + self.profile):
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--force-color-profile=srgb",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--user-data-dir=" + self.profile,
+        ):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(service=Service(DRIVER), options=options)
@@ -38,13 +47,24 @@ class Browser:
 
     def resize(self, width, height):
         self.size = width, height
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                                    {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+        )
 
     def media(self, dark, reduced_motion=True):
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce" if reduced_motion else "no-preference"}]})
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {
+                "features": [
+                    {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+                    {
+                        "name": "prefers-reduced-motion",
+                        "value": "reduce" if reduced_motion else "no-preference",
+                    },
+                ]
+            },
+        )
 
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -53,8 +73,11 @@ class Browser:
         """Until the expression is true; whether it was."""
         from selenium.common.exceptions import TimeoutException
         from selenium.webdriver.support.ui import WebDriverWait
+
         try:
-            WebDriverWait(self.driver, seconds, 0.1).until(lambda d: d.execute_script("return " + script))
+            WebDriverWait(self.driver, seconds, 0.1).until(
+                lambda d: d.execute_script("return " + script)
+            )
             return True
         except TimeoutException:
             return False

@@ -19,7 +19,9 @@ def picture(folder, url, path, width, height, dark):
     window = browser.Browser(folder, width, height, dark)
     try:
         window.driver.get(url)
-        if not window.wait("document.querySelector('#connection').dataset.state === 'live' && document.querySelector('#calibration-body dl')"):
+        if not window.wait(
+            "document.querySelector('#connection').dataset.state === 'live' && document.querySelector('#calibration-body dl')"
+        ):
             raise RuntimeError("the page did not get its data")
         window.wait("document.querySelector('canvas.map')", 5)
         window.picture(path, whole=width < 600)
@@ -39,8 +41,19 @@ def main(build, folder, archive=None):
         refused = daemon.record(served, "demo", archive, RECORDED)
         if refused:
             print(f"this daemon records no intervals yet: {refused[0][0]} answers {refused[0][1]}")
-        for name, width, height, dark in (("desktop", 1920, 1080, False), ("phone", 390, 844, False), ("dark", 1920, 1080, True)):
-            picture(served.folder, served.url, os.path.join(folder, f"page-{name}.png"), width, height, dark)
+        for name, width, height, dark in (
+            ("desktop", 1920, 1080, False),
+            ("phone", 390, 844, False),
+            ("dark", 1920, 1080, True),
+        ):
+            picture(
+                served.folder,
+                served.url,
+                os.path.join(folder, f"page-{name}.png"),
+                width,
+                height,
+                dark,
+            )
     finally:
         served.remove()
 
