@@ -15,6 +15,7 @@ BYTES(dom_js);
 BYTES(fetch_js);
 BYTES(now_js);
 BYTES(fan_js);
+BYTES(field_js);
 BYTES(map_js);
 BYTES(spectrum_js);
 BYTES(jobs_js);
@@ -43,6 +44,7 @@ static const struct page_file files[] = {
     FILE_OF(fetch_js, "fetch.js", SCRIPT),
     FILE_OF(now_js, "now.js", SCRIPT),
     FILE_OF(fan_js, "fan.js", SCRIPT),
+    FILE_OF(field_js, "field.js", SCRIPT),
     FILE_OF(map_js, "map.js", SCRIPT),
     FILE_OF(spectrum_js, "spectrum.js", SCRIPT),
     FILE_OF(jobs_js, "jobs.js", SCRIPT),

@@ -19,6 +19,7 @@ page_\name\()_end:
         file fetch_js, "server/web/fetch.js"
         file now_js, "server/web/now.js"
         file fan_js, "server/web/fan.js"
+        file field_js, "server/web/field.js"
         file map_js, "server/web/map.js"
         file spectrum_js, "server/web/spectrum.js"
         file jobs_js, "server/web/jobs.js"

@@ -5,7 +5,8 @@ import * as format from './format.js';
 let chart = null;
 let watcher = null;
 
-// Columns for uPlot: lead times, then lower and upper of each level from wide to narrow, forecast, truth.
+// Columns for uPlot: lead times, then lower and upper of each level from wide to narrow, forecast,
+// truth.
 export function fanData(records) {
     const sorted = [...records].sort((a, b) => a.lead_time_hours - b.lead_time_hours);
     const levels = [...new Set(sorted.flatMap(record => record.levels))].sort((a, b) => b - a);
@@ -225,7 +226,10 @@ export function drawFan(view) {
         tabindex: 0,
         role: 'img',
         'data-key': 'fan chart',
-        'aria-label': `${view.group.variable} over ${fan.sorted.length} lead times. Last: ${describe(fan, last, unit, decimals)}. Left and right arrow keys read each lead time.`,
+        'aria-label':
+            `${view.group.variable} over ${fan.sorted.length} lead times. Last: ` +
+            `${describe(fan, last, unit, decimals)}. ` +
+            'Left and right arrow keys read each lead time.',
     });
     const reading = element('p', {class: 'reading', 'aria-live': 'polite'});
     const read = i => {
@@ -245,7 +249,8 @@ export function drawFan(view) {
             ? element(
                   'p',
                   {class: 'note'},
-                  `${unbounded} limits have no finite value and are not drawn: too few past errors for that level.`,
+                  `${unbounded} limits have no finite value and are not drawn: ` +
+                      'too few past errors for that level.',
               )
             : null,
         tableAside('fan values', 'Values as a table', () => valuesTable(fan, unit, decimals)),

@@ -45,8 +45,8 @@ export async function learn() {
 // Whether there is such a path, as written in the interface: /v1/jobs/{id}/events.
 export const offers = path => Boolean(paths?.[path]);
 
-// The document at `path`, or null when the daemon has none. `parameters` go into the query; those that
-// are undefined are left out. Throws Unreachable.
+// The document at `path`, or null when the daemon has none. `parameters` go into the query; those
+// that are undefined are left out. Throws Unreachable.
 export async function get(path, parameters = {}, pattern = `/${path}`) {
     if (!offers(pattern)) return null;
     const query = new URLSearchParams(

@@ -81,9 +81,11 @@ function widthTile(row, unit) {
         stands.kind,
         [format.number(row.width, decimals), element('small', {}, ` ${unit}`)],
         Number.isFinite(row.percentile)
-            ? `${stands.sign} ${stands.word}: ${ratio}wider than ${format.number(row.percentile, 0)} % of its history` +
+            ? `${stands.sign} ${stands.word}: ${ratio}wider than ` +
+                  `${format.number(row.percentile, 0)} % of its history` +
                   (row.novelty >= 97.5
-                      ? `; ⚠ features more unusual than ${format.percent(row.novelty / 100)} of the calibration’s`
+                      ? `; ⚠ features more unusual than ${format.percent(row.novelty / 100)} of those ` +
+                        'calibrated on'
                       : '')
             : 'the first of its series',
     );
@@ -97,7 +99,8 @@ function coverageTile(row, level) {
         `Coverage at ${format.hours(row.lead_time_hours)}`,
         judged.kind,
         [format.number(100 * row.coverage, 1), element('small', {}, ' %')],
-        `${judged.sign} ${judged.kind === 'kept' ? 'as promised,' : `${judged.word}, promised is`} ${format.level(level)}; between ${format.number(100 * row.coverage_lower, 1)} ` +
+        `${judged.sign} ${judged.kind === 'kept' ? 'as promised,' : `${judged.word}, promised is`} ` +
+            `${format.level(level)}; between ${format.number(100 * row.coverage_lower, 1)} ` +
             `and ${format.percent(row.coverage_upper)}, ${row.records} forecasts`,
     );
 }
@@ -109,7 +112,8 @@ function newestTile(group) {
         'Newest forecast',
         'plain',
         format.time(group.newest, false).replace(' UTC', ''),
-        `UTC, ${format.age(old)} ago; ${group.leads.length} lead times to ${format.hours(group.leads.at(-1))}`,
+        `UTC, ${format.age(old)} ago; ` +
+            `${group.leads.length} lead times to ${format.hours(group.leads.at(-1))}`,
     );
 }
 
@@ -260,7 +264,9 @@ function seriesLine(view, group, lead, decimals) {
             r.variable === group.variable &&
             r.lead_time_hours === lead,
     );
-    const words = `width since ${format.time(history[0]?.forecast_reference_time)}, ${history.length} forecasts`;
+    const words =
+        `width since ${format.time(history[0]?.forecast_reference_time)}, ` +
+        `${history.length} forecasts`;
     const chosen = group === view.group && lead === view.lead;
     const cell = (label, attributes, ...content) =>
         element('td', {'data-label': label, ...attributes}, ...content);
@@ -316,7 +322,9 @@ function seriesLine(view, group, lead, decimals) {
                     title:
                         judged.kind === 'unknown'
                             ? null
-                            : `between ${format.percent(coverage.coverage_lower)} and ${format.percent(coverage.coverage_upper)}, ${coverage.records} forecasts`,
+                            : `between ${format.percent(coverage.coverage_lower)} and ` +
+                              `${format.percent(coverage.coverage_upper)}, ` +
+                              `${coverage.records} forecasts`,
                 },
                 format.percent(coverage?.coverage),
             ),
@@ -338,7 +346,8 @@ function groupTable(view, group) {
             'caption',
             {},
             element('strong', {}, group.variable),
-            ` by ${group.calibration} v${group.version}${labels}, ${format.level(view.level)} interval, forecast of ${format.time(group.newest)}`,
+            ` by ${group.calibration} v${group.version}${labels}, ${format.level(view.level)} interval, ` +
+                `forecast of ${format.time(group.newest)}`,
         ),
         element('thead', {}, headLine(unit)),
         element(
@@ -360,7 +369,8 @@ const howToRecord = () => [
     element(
         'pre',
         {tabindex: 0, 'aria-label': 'How to record'},
-        'POST /v1/intervals  {"calibration": …, "record": true,\n                     "forecast_reference_time": …, "forecast": …}\n' +
+        'POST /v1/intervals  {"calibration": …, "record": true,\n' +
+            '                     "forecast_reference_time": …, "forecast": …}\n' +
             'POST /v1/truths     {"truths": [{"calibration": …, "values": […]}]}',
     ),
 ];
@@ -373,7 +383,8 @@ export function drawSeries(view) {
             element(
                 'p',
                 {class: 'empty'},
-                'There is no calibration yet: upload an archive of past forecasts and what verified, under “Jobs”.',
+                'There is no calibration yet: upload an archive of past forecasts and what verified, ' +
+                    'under “Jobs”.',
             ),
         );
     } else if (!view.groups.length) {

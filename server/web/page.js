@@ -225,7 +225,8 @@ const describeVersion = async () =>
 const describeSpectrum = async () =>
     view.calibration && view.lead !== undefined
         ? getOnce(
-              `v1/calibrations/${encodeURIComponent(view.calibration)}/versions/${view.version}/spectrum`,
+              `v1/calibrations/${encodeURIComponent(view.calibration)}` +
+                  `/versions/${view.version}/spectrum`,
               {lead_time_hours: view.lead},
               '/v1/calibrations/{name}/versions/{version}/spectrum',
           )

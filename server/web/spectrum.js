@@ -147,12 +147,15 @@ function spectrumFigure(view) {
             class: 'chart small',
             role: 'img',
             id: 'spectrum-chart',
-            'aria-label': `${shown} eigenvalues from ${format.power(spectrum.eigenvalues[0])} to ${format.power(spectrum.eigenvalues.at(-1))}, the first ${spectrum.rank} are kept`,
+            'aria-label':
+                `${shown} eigenvalues from ${format.power(spectrum.eigenvalues[0])} to ` +
+                `${format.power(spectrum.eigenvalues.at(-1))}, the first ${spectrum.rank} are kept`,
         }),
         element(
             'figcaption',
             {class: 'note'},
-            `Eigenvalues of the features’ kernel at ${format.hours(spectrum.lead_time_hours)}; the shaded ${spectrum.rank} are kept.` +
+            `Eigenvalues of the features’ kernel at ${format.hours(spectrum.lead_time_hours)}; ` +
+                `the shaded ${spectrum.rank} are kept.` +
                 (spectrum.cut
                     ? ` The first ${shown} of ${spectrum.eigenvalue_count} are shown.`
                     : ''),
@@ -201,7 +204,8 @@ export function drawCalibration(view) {
             'p',
             {class: 'subject'},
             element('strong', {}, `${view.calibration} v${view.version}`),
-            ` at ${format.hours(lead.lead_time_hours)}, for ${description.forecast_model} with ${description.feature_count} features`,
+            ` at ${format.hours(lead.lead_time_hours)}, for ${description.forecast_model} ` +
+                `with ${description.feature_count} features`,
         ),
         facts(view, lead),
         element(

@@ -1,4 +1,4 @@
-"""A real ntkuqd on a free loopback port, with its own folder, for programs that look at its page."""
+"""A real ntkuqd on a free loopback port, with its own folder, for those who look at its page."""
 import datetime
 import json
 import os
@@ -105,8 +105,8 @@ class Daemon:
 
 
 def forecasts_of(archive, samples):
-    """The last `samples` forecasts of an archive, a dict for each lead time: hours, times, features,
-    and for each variable with truths its forecast and truth, rows of numbers."""
+    """The last `samples` forecasts of an archive, a dict for each lead time: hours, times,
+    features, and for each variable with truths its forecast and truth, rows of numbers."""
     with netCDF4.Dataset(archive) as data:
         times = [
             datetime.datetime(*t.timetuple()[:6]).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -130,8 +130,8 @@ def forecasts_of(archive, samples):
 
 
 def record(daemon, name, archive, samples, unverified=2, levels=(0.5, 0.8, 0.9)):
-    """Records the intervals of an archive's last forecasts in the order of time, and the truths of all
-    but the newest. Gives the statuses of the refusals: empty when the daemon takes records."""
+    """Records the intervals of an archive's last forecasts in the order of time, and the truths of
+    all but the newest. Gives the statuses of the refusals: empty when the daemon takes records."""
     refused = []
     for lead in forecasts_of(archive, samples):
         for i, moment in enumerate(lead["times"]):

@@ -1,5 +1,5 @@
-"""A stand-in for the daemon with a winter's forecasts of air temperature over Europe, for what a test
-must see drawn at once: many records, truths, an alarm, two versions. Numbers are made up but behave:
+"""A stand-in for the daemon with a month of forecasts of air temperature over Europe, for what a
+test must see drawn at once: many records, truths, an alarm, labels. Numbers are made up but behave:
 intervals widen with lead time and over land, and cover what they promise, but for one lead time."""
 import hashlib
 import http.server
@@ -42,7 +42,7 @@ def spread(lead, row, column, weather=1.0):
 
 
 def weather(i, lead=0):
-    """How wide the intervals of a day are against the usual: slow waves, and some noise of its own."""
+    """How wide the intervals of a day are against the usual: slow waves, and some noise."""
     return (
         1
         + 0.16 * math.sin(i / (5 + lead / 40) - 0.6)

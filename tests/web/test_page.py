@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What is true of the page, seen in a browser without a window: of a real daemon from $NTK_BUILD (or
-build/release), and of a stand-in (mock.py) that has many records.
+"""What is true of the page, seen in a browser without a window: of a real daemon from $NTK_BUILD
+(or build/release), and of a stand-in (mock.py) that has many records.
 
 Each test is a function below a heading; its name says what holds. Ends with a line in the form of
 Check, as tests/run.sh reads it. Skipped where Chromium or Selenium is missing.
@@ -18,7 +18,8 @@ import mock  # noqa: E402
 
 TOKEN = "0123456789abcdef-page"
 DRAWN = "document.querySelector('#connection').dataset.state === 'live'"
-VIOLATIONS = "window.violations = []; addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI))"
+VIOLATIONS = """window.violations = [];
+    addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective))"""
 
 
 class World:
@@ -72,7 +73,7 @@ def press(page, key):
     ActionChains(page.driver).send_keys(key).perform()
 
 
-# ---- the page as it comes -------------------------------------------------------------------------
+# ---- the page as it comes -----------------------------------------------------------------------
 
 
 def it_loads_without_a_complaint(world):
@@ -171,7 +172,7 @@ def colours_of_the_scale_are_in_order_of_lightness(world):
         assert luminances == sorted(luminances, reverse=falls), luminances
 
 
-# ---- for everybody --------------------------------------------------------------------------------
+# ---- for everybody ------------------------------------------------------------------------------
 
 
 def landmarks_and_headings_are_there(world):
@@ -341,7 +342,7 @@ def nothing_moves_for_who_wants_rest(world):
     )
 
 
-# ---- what a forecaster reads ----------------------------------------------------------------------
+# ---- what a forecaster reads --------------------------------------------------------------------
 
 
 def alarms_come_first(world):
@@ -431,7 +432,7 @@ def the_map_is_read_by_keys_and_as_a_table(world):
     )
 
 
-# ---- with a real daemon, in this order ------------------------------------------------------------
+# ---- with a real daemon, in this order ----------------------------------------------------------
 
 
 def what_is_not_there_yet_is_explained(world):
