@@ -28,6 +28,9 @@ static const struct ntk_route routes[] = {
      NTK_COST_CHEAP, "everything known of the latest version", NULL, JSON, NULL, 200},
     {"GET", "/v1/calibrations/{name}/versions/{version}", ntk_handle_version_get, NTK_BODY_NONE,
      NTK_SCOPE_QUERY, NTK_COST_CHEAP, "everything known of a version", NULL, JSON, NULL, 200},
+    {"GET", "/v1/calibrations/{name}/versions/{version}/spectrum", ntk_handle_spectrum,
+     NTK_BODY_NONE, NTK_SCOPE_QUERY, NTK_COST_CHEAP,
+     "eigenvalues, kept rank and sweep of one lead time", NULL, JSON, "lead_time_hours", 200},
     {"GET", "/v1/jobs", ntk_handle_job_list, NTK_BODY_NONE, NTK_SCOPE_QUERY, NTK_COST_CHEAP,
      "all jobs, newest first", NULL, JSON, NULL, 200},
     {"GET", "/v1/jobs/{id}", ntk_handle_job_get, NTK_BODY_NONE, NTK_SCOPE_QUERY, NTK_COST_CHEAP,
@@ -101,6 +104,10 @@ static const struct ntk_route routes[] = {
      "whether the daemon takes requests", NULL, JSON, NULL, 200},
     {"GET", "/openapi.json", ntk_handle_openapi, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
      "this interface as OpenAPI 3.1", NULL, JSON, NULL, 200},
+    {"GET", "/", ntk_handle_page, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
+     "the page for forecasters", NULL, "text/html", NULL, 200},
+    {"GET", "/web/{file}", ntk_handle_page_file, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
+     "a file of the page", NULL, "text/css text/javascript " JSON, NULL, 200},
 };
 
 enum { N_ROUTES = sizeof routes / sizeof *routes };

@@ -6,6 +6,7 @@
 
 Suite *ntk_suite_inference(void);
 Suite *ntk_suite_interval_options(void);
+Suite *ntk_suite_page(void);
 Suite *ntk_suite_protocol(void);
 Suite *ntk_suite_service(void);
 Suite *ntk_suite_survival(void);
