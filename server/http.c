@@ -76,6 +76,7 @@ json_t *ntk_request_json(struct ntk_request *request)
                               JSON_REJECT_DUPLICATES, &json_error);
     if (json_is_object(json))
         return json;
+    request->refusal = NTK_REFUSED_BODY;
     if (json)
         ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
                           "the body is JSON but not an object, an object was expected");
@@ -255,6 +256,7 @@ static unsigned long long body_limit(const struct ntk_request *request)
 
 static void refuse_size(struct ntk_request *request, unsigned long long found)
 {
+    request->refusal = NTK_REFUSED_SIZE;
     if (request->route->body == NTK_BODY_NONE)
         ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST, "%s %s takes no body, found one",
                           request->route->method, request->path);
@@ -264,8 +266,16 @@ static void refuse_size(struct ntk_request *request, unsigned long long found)
                           body_limit(request));
 }
 
+static void refuse_body(struct ntk_request *request, enum ntk_status status,
+                        const struct ntk_error *error)
+{
+    request->refusal = NTK_REFUSED_BODY;
+    ntk_reply_failure(request, status, error);
+}
+
 static void refuse_route(struct ntk_request *request, const char *method, const char *allowed)
 {
+    request->refusal = NTK_REFUSED_ROUTE;
     if (!*allowed) {
         ntk_reply_problem(request, MHD_HTTP_NOT_FOUND,
                           "there is nothing at %s; /openapi.json lists what there is",
@@ -279,6 +289,7 @@ static void refuse_route(struct ntk_request *request, const char *method, const 
 
 static void refuse_token(struct ntk_request *request)
 {
+    request->refusal = NTK_REFUSED_TOKEN;
     ntk_reply_problem(request, MHD_HTTP_UNAUTHORIZED,
                       "%s %s needs 'Authorization: Bearer' with a known token",
                       request->route->method, request->path);
@@ -305,6 +316,7 @@ static enum MHD_Result check_parameter(void *user, enum MHD_ValueKind kind, cons
     (void)kind, (void)value;
     if (is_listed(known, name, strlen(name)))
         return MHD_YES;
+    request->refusal = NTK_REFUSED_PARAMETER;
     ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
                       "there is no query parameter '%.60s' here; known: %s", name,
                       known ? known : "none");
@@ -326,6 +338,7 @@ static int check_type(struct ntk_request *request)
         snprintf(type, sizeof type, "%.*s", (int)strcspn(found, "; \t"), found);
     if (!known || is_listed(known, type, strlen(type)))
         return 1;
+    request->refusal = NTK_REFUSED_TYPE;
     ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                       "Content-Type is %.60s, one of these was expected: %s",
                       found ? found : "missing", known);
@@ -342,6 +355,7 @@ static void check_headers(struct ntk_request *request, const char *method, const
         ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST, "%s", error.text);
         ntk_reply_header(request, MHD_HTTP_HEADER_CONNECTION, "close");
         request->untrusted = 1;
+        request->refusal = NTK_REFUSED_GUARD;
         return;
     }
     request->route =
@@ -360,7 +374,7 @@ static void check_headers(struct ntk_request *request, const char *method, const
         enum ntk_status status =
             ntk_upload_create(request->server->config->state_dir, &request->upload, &error);
         if (status)
-            ntk_reply_failure(request, status, &error);
+            refuse_body(request, status, &error);
     }
 }
 
@@ -388,7 +402,9 @@ static void take_bytes(struct ntk_request *request, const char *bytes, size_t si
     if (request->upload) {
         enum ntk_status status = ntk_upload_write(request->upload, bytes, size, &error);
         if (status)
-            ntk_reply_failure(request, status, &error);
+            refuse_body(request, status, &error);
+        else
+            ntk_metrics_add_upload(request->server->metrics, size);
         return;
     }
     if (request->body_size + size > request->body_capacity && !grow_body(request, size)) {
@@ -441,6 +457,7 @@ static enum MHD_Result move_to_worker(struct ntk_request *request)
     enum ntk_status status =
         ntk_workers_submit(request->server->workers, WORKER_QUEUE, run_on_worker, request, &error);
     if (status) {
+        request->refusal = NTK_REFUSED_QUEUE;
         ntk_reply_failure(request, status, &error);
         MHD_resume_connection(request->connection);
     }
@@ -462,6 +479,7 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         *state = request;
         request->server = user;
         request->connection = connection;
+        request->began_ns = ntk_stopwatch_now();
         snprintf(request->path, sizeof request->path, "%s", path);
         atomic_fetch_add(&request->server->active, 1);
         check_headers(request, method, version);
@@ -481,12 +499,20 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     return queue_response(request);
 }
 
+static void count_request(struct ntk_request *request)
+{
+    ntk_metrics_add_request(request->server->metrics, ntk_route_index(request->route),
+                            request->status, ntk_stopwatch_now() - request->began_ns,
+                            request->refusal);
+}
+
 static void complete(void *user, struct MHD_Connection *connection, void **state,
                      enum MHD_RequestTerminationCode reason)
 {
     struct ntk_server *server = user;
     (void)connection, (void)reason;
     if (*state) {
+        count_request(*state);
         request_free(*state);
         atomic_fetch_sub(&server->active, 1);
     }

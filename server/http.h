@@ -14,6 +14,7 @@
 
 #include "config/config.h"
 #include "core/status.h"
+#include "server/metrics.h"
 
 struct ntk_jobs;
 struct ntk_registry;
@@ -30,6 +31,7 @@ struct ntk_server {
     struct ntk_jobs *jobs;
     struct ntk_tokens *tokens;
     struct ntk_workers *workers;
+    struct ntk_metrics *metrics;
     atomic_int draining; /* no new connections; those that are open end with their reply */
     atomic_int stopping; /* what workers run is killed */
     atomic_long active;  /* requests begun and not yet completed */
@@ -52,6 +54,9 @@ struct ntk_request {
     int on_worker;
     int untrusted;  /* the guard refused it: the connection must end */
     size_t dropped; /* bytes read after a refusal */
+    uint64_t began_ns;
+    enum ntk_refusal refusal;   /* why, when it was refused; counted at the end */
+    struct ntk_stopwatch watch; /* of an interval query */
 };
 
 enum ntk_handled { NTK_HANDLED, NTK_HANDLE_ON_WORKER };

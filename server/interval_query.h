@@ -8,6 +8,7 @@
 #include "io/body.h"
 #include "server/http.h"
 #include "server/registry.h"
+#include "server/stopwatch.h"
 
 enum { NTK_QUERY_LEVELS_MOST = 32 };
 
@@ -35,6 +36,7 @@ struct ntk_interval_query {
     int offsets;
     size_t n_variables;
     struct ntk_query_variable *variables;
+    struct ntk_stopwatch *watch; /* borrowed; NULL: nobody measures */
 };
 
 /* Reads a whole query from the request's body and parameters. NTK_USAGE: malformed or unknown

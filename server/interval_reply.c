@@ -84,7 +84,9 @@ for_each_sample(const struct ntk_interval_query *query, struct ntk_text *text,
         return ntk_fail_memory(error, "a query", query->features.columns * sizeof *work);
     for (size_t row = 0; row < query->features.rows; row++) {
         struct sample sample = evaluate(query, row, &w);
+        ntk_stopwatch_lap(query->watch, NTK_STAGE_COMPUTE);
         write(query, &sample, text);
+        ntk_stopwatch_lap(query->watch, NTK_STAGE_ENCODE);
     }
     free(work);
     return NTK_OK;

@@ -19,7 +19,9 @@
 #include "server/http.h"
 #include "server/jobs.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/registry.h"
+#include "server/routes.h"
 #include "server/tokens.h"
 #include "server/upload.h"
 #include "server/workers.h"
@@ -91,6 +93,23 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
     ntk_jobs_free(server->jobs);
     ntk_registry_free(server->registry);
     ntk_tokens_free(server->tokens);
+    ntk_metrics_free(server->metrics);
+}
+
+/* One set of series for each row of the route table. */
+static enum ntk_status create_metrics(struct ntk_metrics **out, struct ntk_error *error)
+{
+    size_t n = ntk_route_count();
+    struct ntk_metrics_route *routes = calloc(n, sizeof *routes);
+    if (!routes)
+        return ntk_fail_memory(error, "the metrics", n * sizeof *routes);
+    for (size_t i = 0; i < n; i++) {
+        const struct ntk_route *route = ntk_route_at(i);
+        routes[i] = (struct ntk_metrics_route){route->method, route->path, route->success};
+    }
+    enum ntk_status status = ntk_metrics_create(routes, n, out, error);
+    free(routes);
+    return status;
 }
 
 static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, unsigned *port,
@@ -108,6 +127,8 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
         status = ntk_jobs_create(config, server->registry, &server->jobs, error);
     if (!status)
         status = ntk_workers_create(WORKERS, &server->workers, error);
+    if (!status)
+        status = create_metrics(&server->metrics, error);
     if (!status)
         status = ntk_http_start(server, http, port, error);
     return status ? status : announce_port(config, *port, error);

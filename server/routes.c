@@ -38,6 +38,8 @@ static const struct ntk_route routes[] = {
      NULL, JSON, NULL, 200},
     {"GET", "/openapi.json", ntk_handle_openapi, NTK_BODY_NONE, 0, "this interface as OpenAPI 3.1",
      NULL, JSON, NULL, 200},
+    {"GET", "/metrics", ntk_handle_metrics, NTK_BODY_NONE, 0,
+     "traffic, jobs and statistical health for Prometheus", NULL, "text/plain", NULL, 200},
 };
 
 enum { N_ROUTES = sizeof routes / sizeof *routes };
@@ -77,6 +79,21 @@ const struct ntk_route *ntk_route_find(const char *method, const char *path,
                                  routes[i].method);
     }
     return NULL;
+}
+
+size_t ntk_route_count(void)
+{
+    return N_ROUTES;
+}
+
+const struct ntk_route *ntk_route_at(size_t index)
+{
+    return &routes[index];
+}
+
+size_t ntk_route_index(const struct ntk_route *route)
+{
+    return route ? (size_t)(route - routes) : N_ROUTES;
 }
 
 /* ---- OpenAPI -------------------------------------------------------------------------------- */

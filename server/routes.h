@@ -31,6 +31,11 @@ const struct ntk_route *ntk_route_find(const char *method, const char *path,
                                        char captures[][NTK_CAPTURE_SIZE], char *allowed,
                                        size_t size);
 
+/* The table's rows by index, 0 to ntk_route_count() - 1; the count itself is the index of NULL. */
+size_t ntk_route_count(void);
+const struct ntk_route *ntk_route_at(size_t index);
+size_t ntk_route_index(const struct ntk_route *route);
+
 /* OpenAPI 3.1 of the table. */
 json_t *ntk_routes_openapi(void);
 
@@ -38,6 +43,6 @@ json_t *ntk_routes_openapi(void);
 ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_get,
     ntk_handle_calibration_post, ntk_handle_calibration_list, ntk_handle_calibration_get,
     ntk_handle_version_get, ntk_handle_job_list, ntk_handle_job_get, ntk_handle_job_delete,
-    ntk_handle_health, ntk_handle_ready, ntk_handle_openapi;
+    ntk_handle_health, ntk_handle_ready, ntk_handle_openapi, ntk_handle_metrics;
 
 #endif
