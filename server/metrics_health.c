@@ -32,6 +32,8 @@ struct family {
 };
 
 static const struct family row_families[] = {
+    {"ntkuqd_nominal_level_ratio", "The label `level` as a number, to compare coverage with.",
+     offsetof(struct ntk_health_row, level)},
     {"ntkuqd_coverage_ratio", "Share of verified truths inside the issued intervals.",
      offsetof(struct ntk_health_row, coverage)},
     {"ntkuqd_coverage_lower_ratio", "Lower 95 % bound of the coverage.",

@@ -13,7 +13,7 @@
 
 #include "server/text.h"
 
-/* The bound on series: 9 families of rows, 1 of leads, 1 of versions, 1 of alarms. */
+/* The bound on series: 10 families of rows, 1 of leads, 1 of versions, 1 of alarms. */
 enum { NTK_HEALTH_ROWS_MOST = 2000 };
 
 /* A series of issued intervals at one level: those of one calibration, version, variable and lead
@@ -31,9 +31,10 @@ struct ntk_health_row {
                                        reference time recorded */
 };
 
-/* ntkuqd_coverage_ratio, _coverage_lower_ratio, _coverage_upper_ratio, _interval_width, _crps,
- * _adaptation_alpha_ratio, _level_in_use_ratio, _last_truth_timestamp_seconds,
- * _last_record_timestamp_seconds {calibration, version, variable, lead_time_hours, level} */
+/* ntkuqd_nominal_level_ratio, _coverage_ratio, _coverage_lower_ratio, _coverage_upper_ratio,
+ * _interval_width, _crps, _adaptation_alpha_ratio, _level_in_use_ratio,
+ * _last_truth_timestamp_seconds, _last_record_timestamp_seconds {calibration, version, variable,
+ * lead_time_hours, level} */
 size_t ntk_health_write_rows(const struct ntk_health_row *rows, size_t n, struct ntk_text *text);
 
 struct ntk_health_lead {
