@@ -5,6 +5,8 @@
 #include <check.h>
 
 Suite *ntk_suite_interval_options(void);
+Suite *ntk_suite_metrics(void);
+Suite *ntk_suite_metrics_text(void);
 Suite *ntk_suite_protocol(void);
 Suite *ntk_suite_service(void);
 Suite *ntk_suite_survival(void);
