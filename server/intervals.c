@@ -35,6 +35,7 @@ static enum ntk_handled answer_query(struct ntk_request *request)
     struct ntk_text text = {0};
     int replied, csv = !ntk_request_accepts(request, "application/json");
     if (csv && !ntk_request_accepts(request, "text/csv")) {
+        request->refusal = NTK_REFUSED_TYPE;
         ntk_reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
                           "Accept has neither application/json nor text/csv, one of them was "
                           "expected for this body");
@@ -58,6 +59,7 @@ static enum ntk_handled answer_query(struct ntk_request *request)
         ntk_reply_bytes(request, MHD_HTTP_OK, csv ? "text/csv" : "application/json", text.bytes,
                         text.size);
         name_answer(request, query.version);
+        ntk_metrics_add_query(request->server->metrics, query.watch, query.features.rows);
     }
     ntk_text_clear(&text);
     ntk_interval_query_clear(request, &query);
@@ -241,6 +243,7 @@ static int check_parameters(struct ntk_request *request)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if ((all[i].bodies & body) || !ntk_request_parameter(request, all[i].name))
             continue;
+        request->refusal = NTK_REFUSED_PARAMETER;
         ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
                           "query parameter '%s' has no meaning for this body, which %s",
                           all[i].name,
@@ -258,6 +261,7 @@ enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
                 ntk_request_has_type(request, "application/octet-stream") ||
                 ntk_request_has_type(request, "application/x-npy");
     if (!request->upload && !known) {
+        request->refusal = NTK_REFUSED_TYPE;
         const char *given = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
         ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                           "Content-Type is %.80s, one of %s was expected",
@@ -265,6 +269,7 @@ enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
         return NTK_HANDLED;
     }
     if (request->upload && !ntk_request_accepts(request, "application/x-netcdf")) {
+        request->refusal = NTK_REFUSED_TYPE;
         ntk_reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
                           "Accept lacks application/x-netcdf, a NetCDF body is answered with it");
         return NTK_HANDLED;

@@ -10,6 +10,8 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_interval_options());
     srunner_add_suite(runner, ntk_suite_inference());
     srunner_add_suite(runner, ntk_suite_survival());
+    srunner_add_suite(runner, ntk_suite_metrics_text());
+    srunner_add_suite(runner, ntk_suite_metrics());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -6,6 +6,8 @@
 
 Suite *ntk_suite_inference(void);
 Suite *ntk_suite_interval_options(void);
+Suite *ntk_suite_metrics(void);
+Suite *ntk_suite_metrics_text(void);
 Suite *ntk_suite_page(void);
 Suite *ntk_suite_protocol(void);
 Suite *ntk_suite_service(void);
