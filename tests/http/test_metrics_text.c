@@ -2,8 +2,10 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/metrics.h"
 #include "server/metrics_health.h"
@@ -185,6 +187,29 @@ START_TEST(an_alarm_without_a_level_and_one_that_is_off)
 }
 END_TEST
 
+/* What no calibration should be called is still read as it was meant. */
+START_TEST(promtool_reads_health_with_any_names)
+{
+    char path[] = "/tmp/ntk-metrics-XXXXXX", command[200];
+    struct ntk_text text = {0};
+    const struct ntk_health_row rows[] = {make_row("a\"}\n\\,{", 24), make_row("\xff\xc3(", 24),
+                                          make_row("\xe6\xb8\xa9", 24), make_row("", 1.5)};
+    const struct ntk_health_lead lead = {"a\"b", 1, 24, 0.5};
+    const struct ntk_health_alarm alarm = {"a", "spectrum", "", 1, 24, NAN, 1};
+    ntk_health_write_rows(rows, 4, &text);
+    ntk_health_write_leads(&lead, 1, &text);
+    ntk_health_write_alarms(&alarm, 1, &text);
+    int file = mkstemp(path);
+    ck_assert_int_eq(write(file, text.bytes, text.size), (ssize_t)text.size);
+    close(file);
+    snprintf(command, sizeof command, "promtool check metrics <%s", path);
+    int code = system(command);
+    unlink(path);
+    ck_assert_int_eq(code, 0);
+    ntk_text_clear(&text);
+}
+END_TEST
+
 /* ---- counters ------------------------------------------------------------------------------- */
 
 static const struct ntk_metrics_route two_routes[] = {{"GET", "/a", 200}, {"POST", "/b/{c}", 202}};
@@ -353,6 +378,7 @@ Suite *ntk_suite_metrics_text(void)
     tcase_add_test(tests, names_of_variables_cannot_break_out_of_their_label);
     tcase_add_test(tests, the_number_of_rows_is_bounded);
     tcase_add_test(tests, an_alarm_without_a_level_and_one_that_is_off);
+    tcase_add_test(tests, promtool_reads_health_with_any_names);
     tcase_add_test(tests, a_duration_is_in_every_bucket_from_its_own_on);
     tcase_add_test(tests, statuses_and_routes_that_nobody_planned_have_a_place);
     tcase_add_test(tests, a_refusal_counts_once_under_the_reason_that_was_given);
