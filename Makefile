@@ -129,7 +129,7 @@ $(B)/tests/test_cli:    $(call objects,tests/cli)    $(SUPPORT) $(CLI) $(NETCDF)
 $(B)/tests/test_http:   $(call objects,tests/http)   $(SUPPORT) $(SERVER) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(TESTS):
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_cli) $(LIBS_server) $(LIBS_io) $(LIBS_core)
 
 bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
 	$(B)/bench $(B)

@@ -16,6 +16,7 @@
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/settings.h"
+#include "server/trace.h"
 #include "server/workers.h"
 
 enum { WORKER_QUEUE = 64 };

@@ -272,6 +272,8 @@ static int act(enum ntk_config_action action, struct ntk_config *config,
         break;
     }
     check_all(config, problems);
+    if (action == NTK_CONFIG_CHECK)
+        ntk_config_check_state(config, problems);
     if ((code = report_problems(problems)))
         return code;
     if (action == NTK_CONFIG_CHECK) {
