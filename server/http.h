@@ -24,6 +24,7 @@ struct ntk_inference_stats;
 struct ntk_jobs;
 struct ntk_labels;
 struct ntk_ledger;
+struct ntk_ledger_health;
 struct ntk_polled;
 struct ntk_registry;
 struct ntk_live;
@@ -47,6 +48,7 @@ struct ntk_server {
     struct ntk_labels *labels;
     struct ntk_polled *polled;
     struct ntk_watch *watch;
+    struct ntk_ledger_health *ledger_health;
     struct ntk_jobs *jobs;
     struct ntk_inference_stats *inference_stats;
     struct ntk_workers *workers;

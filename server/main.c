@@ -21,6 +21,7 @@
 #include "server/jobs.h"
 #include "server/labels.h"
 #include "server/ledger.h"
+#include "server/ledger_health.h"
 #include "server/log.h"
 #include "server/polled.h"
 #include "server/registry.h"
@@ -99,6 +100,7 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
     else
         ntk_workers_free(server->workers);
     ntk_jobs_free(server->jobs);
+    ntk_ledger_health_free(server->ledger_health);
     ntk_watch_free(server->watch);
     ntk_polled_free(server->polled);
     ntk_ledger_free(server->ledger);
@@ -166,6 +168,11 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
         status = ntk_workers_create(WORKERS, &server->workers, error);
     if (!status)
         status = create_metrics(&server->metrics, error);
+    if (!status)
+        status =
+            ntk_ledger_health_create(server->ledger, server->watch, &server->ledger_health, error);
+    if (!status)
+        ntk_metrics_set_health(server->metrics, ntk_ledger_health_write, server->ledger_health);
     if (!status)
         status = ntk_http_start(server, http, port, error);
     return status ? status : announce_port(config, *port, error);
