@@ -8,6 +8,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_service());
     srunner_add_suite(runner, ntk_suite_interval_options());
     srunner_add_suite(runner, ntk_suite_inference());
+    srunner_add_suite(runner, ntk_suite_inference_refusals());
     srunner_add_suite(runner, ntk_suite_survival());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

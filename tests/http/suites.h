@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *ntk_suite_inference(void);
+Suite *ntk_suite_inference_refusals(void);
 Suite *ntk_suite_interval_options(void);
 Suite *ntk_suite_protocol(void);
 Suite *ntk_suite_service(void);
