@@ -333,7 +333,7 @@ START_TEST(every_datatype_of_an_input_gives_the_same_numbers)
             oip_add_binary(m, "levels", "[1]", "FP32", &level32,
                            4); /* 0.9 as a float is above 0.9 */
         }
-        oip_end(m);
+        oip_end_with(m, "\"parameters\":{\"family\":\"gaussian\"}"); /* tells levels apart */
         struct oip_answer answer = oip_infer(m);
         const double found[3] = {oip_value(&answer, "sigma", 0), oip_value(&answer, "lower", 0),
                                  oip_value(&answer, "upper", 0)};
