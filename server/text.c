@@ -7,7 +7,7 @@
 
 void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size)
 {
-    if (text->failed)
+    if (text->failed || size == 0)
         return;
     if (size > text->capacity - text->size) {
         size_t capacity = 2 * (text->size + size) + 1024;

@@ -6,6 +6,7 @@
 
 Suite *ntk_suite_access(void);
 Suite *ntk_suite_inference(void);
+Suite *ntk_suite_inference_refusals(void);
 Suite *ntk_suite_interval_options(void);
 Suite *ntk_suite_metrics(void);
 Suite *ntk_suite_metrics_text(void);
