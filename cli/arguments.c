@@ -235,12 +235,13 @@ enum {
     REPORT = NTK_COMMAND_REPORT,
     SIMULATE = NTK_COMMAND_SIMULATE,
     TRUTHS = NTK_COMMAND_TRUTHS,
-    ALL = FIT | APPLY | INSPECT | REPORT | SIMULATE | TRUTHS
+    COVERAGE = NTK_COMMAND_COVERAGE,
+    ALL = FIT | APPLY | INSPECT | REPORT | SIMULATE | TRUTHS | COVERAGE
 };
 
 static const struct option options[] = {
-    {"-o", FIT | APPLY | SIMULATE | TRUTHS, "FILE", "what to write; appears whole or not at all",
-     parse_output},
+    {"-o", FIT | APPLY | SIMULATE | TRUTHS | COVERAGE, "FILE",
+     "what to write; appears whole or not at all", parse_output},
     {"--rows", APPLY, "FILE", "write what was issued as rows too, for the daemon", parse_rows},
     {"--html", REPORT, "FILE", "write the report as a page with figures too", parse_output},
     {"--plot", INSPECT, "FILE", "draw a calibration as an SVG figure too", parse_output},
@@ -311,6 +312,8 @@ static const struct {
      NTK_COMMAND_SIMULATE, 0, 0, 1},
     {"truths", "-o ROWS.safetensors [options] ARCHIVE.nc...",
      "write what verified in archives as rows, for the daemon", NTK_COMMAND_TRUTHS, 1, SIZE_MAX, 1},
+    {"coverage", "-o OUT.nc [options] INPUT.covjson", "turn a CoverageJSON document into NetCDF",
+     NTK_COMMAND_COVERAGE, 1, 1, 1},
 };
 
 enum {
@@ -380,14 +383,15 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
     size_t c = 0;
     if (argc < 2)
         return ntk_fail(error, NTK_USAGE,
-                        "a command was expected: fit, apply, report, inspect, simulate or truths; "
-                        "see ntkuq --help");
+                        "a command was expected: fit, apply, report, inspect, simulate, truths or "
+                        "coverage; see ntkuq --help");
     while (c < N_COMMANDS && strcmp(commands[c].name, argv[1]))
         c++;
     if (c == N_COMMANDS)
         return ntk_fail(
             error, NTK_USAGE,
-            "'%s' is not a command; fit, apply, report, inspect, simulate or truths was expected",
+            "'%s' is not a command; fit, apply, report, inspect, simulate, truths or coverage was "
+            "expected",
             argv[1]);
     made.command = commands[c].command;
     enum ntk_status status = parse_options(argc, argv, &made, error);

@@ -16,6 +16,7 @@ enum ntk_command {
     NTK_COMMAND_REPORT = 8,
     NTK_COMMAND_SIMULATE = 16,
     NTK_COMMAND_TRUTHS = 32,
+    NTK_COMMAND_COVERAGE = 64,
 };
 
 /* What to do with values that are not finite; nothing is ever replaced by a number. */

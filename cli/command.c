@@ -82,6 +82,9 @@ static int work(void *argument)
     case NTK_COMMAND_TRUTHS:
         status = ntk_truths_command(context, &error);
         break;
+    case NTK_COMMAND_COVERAGE:
+        status = ntk_coverage_command(context, &error);
+        break;
     }
     ntk_progress_clear(context->progress);
     if (status)

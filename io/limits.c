@@ -13,6 +13,7 @@
     X(variables, 256, "forecast variables of one archive or calibration")                          \
     X(artifact_bytes, (size_t)4 << 30, "bytes of a calibration file")                              \
     X(rows_bytes, (size_t)4 << 30, "bytes of a rows file")                                         \
+    X(coverage_bytes, (size_t)1 << 30, "bytes of a CoverageJSON document")                         \
     X(scores, NTK_SCORES_KEPT,                                                                     \
       "conformal scores kept for a variable and lead; more are thinned upwards")                   \
     X(levels, 32, "levels of one query")                                                           \

@@ -15,6 +15,7 @@ struct ntk_limits {
     size_t variables;      /* of one archive or calibration */
     size_t artifact_bytes; /* of a calibration file */
     size_t rows_bytes;     /* of a rows file */
+    size_t coverage_bytes; /* of a CoverageJSON document */
     size_t scores;         /* kept a variable and lead; more are thinned, never downwards */
     size_t levels;         /* of one query */
     size_t query_samples;  /* rows of one interval query */

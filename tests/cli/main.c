@@ -11,6 +11,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_intervals());
     srunner_add_suite(runner, ntk_suite_report());
     srunner_add_suite(runner, ntk_suite_cli_rows());
+    srunner_add_suite(runner, ntk_suite_coverage());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
