@@ -6,6 +6,11 @@
 #define JSON     "application/json"
 #define NETCDF   "application/x-netcdf"
 #define PROBLEMS "application/problem+json"
+#define EDR_DATA "application/prs.coverage+json text/csv application/x-netcdf"
+
+/* What both queries of Environmental Data Retrieval take; z has no effect on fields without height.
+ */
+#define EDR_QUERY "datetime parameter-name quantile z crs f"
 
 static const struct ntk_route routes[] = {
     {"POST", "/v1/intervals", ntk_handle_intervals, NTK_BODY_QUERY, 0,
@@ -32,6 +37,27 @@ static const struct ntk_route routes[] = {
      NULL, JSON, NULL, 200},
     {"DELETE", "/v1/jobs/{id}", ntk_handle_job_delete, NTK_BODY_NONE, 1,
      "dismiss a job: one that runs is killed", NULL, JSON, NULL, 200},
+    {"GET", "/edr", ntk_handle_edr_landing, NTK_BODY_NONE, 0,
+     "OGC API - Environmental Data Retrieval of recorded intervals", NULL, JSON, NULL, 200},
+    {"GET", "/edr/conformance", ntk_handle_edr_conformance, NTK_BODY_NONE, 0, "conformance classes",
+     NULL, JSON, NULL, 200},
+    {"GET", "/edr/collections", ntk_handle_edr_collections, NTK_BODY_NONE, 0,
+     "calibrations with recorded fields", NULL, JSON, NULL, 200},
+    {"GET", "/edr/collections/{id}", ntk_handle_edr_collection, NTK_BODY_NONE, 0,
+     "extent, parameters and queries of a collection", NULL, JSON, NULL, 200},
+    {"GET", "/edr/collections/{id}/position", ntk_handle_edr_position, NTK_BODY_NONE, 0,
+     "the newest fields at a position", NULL, EDR_DATA, "coords " EDR_QUERY, 200},
+    {"GET", "/edr/collections/{id}/cube", ntk_handle_edr_cube, NTK_BODY_NONE, 0,
+     "the newest fields in a box", NULL, EDR_DATA, "bbox " EDR_QUERY, 200},
+    {"GET", "/edr/collections/{id}/instances", ntk_handle_edr_instances, NTK_BODY_NONE, 0,
+     "forecast reference times of a collection, newest first", NULL, JSON, "limit", 200},
+    {"GET", "/edr/collections/{id}/instances/{instance}", ntk_handle_edr_instance, NTK_BODY_NONE, 0,
+     "extent, parameters and queries of one forecast", NULL, JSON, NULL, 200},
+    {"GET", "/edr/collections/{id}/instances/{instance}/position", ntk_handle_edr_position,
+     NTK_BODY_NONE, 0, "one forecast's fields at a position", NULL, EDR_DATA, "coords " EDR_QUERY,
+     200},
+    {"GET", "/edr/collections/{id}/instances/{instance}/cube", ntk_handle_edr_cube, NTK_BODY_NONE,
+     0, "one forecast's fields in a box", NULL, EDR_DATA, "bbox " EDR_QUERY, 200},
     {"GET", "/healthz", ntk_handle_health, NTK_BODY_NONE, 0, "whether the daemon lives", NULL, JSON,
      NULL, 200},
     {"GET", "/readyz", ntk_handle_ready, NTK_BODY_NONE, 0, "whether the daemon takes requests",

@@ -40,4 +40,9 @@ ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_ge
     ntk_handle_version_get, ntk_handle_job_list, ntk_handle_job_get, ntk_handle_job_delete,
     ntk_handle_health, ntk_handle_ready, ntk_handle_openapi;
 
+/* OGC API - Environmental Data Retrieval. */
+ntk_handler ntk_handle_edr_landing, ntk_handle_edr_conformance, ntk_handle_edr_collections,
+    ntk_handle_edr_collection, ntk_handle_edr_instances, ntk_handle_edr_instance,
+    ntk_handle_edr_position, ntk_handle_edr_cube;
+
 #endif
