@@ -44,8 +44,8 @@ LIBS_core   := -llapacke -lopenblas -lm
 LIBS_io     := $(call pkg,libs,jansson libsodium)
 LIBS_netcdf := $(call pkg,libs,netcdf hdf5) -ludunits2
 LIBS_cli    := $(call pkg,libs,libseccomp)
-LIBS_server := $(call pkg,libs,libmicrohttpd sqlite3) -lpthread
-CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3)
+LIBS_server := $(call pkg,libs,libmicrohttpd sqlite3 gnutls libsystemd) -lpthread -lm
+CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd)
 
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 CORE    := $(B)/libcore.a
@@ -59,7 +59,7 @@ $(IO):     $(call objects,io)
 $(NETCDF): $(call objects,io/netcdf)
 $(CONFIG): $(call objects,config)
 $(CLI):    $(filter-out $(B)/cli/main.o,$(call objects,cli))
-$(SERVER): $(filter-out $(B)/server/main.o,$(call objects,server))
+$(SERVER): $(filter-out $(B)/server/main.o,$(call objects,server)) $(B)/server/page_files.o
 SUPPORT := $(B)/libsupport.a
 $(SUPPORT): $(call objects,tests/support)
 
@@ -82,6 +82,13 @@ $(B)/%.o: %.c | toolchain
 	@echo "  CC $(MODE) $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# The assembler takes the page's files into the program.
+$(B)/%.o: %.S | toolchain
+	@mkdir -p $(@D)
+	@echo "  AS $(MODE) $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(B)/server/page_files.o: $(wildcard server/web/*.* server/web/vendor/*.*)
+
 # ---- dependencies -----------------------------------------------------------------------------
 
 .PHONY: deps toolchain
@@ -89,7 +96,7 @@ deps:  ## install the Debian packages that are missing (asks nothing, needs root
 	deploy/install-deps.sh build test
 
 toolchain:
-	@pkg-config --exists jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 || \
+	@pkg-config --exists jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd || \
 	  { echo "libraries are missing: run 'make deps' (deploy/install-deps.sh)" >&2; exit 1; }
 
 # ---- demo and tests ---------------------------------------------------------------------------
@@ -137,7 +144,7 @@ $(B)/bench: $(call objects,tests/bench) $(SUPPORT) $(IO) $(CORE)
 # ---- housekeeping -----------------------------------------------------------------------------
 
 PREFIX ?= /usr/local
-.PHONY: install format clean help coverage fuzz
+.PHONY: install format clean help coverage fuzz vendor screenshots
 install: all  ## install programs and the systemd unit below PREFIX (/usr/local)
 	install -D -m 0755 $(B)/ntkuq $(DESTDIR)$(PREFIX)/bin/ntkuq
 	install -D -m 0755 $(B)/ntkuqd $(DESTDIR)$(PREFIX)/bin/ntkuqd
@@ -158,6 +165,13 @@ fuzzers: $(FUZZERS)
 $(B)/fuzz_%: $(B)/tests/fuzz/%.o $(CONFIG) $(IO) $(CORE)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_io) $(LIBS_core)
 
+vendor:  ## fetch again what server/web/vendor holds (needs npm)
+	deploy/vendor.sh
+
+screenshots: all  ## pictures of the page for docs/, through a real daemon; DATA=archive.nc
+	deploy/install-deps.sh test
+	tests/web/screenshots.py $(B) docs $(DATA)
+
 format:  ## lay out all sources with clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
@@ -165,7 +179,7 @@ clean:  ## remove everything built
 	rm -rf build
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  MODE=release|debug|asan|tsan|cov|fuzz   DATA=archive.nc   PREFIX=/usr/local"
 
 .SECONDARY:

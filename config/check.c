@@ -1,10 +1,13 @@
 #include "config/config.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "config/secret.h"
 
 int ntk_config_is_loopback(const char *address)
 {
@@ -15,30 +18,97 @@ int ntk_config_is_loopback(const char *address)
     return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-static void check_token(const struct ntk_config *config, struct ntk_config_problems *problems)
+static void check_secret(const char *option, const char *path, struct ntk_config_problems *problems)
 {
-    struct stat info;
-    if (!*config->token_file) {
-        if (!ntk_config_is_loopback(config->listen_address))
+    char *secret = NULL;
+    size_t size = 0;
+    struct ntk_error error;
+    if (ntk_secret_read(option, path, &secret, &size, &error))
+        ntk_config_problem(problems, "%s", error.text);
+    ntk_secret_free(secret, size);
+}
+
+static void check_tokens(const struct ntk_config *config, struct ntk_config_problems *problems)
+{
+    int loopback = ntk_config_is_loopback(config->listen_address);
+    if (*config->token_file)
+        check_secret("token_file", config->token_file, problems);
+    if (!*config->token_file && !loopback)
+        ntk_config_problem(problems,
+                           "listen_address: %s can be reached from other machines, a token_file "
+                           "was expected with it",
+                           config->listen_address);
+    if (!*config->token_file && config->query_tokens)
+        ntk_config_problem(problems, "query_tokens: on without a token_file, which has none");
+    if (*config->token_file && config->open_writes)
+        ntk_config_problem(problems,
+                           "open_writes: on beside a token_file, one of them was expected");
+}
+
+static void check_tls(const struct ntk_config *config, struct ntk_config_problems *problems)
+{
+    int certificate = *config->tls_certificate != 0, key = *config->tls_key != 0;
+    if (certificate != key)
+        ntk_config_problem(problems, "%s: is missing, it belongs to %s",
+                           certificate ? "tls_key" : "tls_certificate",
+                           certificate ? "tls_certificate" : "tls_key");
+    if (*config->tls_client_ca && !certificate)
+        ntk_config_problem(problems, "tls_certificate: is missing, tls_client_ca needs one");
+    if (key)
+        check_secret("tls_key", config->tls_key, problems);
+}
+
+/* What a browser sends as Origin: scheme and host, no path. */
+static int is_origin(const char *text, size_t length)
+{
+    size_t scheme = !strncmp(text, "https://", 8) ? 8 : !strncmp(text, "http://", 7) ? 7 : 0;
+    if (!scheme || scheme >= length)
+        return 0;
+    for (size_t i = scheme; i < length; i++) {
+        if (!isgraph((unsigned char)text[i]) || strchr("/?#@*\\\"", text[i]))
+            return 0;
+    }
+    return 1;
+}
+
+static void check_origins(const struct ntk_config *config, struct ntk_config_problems *problems)
+{
+    for (const char *at = config->cors_origins; *at;) {
+        size_t length = strcspn(at, ",");
+        if (!is_origin(at, length))
             ntk_config_problem(problems,
-                               "listen_address: %s can be reached from other machines, a "
-                               "token_file was expected with it",
-                               config->listen_address);
+                               "cors_origins: '%.*s' was found, an origin such as "
+                               "https://a.example was expected",
+                               (int)length, at);
+        at += length + (at[length] == ',');
+    }
+}
+
+/* Without making anything: the folder can be written, or else the nearest one above it. */
+static void check_state(const struct ntk_config *config, struct ntk_config_problems *problems)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    if (!*config->state_dir) {
+        ntk_config_problem(problems, "state_dir: is empty, a folder was expected");
         return;
     }
-    if (stat(config->token_file, &info))
-        ntk_config_problem(problems, "token_file: cannot read %s: %s", config->token_file,
+    snprintf(path, sizeof path, "%s", config->state_dir);
+    if (stat(path, &info) && errno == ENOENT) { /* only its last part may be missing */
+        size_t length = strlen(path);
+        while (length > 1 && path[length - 1] == '/')
+            path[--length] = 0;
+        char *slash = strrchr(path, '/');
+        snprintf(path, sizeof path, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+                 slash ? config->state_dir : ".");
+    }
+    if (stat(path, &info))
+        ntk_config_problem(problems, "state_dir: cannot make %s: %s", config->state_dir,
                            strerror(errno));
-    else if (!S_ISREG(info.st_mode))
-        ntk_config_problem(problems, "token_file: %s is not a regular file", config->token_file);
-    else if (info.st_mode & 027)
-        ntk_config_problem(problems,
-                           "token_file: %s has mode %04o, one that other users cannot read and "
-                           "the group cannot write was expected, such as 0600",
-                           config->token_file, (unsigned)info.st_mode & 07777);
-    else if (access(config->token_file, R_OK))
-        ntk_config_problem(problems, "token_file: cannot read %s: %s", config->token_file,
-                           strerror(errno));
+    else if (!S_ISDIR(info.st_mode))
+        ntk_config_problem(problems, "state_dir: %s is not a folder", path);
+    else if (access(path, R_OK | W_OK | X_OK))
+        ntk_config_problem(problems, "state_dir: cannot write in %s: %s", path, strerror(errno));
 }
 
 static void check_program(const struct ntk_config *config, struct ntk_config_problems *problems)
@@ -54,8 +124,9 @@ static void check_program(const struct ntk_config *config, struct ntk_config_pro
 
 void ntk_config_check(const struct ntk_config *config, struct ntk_config_problems *problems)
 {
-    if (!*config->state_dir)
-        ntk_config_problem(problems, "state_dir: is empty, a folder was expected");
-    check_token(config, problems);
+    check_state(config, problems);
+    check_tokens(config, problems);
+    check_tls(config, problems);
+    check_origins(config, problems);
     check_program(config, problems);
 }

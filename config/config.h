@@ -5,7 +5,7 @@
  * file, environment NTKUQD_<NAME>, flag --name. Every value of every source is checked, also one
  * that is overridden.
  *
- * A struct ntk_config is plain data, written once at start and read-only from then on.
+ * A struct ntk_config is plain data, written once and read-only from then on.
  */
 #ifndef NTK_CONFIG_CONFIG_H
 #define NTK_CONFIG_CONFIG_H
@@ -14,6 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+enum ntk_access_log {
+    NTK_ACCESS_LOG_OFF,
+    NTK_ACCESS_LOG_ERRORS, /* status 400 and above */
+    NTK_ACCESS_LOG_WRITES, /* these and all but GET and HEAD */
+    NTK_ACCESS_LOG_ALL
+};
 
 enum ntk_log_level { NTK_LOG_ERROR, NTK_LOG_WARNING, NTK_LOG_INFO, NTK_LOG_DEBUG };
 
@@ -25,6 +32,16 @@ struct ntk_config {
     char state_dir[PATH_MAX];
     char ntkuq_program[PATH_MAX];
     char token_file[PATH_MAX];
+    uint64_t open_writes;  /* 0 or 1 */
+    uint64_t query_tokens; /* 0 or 1 */
+    char tls_certificate[PATH_MAX];
+    char tls_key[PATH_MAX];
+    char tls_client_ca[PATH_MAX];
+    char cors_origins[1024];    /* "https://a.example,http://b.example:8080" */
+    uint64_t query_rate;        /* requests a second from one client; 0: no limit */
+    uint64_t heavy_rate;        /* requests a minute from one client; 0: no limit */
+    uint64_t query_concurrency; /* 0: no limit */
+    uint64_t heavy_concurrency;
     uint64_t threads; /* never 0 once loaded */
     uint64_t connection_limit;
     uint64_t connection_limit_per_address;
@@ -35,8 +52,11 @@ struct ntk_config {
     uint64_t job_timeout_s;
     uint64_t job_memory_bytes;
     uint64_t job_queue;
-    uint64_t sandbox;   /* 0 or 1 */
-    uint64_t log_level; /* enum ntk_log_level */
+    uint64_t retention_jobs_days, retention_records_days, retention_truths_days;
+    uint64_t retention_versions, retention_datasets_days; /* 0 keeps all */
+    uint64_t sandbox;                                     /* 0 or 1 */
+    uint64_t log_level;                                   /* enum ntk_log_level */
+    uint64_t access_log;                                  /* enum ntk_access_log */
 };
 
 /* What the command line asks for besides, or instead of, serving. */
@@ -62,9 +82,16 @@ struct ntk_config_problems {
 void ntk_config_load(int argc, char *const *argv, char *const *environment, struct ntk_config *out,
                      enum ntk_config_action *action, struct ntk_config_problems *problems);
 
-/* Looks at the machine: the token file's mode, the program, an address beyond loopback without a
- * token. Appends to *problems. */
+/* Looks at the machine and at options that do not go together: the mode of token and key file, the
+ * program, a state_dir that cannot be made or written, an address beyond loopback without a token.
+ * Appends to *problems. */
 void ntk_config_check(const struct ntk_config *config, struct ntk_config_problems *problems);
+
+/* Readies `fresh`, as loaded, for a daemon that runs with `running` and was started with `loaded`:
+ * an option that a running daemon cannot change keeps its running value, and a sentence about each
+ * whose loaded value differs is appended to *kept. */
+void ntk_config_keep_fixed(const struct ntk_config *loaded, const struct ntk_config *running,
+                           struct ntk_config *fresh, struct ntk_config_problems *kept);
 
 void ntk_config_problem(struct ntk_config_problems *problems, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

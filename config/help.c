@@ -50,7 +50,9 @@ static void print_cell(FILE *stream, const char *text)
 
 void ntk_config_print_table(FILE *stream)
 {
-    fputs("| option | environment | value | default | meaning |\n|---|---|---|---|---|\n", stream);
+    fputs("| option | environment | value | default | SIGHUP | meaning "
+          "|\n|---|---|---|---|---|---|\n",
+          stream);
     for (size_t i = 0; i < ntk_options_count; i++) {
         char expected[200], variable[80];
         ntk_option_expected(&ntk_options[i], expected, sizeof expected);
@@ -58,6 +60,7 @@ void ntk_config_print_table(FILE *stream)
         fprintf(stream, "| `%s` | `%s` |", ntk_options[i].name, variable);
         print_cell(stream, expected);
         print_cell(stream, shown_default(&ntk_options[i]));
+        print_cell(stream, ntk_options[i].change == NTK_OPTION_LIVE ? "taken" : "kept");
         print_cell(stream, ntk_options[i].meaning);
         fputs("\n", stream);
     }

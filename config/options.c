@@ -14,43 +14,97 @@
 
 const struct ntk_option ntk_options[] = {
     {FIELD(config), NTK_OPTION_PATH, PLACE(config), 0, 0, NULL, "", "none",
-     "JSON file with an object of these options; this one cannot be in it"},
+     "JSON file with an object of these options; this one cannot be in it", NTK_OPTION_FIXED},
     {FIELD(listen_address), NTK_OPTION_ADDRESS, PLACE(listen_address), 0, 0, NULL, "127.0.0.1",
-     NULL, "IPv4 or IPv6 address to listen on; beyond loopback a token_file is needed"},
+     NULL, "IPv4 or IPv6 address to listen on; beyond loopback a token_file is needed",
+     NTK_OPTION_FIXED},
     {FIELD(port), NTK_OPTION_INTEGER, PLACE(port), 0, 65535, NULL, "8734", NULL,
-     "TCP port; 0 takes any free one"},
+     "TCP port; 0 takes any free one", NTK_OPTION_FIXED},
     {FIELD(port_file), NTK_OPTION_PATH, PLACE(port_file), 0, 0, NULL, "", "none",
-     "file that receives the port once the daemon listens, for scripts"},
+     "file that receives the port once the daemon listens, for scripts", NTK_OPTION_FIXED},
     {FIELD(state_dir), NTK_OPTION_PATH, PLACE(state_dir), 0, 0, NULL, "/var/lib/ntkuqd", NULL,
-     "folder of datasets and calibrations; made if missing"},
+     "folder of datasets and calibrations; made if missing", NTK_OPTION_FIXED},
     {FIELD(ntkuq_program), NTK_OPTION_PATH, PLACE(ntkuq_program), 0, 0, NULL, "",
-     "the `ntkuq` beside `ntkuqd`", "program that parses files and fits, one process a job"},
+     "the `ntkuq` beside `ntkuqd`", "program that parses files and fits, one process a job",
+     NTK_OPTION_FIXED},
     {FIELD(token_file), NTK_OPTION_PATH, PLACE(token_file), 0, 0, NULL, "", "none",
-     "file with the bearer token that requests that write must carry, closed to other users"},
+     "file of bearer tokens, `[SCOPE[,SCOPE]] TOKEN` a line, closed to other users; requests that "
+     "write must carry one",
+     NTK_OPTION_LIVE},
+    {FIELD(open_writes), NTK_OPTION_CHOICE, PLACE(open_writes), 0, 0, "off|on", "off", NULL,
+     "whether requests that write are taken without a token; on loopback, where there is no "
+     "token_file",
+     NTK_OPTION_LIVE},
+    {FIELD(query_tokens), NTK_OPTION_CHOICE, PLACE(query_tokens), 0, 0, "off|on", "off", NULL,
+     "whether requests that read need a token too", NTK_OPTION_LIVE},
+    {FIELD(tls_certificate), NTK_OPTION_PATH, PLACE(tls_certificate), 0, 0, NULL, "", "none",
+     "PEM file with the certificate chain; with it only TLS 1.2 and 1.3 are spoken",
+     NTK_OPTION_LIVE},
+    {FIELD(tls_key), NTK_OPTION_PATH, PLACE(tls_key), 0, 0, NULL, "", "none",
+     "PEM file with its private key, closed to other users", NTK_OPTION_LIVE},
+    {FIELD(tls_client_ca), NTK_OPTION_PATH, PLACE(tls_client_ca), 0, 0, NULL, "", "none",
+     "PEM file of authorities; a client without a certificate from one of them is refused",
+     NTK_OPTION_LIVE},
+    {FIELD(cors_origins), NTK_OPTION_TEXT, PLACE(cors_origins), 0, 0, NULL, "", "none",
+     "origins whose pages may ask from a browser, separated by commas, as `https://a.example`",
+     NTK_OPTION_LIVE},
+    {FIELD(query_rate), NTK_OPTION_INTEGER, PLACE(query_rate), 0, 1000000, NULL, "0", NULL,
+     "queries a second from one client; more are refused with 429; 0 is no limit", NTK_OPTION_LIVE},
+    {FIELD(heavy_rate), NTK_OPTION_INTEGER, PLACE(heavy_rate), 0, 1000000, NULL, "0", NULL,
+     "uploads, NetCDF queries and fits a minute from one client; more are refused with 429; 0 is "
+     "no limit",
+     NTK_OPTION_LIVE},
+    {FIELD(query_concurrency), NTK_OPTION_INTEGER, PLACE(query_concurrency), 0, 1000000, NULL,
+     "256", NULL, "queries at once; more are refused with 503; 0 is no limit", NTK_OPTION_LIVE},
+    {FIELD(heavy_concurrency), NTK_OPTION_INTEGER, PLACE(heavy_concurrency), 0, 1000000, NULL, "16",
+     NULL,
+     "uploads, NetCDF queries and fits asked for at once; more are refused with 503; 0 is no limit",
+     NTK_OPTION_LIVE},
     {FIELD(threads), NTK_OPTION_INTEGER, PLACE(threads), 0, 256, NULL, "0", NULL,
-     "threads that answer requests; 0 is one for each processor"},
+     "threads that answer requests; 0 is one for each processor", NTK_OPTION_FIXED},
     {FIELD(connection_limit), NTK_OPTION_INTEGER, PLACE(connection_limit), 1, 1000000, NULL, "1024",
-     NULL, "connections at once"},
+     NULL, "connections at once", NTK_OPTION_FIXED},
     {FIELD(connection_limit_per_address), NTK_OPTION_INTEGER, PLACE(connection_limit_per_address),
-     0, 1000000, NULL, "0", NULL, "connections at once from one address; 0 is no limit"},
+     0, 1000000, NULL, "0", NULL, "connections at once from one address; 0 is no limit",
+     NTK_OPTION_FIXED},
     {FIELD(connection_timeout_s), NTK_OPTION_SECONDS, PLACE(connection_timeout_s), 1, 86400, NULL,
-     "30", NULL, "a connection that is silent for so long is closed"},
+     "30", NULL, "a connection that is silent for so long is closed", NTK_OPTION_FIXED},
     {FIELD(request_body_bytes), NTK_OPTION_BYTES, PLACE(request_body_bytes), 1024, 4 * GIB, NULL,
-     "64MiB", NULL, "largest body of a request that is held in memory"},
+     "64MiB", NULL, "largest body of a request that is held in memory", NTK_OPTION_LIVE},
     {FIELD(upload_bytes), NTK_OPTION_BYTES, PLACE(upload_bytes), 1024, 1024 * GIB, NULL, "8GiB",
-     NULL, "largest NetCDF body"},
+     NULL, "largest NetCDF body", NTK_OPTION_LIVE},
     {FIELD(query_timeout_s), NTK_OPTION_SECONDS, PLACE(query_timeout_s), 1, 86400, NULL, "300",
-     NULL, "longest work on one uploaded archive or NetCDF query"},
+     NULL, "longest work on one uploaded archive or NetCDF query", NTK_OPTION_FIXED},
     {FIELD(job_timeout_s), NTK_OPTION_SECONDS, PLACE(job_timeout_s), 1, 30 * 86400, NULL, "21600",
-     NULL, "longest run of a job"},
+     NULL, "longest run of a job", NTK_OPTION_FIXED},
     {FIELD(job_memory_bytes), NTK_OPTION_BYTES, PLACE(job_memory_bytes), 64 * MIB, 65536 * GIB,
-     NULL, "16GiB", NULL, "address space of a process that parses or fits"},
+     NULL, "16GiB", NULL, "address space of a process that parses or fits", NTK_OPTION_FIXED},
     {FIELD(job_queue), NTK_OPTION_INTEGER, PLACE(job_queue), 1, 10000, NULL, "16", NULL,
-     "jobs that may wait; more are refused with 503"},
+     "jobs that may wait; more are refused with 503", NTK_OPTION_FIXED},
+    {FIELD(retention_jobs_days), NTK_OPTION_INTEGER, PLACE(retention_jobs_days), 0, 100000, NULL,
+     "90", NULL, "jobs that ended longer ago are forgotten; 0 keeps all", NTK_OPTION_FIXED},
+    {FIELD(retention_records_days), NTK_OPTION_INTEGER, PLACE(retention_records_days), 0, 100000,
+     NULL, "0", NULL, "issued intervals of older reference times are forgotten; 0 keeps all",
+     NTK_OPTION_FIXED},
+    {FIELD(retention_truths_days), NTK_OPTION_INTEGER, PLACE(retention_truths_days), 0, 100000,
+     NULL, "0", NULL, "truths of older reference times are forgotten; 0 keeps all",
+     NTK_OPTION_FIXED},
+    {FIELD(retention_versions), NTK_OPTION_INTEGER, PLACE(retention_versions), 0, 100000, NULL, "0",
+     NULL,
+     "newest versions of a calibration that are kept; 0 keeps all, and labels and records keep "
+     "theirs",
+     NTK_OPTION_FIXED},
+    {FIELD(retention_datasets_days), NTK_OPTION_INTEGER, PLACE(retention_datasets_days), 0, 100000,
+     NULL, "0", NULL, "datasets uploaded longer ago are removed; 0 keeps all", NTK_OPTION_FIXED},
     {FIELD(sandbox), NTK_OPTION_CHOICE, PLACE(sandbox), 0, 0, "off|on", "on", NULL,
-     "whether files are parsed in the jail"},
+     "whether files are parsed in the jail", NTK_OPTION_FIXED},
     {FIELD(log_level), NTK_OPTION_CHOICE, PLACE(log_level), 0, 0, "error|warning|info|debug",
-     "info", NULL, "least important line that is logged"},
+     "info", NULL, "least important line that is logged", NTK_OPTION_LIVE},
+    {FIELD(access_log), NTK_OPTION_CHOICE, PLACE(access_log), 0, 0, "off|errors|writes|all",
+     "writes", NULL,
+     "requests that are logged, a line each: none, those refused or failed, also those that "
+     "write or query, all",
+     NTK_OPTION_LIVE},
 };
 const size_t ntk_options_count = sizeof ntk_options / sizeof *ntk_options;
 
@@ -96,6 +150,9 @@ void ntk_option_expected(const struct ntk_option *option, char *out, size_t size
         break;
     case NTK_OPTION_CHOICE:
         snprintf(out, size, "%s", option->choices);
+        break;
+    case NTK_OPTION_TEXT:
+        snprintf(out, size, "text of up to %zu bytes", option->size - 1);
         break;
     }
 }
@@ -180,6 +237,7 @@ enum ntk_status ntk_option_set(const struct ntk_option *option, const char *valu
     switch (option->type) {
     case NTK_OPTION_PATH:
     case NTK_OPTION_ADDRESS:
+    case NTK_OPTION_TEXT:
         done = set_text(option, value, field);
         break;
     case NTK_OPTION_INTEGER:
@@ -195,4 +253,35 @@ enum ntk_status ntk_option_set(const struct ntk_option *option, const char *valu
         return NTK_OK;
     ntk_option_expected(option, expected, sizeof expected);
     return ntk_fail(error, NTK_USAGE, "'%.80s' was found, %s was expected", value, expected);
+}
+
+static int is_same_value(const struct ntk_option *option, const void *a, const void *b)
+{
+    switch (option->type) {
+    case NTK_OPTION_PATH:
+    case NTK_OPTION_ADDRESS:
+    case NTK_OPTION_TEXT:
+        return !strcmp(a, b);
+    case NTK_OPTION_INTEGER:
+    case NTK_OPTION_SECONDS:
+    case NTK_OPTION_BYTES:
+    case NTK_OPTION_CHOICE:
+        break;
+    }
+    return *(const uint64_t *)a == *(const uint64_t *)b;
+}
+
+void ntk_config_keep_fixed(const struct ntk_config *loaded, const struct ntk_config *running,
+                           struct ntk_config *fresh, struct ntk_config_problems *kept)
+{
+    for (size_t i = 0; i < ntk_options_count; i++) {
+        const struct ntk_option *option = &ntk_options[i];
+        char *field = (char *)fresh + option->offset;
+        if (option->change == NTK_OPTION_LIVE)
+            continue;
+        if (!is_same_value(option, field, (const char *)loaded + option->offset))
+            ntk_config_problem(kept, "%s: changes with a restart only, the old value is kept",
+                               option->name);
+        memcpy(field, (const char *)running + option->offset, option->size);
+    }
 }

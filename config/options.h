@@ -12,7 +12,11 @@ enum ntk_option_type {
     NTK_OPTION_SECONDS,
     NTK_OPTION_BYTES,
     NTK_OPTION_CHOICE,
+    NTK_OPTION_TEXT,
 };
+
+/* Whether a running daemon takes a new value on SIGHUP. */
+enum ntk_option_change { NTK_OPTION_FIXED, NTK_OPTION_LIVE };
 
 struct ntk_option {
     const char *name;
@@ -23,6 +27,7 @@ struct ntk_option {
     const char *fallback; /* the built-in value, as text */
     const char *shown;    /* instead of `fallback` in help, or NULL */
     const char *meaning;
+    enum ntk_option_change change;
 };
 
 extern const struct ntk_option ntk_options[];

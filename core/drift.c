@@ -6,9 +6,12 @@
 #include "core/conformal.h"
 #include "core/guarantee.h"
 
-/* Parts of the largest bet that can lose no more than everything, in equal shares of the capital.
- */
-static const double bets[NTK_DRIFT_BETS] = {0.0625, 0.125, 0.25, 0.5};
+/* Parts f of the largest bet, which can lose everything, in equal shares of the capital. Too few
+ * misses win at most least / (1 - least) a record: they are worth larger bets. */
+static const double bets[2][NTK_DRIFT_BETS] = {
+    [NTK_DRIFT_TOO_MANY] = {0.0625, 0.125, 0.25, 0.5},
+    [NTK_DRIFT_TOO_FEW] = {0.125, 0.25, 0.5, 0.9},
+};
 
 /* Capital beyond this many times the threshold is not kept: the alarm goes off again after about as
  * many good records as it takes to come on. */
@@ -71,7 +74,7 @@ static double sum_capitals(const struct ntk_drift *state, int side)
     for (size_t s = 0; s < state->n_streams; s++) {
         for (size_t b = 0; b < NTK_DRIFT_BETS; b++) {
             double r = state->capital[side][s][b];
-            sum += (s == state->newest ? r : (r + 1) * (1 - bets[b])) / NTK_DRIFT_BETS;
+            sum += (s == state->newest ? r : (r + 1) * (1 - bets[side][b])) / NTK_DRIFT_BETS;
         }
     }
     return fmax(sum - (double)(state->n_streams - 1), 0);
@@ -82,7 +85,7 @@ static void settle(struct ntk_drift *state, const struct ntk_drift_options *opti
 {
     double gain = payoff(options, side, missed), *capital = state->capital[side][state->newest];
     for (size_t b = 0; b < NTK_DRIFT_BETS; b++)
-        capital[b] = fmin((capital[b] + 1) * (1 + bets[b] * gain), cap / options->delta);
+        capital[b] = fmin((capital[b] + 1) * (1 + bets[side][b] * gain), cap / options->delta);
     /* Two tests share what one may raise. */
     state->statistic[side] = sum_capitals(state, side) / (options->least > 0 ? 2 : 1);
     if (state->statistic[side] < 1 / options->delta)

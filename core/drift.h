@@ -7,10 +7,10 @@
  *   E[Y_t] <= most     (not too many misses)      and     E[Y_t] >= least     (not too few).
  *
  * Bets against them multiply a capital by e_t = 1 + f (Y_t - most) / most, or 1 + f (least - Y_t) /
- * (1 - least), whose expectation is at most 1 (Waudby-Smith and Ramdas 2024), for f = 1/16, 1/8,
- * 1/4 and 1/2, averaged. Shiryaev and Roberts' sum of the capitals begun at every record,
- * R <- (R + 1) e, is an e-detector (Shin, Ramdas and Rinaldo 2024): R less the number of records
- * has no upward trend, so that R >= 1 / delta takes at least 1 / delta records on average.
+ * (1 - least), whose expectation is at most 1 (Waudby-Smith and Ramdas 2024), for f = 1/16 to 1/2
+ * (many) or 1/8 to 9/10 (few), averaged. Shiryaev and Roberts' sum of the capitals begun at every
+ * record, R <- (R + 1) e, is an e-detector (Shin, Ramdas and Rinaldo 2024): R less the number of
+ * records has no upward trend, so that R >= 1 / delta takes at least 1 / delta records on average.
  *
  * Overlapping lead times: a truth comes `lead` after the issue, and a record may only be bet on
  * after another one whose truth was known by then. Records are dealt to as many streams as that
@@ -32,7 +32,7 @@
  * A statistic is of one series: m series looked at together raise alarms m times as often. What a
  * record misses may foretell the next misses within the lead time, but no farther: where a slow
  * weather regime does (autocorrelation 0.66 left after the lead time), runs of 1 / delta = 200 were
- * simulated as 180 to 200 records long; without such memory 250 to 450.
+ * simulated as 170 to 200 records long; without such memory 250 to 490.
  *
  * Power, delta = 0.001, level 0.9, `most` 0.1, `least` 0, single places: when 0.3 are missed the
  * alarm comes within 70 records (1 stream), 170 (4 streams) or 420 (16) in nine cases of ten,

@@ -41,3 +41,26 @@ double ntk_random_normal(struct ntk_random *random)
     double radius = sqrt(-2 * log(1 - ntk_random_uniform(random)));
     return radius * cos(2 * M_PI * ntk_random_uniform(random));
 }
+
+/* Gamma(a), a >= 1: d (1 + c z)^3 with d = a - 1/3, c = 1 / sqrt(9 d) for normal z is close to it.
+ */
+static double draw_gamma(struct ntk_random *random, double a)
+{
+    double d = a - 1.0 / 3, c = 1 / sqrt(9 * d);
+    for (;;) {
+        double z = ntk_random_normal(random), root = 1 + c * z, cube = root * root * root;
+        double u = 1 - ntk_random_uniform(random);
+        if (root > 0 && log(u) < z * z / 2 + d * (1 - cube + log(cube)))
+            return d * cube;
+    }
+}
+
+/* Below one, Gamma(a) is Gamma(a + 1) times u^(1/a). */
+double ntk_random_chi_square(struct ntk_random *random, double degrees)
+{
+    double a = degrees / 2;
+    if (a >= 1)
+        return 2 * draw_gamma(random, a);
+    double u = 1 - ntk_random_uniform(random);
+    return 2 * draw_gamma(random, a + 1) * pow(u, 1 / a);
+}

@@ -20,4 +20,7 @@ double ntk_random_uniform(struct ntk_random *random);
 /* Standard normal. */
 double ntk_random_normal(struct ntk_random *random);
 
+/* Chi-square with any degrees of freedom > 0, by rejection (Marsaglia and Tsang 2000). */
+double ntk_random_chi_square(struct ntk_random *random, double degrees);
+
 #endif

@@ -33,8 +33,25 @@ struct ntk_shift {
     int shifted;
 };
 
-/* coordinates: n x k along the kept directions, in time order; valid_time (n). NTK_BAD_DATA: fewer
- * than 8 samples, or a lead that does not know its components' effective numbers. */
+/* Samples below which nothing is said. */
+#define NTK_SHIFT_LEAST_SAMPLES 8
+
+/* NTK_BAD_DATA: fewer samples than that, or a lead that does not know its components' effective
+ * numbers. */
+enum ntk_status ntk_shift_check(const struct ntk_calibration_lead *lead, size_t n,
+                                struct ntk_error *error);
+
+/* How far the mean of n new coordinates along kept direction j is from the calibration set's. */
+struct ntk_shift_component {
+    double n_effective;    /* n'_j: independent samples the series is worth */
+    double shift_sd;       /* m_j, in standard deviations of the calibration set */
+    double standard_error; /* of shift_sd: sqrt(1 / n_j + 1 / n'_j), so that t_j is their ratio */
+};
+struct ntk_shift_component ntk_shift_component(const struct ntk_calibration_lead *lead, size_t j,
+                                               const double *series, size_t n);
+
+/* coordinates: n x k along the kept directions, in time order; valid_time (n). NTK_BAD_DATA:
+ * see ntk_shift_check. */
 enum ntk_status ntk_shift_test(const struct ntk_calibration_lead *lead, const double *coordinates,
                                const double *valid_time, size_t n, struct ntk_shift *out,
                                struct ntk_error *error);

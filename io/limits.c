@@ -17,7 +17,9 @@
     X(scores, NTK_SCORES_KEPT,                                                                     \
       "conformal scores kept for a variable and lead; more are thinned upwards")                   \
     X(levels, 32, "levels of one query")                                                           \
-    X(query_samples, 65536, "samples of one interval query")
+    X(query_samples, 65536, "samples of one interval query")                                       \
+    X(tensors, 2048, "inputs, or outputs, of one inference request")                               \
+    X(reply_bytes, (size_t)512 << 20, "bytes of the outputs of one inference request")
 
 const struct ntk_limits ntk_limits = {
 #define FIELD(name, value, meaning) .name = value,

@@ -19,6 +19,8 @@ struct ntk_limits {
     size_t scores;         /* kept a variable and lead; more are thinned, never downwards */
     size_t levels;         /* of one query */
     size_t query_samples;  /* rows of one interval query */
+    size_t tensors;        /* inputs, or outputs, of one inference request */
+    size_t reply_bytes;    /* of the outputs of one inference request */
 };
 
 extern const struct ntk_limits ntk_limits;

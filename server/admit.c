@@ -4,10 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/access.h"
+#include "server/cors.h"
 #include "server/guard.h"
 #include "server/request.h"
 #include "server/routes.h"
-#include "server/tokens.h"
 #include "server/upload.h"
 
 static void refuse_route(struct ntk_request *request, const char *method, const char *allowed)
@@ -21,14 +22,6 @@ static void refuse_route(struct ntk_request *request, const char *method, const 
     ntk_reply_problem(request, MHD_HTTP_METHOD_NOT_ALLOWED, "%s does not take %.20s, it takes %s",
                       request->path, method, allowed);
     ntk_reply_header(request, MHD_HTTP_HEADER_ALLOW, allowed);
-}
-
-static void refuse_token(struct ntk_request *request)
-{
-    ntk_reply_problem(request, MHD_HTTP_UNAUTHORIZED,
-                      "%s %s needs 'Authorization: Bearer' with a known token",
-                      request->route->method, request->path);
-    ntk_reply_header(request, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 }
 
 /* Whether one of the words of `list`, which are separated by spaces, is `word`. */
@@ -70,12 +63,34 @@ static int check_type(struct ntk_request *request)
     const char *found = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
     if (found)
         snprintf(type, sizeof type, "%.*s", (int)strcspn(found, "; \t"), found);
-    if (!known || is_listed(known, type, strlen(type)))
+    if (!known || is_listed(known, type, strlen(type)) || is_listed(known, "*/*", 3))
         return 1;
     ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                       "Content-Type is %.60s, one of these was expected: %s",
                       found ? found : "missing", known);
     return 0;
+}
+
+static void open_upload(struct ntk_request *request)
+{
+    struct ntk_error error = {""};
+    enum ntk_status status =
+        ntk_upload_create(request->server->config->state_dir, &request->upload, &error);
+    if (status)
+        ntk_reply_failure(request, status, &error);
+}
+
+static void refuse_message(struct ntk_request *request, const struct ntk_error *error)
+{
+    ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST, "%s", error->text);
+    ntk_reply_header(request, MHD_HTTP_HEADER_CONNECTION, "close");
+    request->untrusted = 1;
+}
+
+/* What goes to the disk is heavy, whatever its route costs otherwise. */
+static enum ntk_cost cost_of(const struct ntk_request *request)
+{
+    return ntk_request_is_streamed(request) ? NTK_COST_HEAVY : request->route->cost;
 }
 
 void ntk_admit(struct ntk_request *request, const char *method, const char *version)
@@ -84,27 +99,20 @@ void ntk_admit(struct ntk_request *request, const char *method, const char *vers
     struct ntk_guarded guarded = {0};
     char allowed[64];
     if (ntk_guard(request->connection, version, request->path, &guarded, &error)) {
-        ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST, "%s", error.text);
-        ntk_reply_header(request, MHD_HTTP_HEADER_CONNECTION, "close");
-        request->untrusted = 1;
+        refuse_message(request, &error);
         return;
     }
     request->route =
         ntk_route_find(method, request->path, request->captures, allowed, sizeof allowed);
-    if (!request->route)
-        refuse_route(request, method, allowed);
-    else if (request->route->write &&
-             !ntk_tokens_allow(request->server->tokens,
-                               ntk_request_header(request, MHD_HTTP_HEADER_AUTHORIZATION)))
-        refuse_token(request);
-    else if (!check_parameters(request) || !check_type(request))
+    if (!request->route) {
+        if (!ntk_cors_preflight(request, method, allowed))
+            refuse_route(request, method, allowed);
         return;
-    else if (guarded.has_length && guarded.length > ntk_request_body_limit(request))
-        ntk_request_refuse_size(request, guarded.length);
-    else if (ntk_request_is_streamed(request)) {
-        enum ntk_status status =
-            ntk_upload_create(request->server->config->state_dir, &request->upload, &error);
-        if (status)
-            ntk_reply_failure(request, status, &error);
     }
+    if (!ntk_access_check(request) || !check_parameters(request) || !check_type(request))
+        return;
+    if (guarded.has_length && guarded.length > ntk_request_body_limit(request))
+        ntk_request_refuse_size(request, guarded.length);
+    else if (ntk_access_enter(request, cost_of(request)) && ntk_request_is_streamed(request))
+        open_upload(request);
 }

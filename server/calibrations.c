@@ -10,6 +10,7 @@
 #include "server/datasets.h"
 #include "server/http.h"
 #include "server/jobs.h"
+#include "server/labels.h"
 #include "server/registry.h"
 #include "server/routes.h"
 
@@ -29,6 +30,7 @@ static void reply_version(struct ntk_request *request, const char *name, unsigne
     json_t *json = ntk_artifact_describe(version->calibration);
     json_object_set_new(json, "version", json_integer(version->number));
     json_object_set_new(json, "sha256", json_string(version->sha256));
+    json_object_set_new(json, "labels", ntk_labels_describe(request->server->labels, name));
     json_t *series = ntk_registry_describe_name(registry, name);
     if (number == 0)
         json_object_set(json, "versions", json_object_get(series, "versions"));
@@ -43,7 +45,15 @@ static void reply_version(struct ntk_request *request, const char *name, unsigne
 
 enum ntk_handled ntk_handle_calibration_list(struct ntk_request *request)
 {
-    ntk_reply_json(request, MHD_HTTP_OK, ntk_registry_describe(request->server->registry));
+    json_t *all = ntk_registry_describe(request->server->registry), *item;
+    size_t i;
+    json_array_foreach(json_object_get(all, "calibrations"), i, item)
+    {
+        json_object_set_new(item, "labels",
+                            ntk_labels_describe(request->server->labels,
+                                                json_string_value(json_object_get(item, "name"))));
+    }
+    ntk_reply_json(request, MHD_HTTP_OK, all);
     return NTK_HANDLED;
 }
 

@@ -61,12 +61,7 @@ static enum ntk_status inspect(const struct ntk_server *server, const char *path
         return status;
     json_t *description = NULL;
     if ((status = ntk_process_status(&result))) {
-        /* The client knows no path of ours: what it sent is "the archive". */
-        const char *rest = strstr(result.complaint, path);
-        if (rest == result.complaint)
-            ntk_fail(error, status, "the archive%s", rest + strlen(path));
-        else
-            ntk_fail(error, status, "%s", result.complaint);
+        ntk_process_complaint(&result, path, error);
     } else if (!(description = json_loads(result.output ? result.output : "", 0, NULL))) {
         status = ntk_fail(error, NTK_TRY_AGAIN, "ntkuq inspect printed no description");
     }

@@ -126,9 +126,10 @@ static enum ntk_status reply_values(struct ntk_request *request, const struct nt
     ntk_edr_answer_clear(plan, &answer);
     if (!status && format == NTK_EDR_NETCDF)
         status = reply_netcdf(request, &text, error);
-    else if (!status)
-        ntk_reply_bytes(request, MHD_HTTP_OK, ntk_edr_format_type(format), text.bytes, text.size);
-    free(text.bytes);
+    if (status || format == NTK_EDR_NETCDF)
+        free(text.bytes);
+    else
+        ntk_reply_owned(request, MHD_HTTP_OK, ntk_edr_format_type(format), text.bytes, text.size);
     return status;
 }
 
@@ -136,7 +137,7 @@ static enum ntk_status reply_plan(struct ntk_request *request, const struct ntk_
                                   enum ntk_edr_format format, struct ntk_error *error)
 {
     if (plan->n_values == 0) {
-        ntk_reply_bytes(request, MHD_HTTP_NO_CONTENT, ntk_edr_format_type(format), "", 0);
+        ntk_reply_empty(request, MHD_HTTP_NO_CONTENT);
         return NTK_OK;
     }
     if (plan->n_values > VALUES_MOST) {

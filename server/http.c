@@ -1,8 +1,5 @@
 #include "server/http.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +7,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/access.h"
+#include "server/access_log.h"
 #include "server/admit.h"
+#include "server/cors.h"
+#include "server/listen.h"
+#include "server/log.h"
 #include "server/request.h"
 #include "server/routes.h"
+#include "server/settings.h"
 #include "server/workers.h"
 
 enum { WORKER_QUEUE = 64 };
@@ -25,6 +28,7 @@ static enum MHD_Result queue_response(struct ntk_request *request)
         return MHD_NO;
     if (atomic_load(&request->server->draining))
         ntk_reply_header(request, MHD_HTTP_HEADER_CONNECTION, "close");
+    ntk_cors_mark(request);
     enum MHD_Result result =
         MHD_queue_response(request->connection, request->status, request->response);
     MHD_destroy_response(request->response);
@@ -52,6 +56,24 @@ static enum MHD_Result move_to_worker(struct ntk_request *request)
     return MHD_YES;
 }
 
+static struct ntk_request *begin(struct ntk_server *server, struct MHD_Connection *connection,
+                                 const char *path, const char *method)
+{
+    struct ntk_request *request = calloc(1, sizeof *request);
+    if (!request)
+        return NULL;
+    request->server = server;
+    request->connection = connection;
+    request->settings = ntk_live_acquire(server->live);
+    request->started_ns = ntk_request_now_ns();
+    snprintf(request->path, sizeof request->path, "%s", path);
+    snprintf(request->method, sizeof request->method, "%s", method);
+    ntk_trace_parse(ntk_request_header(request, "traceparent"), request->trace_id,
+                    request->span_id);
+    atomic_fetch_add(&server->active, 1);
+    return request;
+}
+
 /* libmicrohttpd calls this once with the headers, for each piece of the body, once at its end, and
  * again after a resumed connection. A good request is never answered on the first call: that would
  * cost the keep-alive. */
@@ -61,14 +83,9 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
 {
     struct ntk_request *request = *state;
     if (!request) {
-        request = calloc(1, sizeof *request);
+        request = *state = begin(user, connection, path, method);
         if (!request)
             return MHD_NO;
-        *state = request;
-        request->server = user;
-        request->connection = connection;
-        snprintf(request->path, sizeof request->path, "%s", path);
-        atomic_fetch_add(&request->server->active, 1);
         ntk_admit(request, method, version);
         return ntk_request_must_answer_at_once(request) ? queue_response(request) : MHD_YES;
     }
@@ -91,7 +108,10 @@ static void complete(void *user, struct MHD_Connection *connection, void **state
 {
     struct ntk_server *server = user;
     (void)connection, (void)reason;
+    atomic_fetch_add(&server->beats, 1);
     if (*state) {
+        ntk_access_leave(*state);
+        ntk_access_log(*state);
         ntk_request_free(*state);
         atomic_fetch_sub(&server->active, 1);
     }
@@ -134,85 +154,110 @@ static enum MHD_Result accept_unless_draining(void *user, const struct sockaddr 
     return atomic_load(&server->draining) ? MHD_NO : MHD_YES;
 }
 
+/* The settings of a TLS connection last as long as it does, for its certificate is theirs. */
+static void secure(struct ntk_server *server, struct MHD_Connection *connection,
+                   void **socket_context)
+{
+    struct ntk_error error = {""};
+    const union MHD_ConnectionInfo *session =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct ntk_settings *settings = ntk_live_acquire(server->live);
+    *socket_context = settings;
+    if (session && session->tls_session &&
+        !ntk_tls_begin(settings->tls, session->tls_session, &error))
+        return;
+    ntk_log(NTK_LOG_ERROR, "tls", "a connection is closed: %s",
+            *error.text ? error.text : "it has no TLS session");
+    if (info)
+        shutdown(info->connect_fd, SHUT_RDWR);
+}
+
+static void notice_connection(void *user, struct MHD_Connection *connection, void **socket_context,
+                              enum MHD_ConnectionNotificationCode code)
+{
+    struct ntk_server *server = user;
+    atomic_fetch_add(&server->beats, 1);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED && server->uses_tls) {
+        secure(server, connection, socket_context);
+    } else if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        ntk_settings_release(*socket_context);
+        *socket_context = NULL;
+    }
+}
+
 struct ntk_http {
     struct MHD_Daemon *daemon;
+    int listening; /* libmicrohttpd closes it */
     struct ntk_server *server;
 };
 
-static socklen_t make_address(const struct ntk_config *config, struct sockaddr_storage *out)
+static struct MHD_Daemon *start_daemon(struct ntk_server *server, int listening)
 {
-    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, config->listen_address, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons((uint16_t)config->port);
-        return sizeof *v4;
+    const struct ntk_config *config = server->config;
+    struct ntk_settings *settings = ntk_live_acquire(server->live);
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_END, 0, NULL},
+                                   {MHD_OPTION_END, 0, NULL},
+                                   {MHD_OPTION_END, 0, NULL},
+                                   {MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+    if (settings->tls) {
+        flags |= MHD_USE_TLS;
+        tls[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0,
+                                         (void *)ntk_tls_certificate(settings->tls)};
+        tls[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0,
+                                         (void *)ntk_tls_key(settings->tls)};
+        tls[2] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, NTK_TLS_PRIORITIES};
     }
-    inet_pton(AF_INET6, config->listen_address, &v6->sin6_addr);
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons((uint16_t)config->port);
-    return sizeof *v6;
-}
-
-/* A listening socket of our own, so that a failure has its reason. */
-static enum ntk_status listen_on(const struct ntk_config *config, int *out, unsigned *port,
-                                 struct ntk_error *error)
-{
-    struct sockaddr_storage address;
-    socklen_t length = make_address(config, &address);
-    const int on = 1;
-    int listening = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (listening >= 0)
-        setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (listening < 0 || bind(listening, (struct sockaddr *)&address, length) ||
-        listen(listening, SOMAXCONN) ||
-        getsockname(listening, (struct sockaddr *)&address, &length)) {
-        int reason = errno;
-        if (listening >= 0)
-            close(listening);
-        return ntk_fail(error, NTK_TRY_AGAIN, "cannot listen on %s port %llu: %s",
-                        config->listen_address, (unsigned long long)config->port, strerror(reason));
-    }
-    *port = ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
-                                               : ((struct sockaddr_in6 *)&address)->sin6_port);
-    *out = listening;
-    return NTK_OK;
+    server->uses_tls = settings->tls != NULL;
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        flags, 0, accept_unless_draining, server, handle, server, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_LISTEN_SOCKET, listening,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->threads, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)config->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)config->connection_limit_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)config->connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)262144,
+        MHD_OPTION_NOTIFY_COMPLETED, complete, server, MHD_OPTION_NOTIFY_CONNECTION,
+        notice_connection, server, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    ntk_settings_release(settings); /* libmicrohttpd has read certificate and key */
+    return daemon;
 }
 
 enum ntk_status ntk_http_start(struct ntk_server *server, struct ntk_http **out, unsigned *port,
                                struct ntk_error *error)
 {
-    const struct ntk_config *config = server->config;
     int listening = -1;
     unsigned taken = 0;
     struct ntk_http *http = calloc(1, sizeof *http);
     if (!http)
         return ntk_fail_memory(error, "the HTTP daemon", sizeof *http);
-    enum ntk_status status = listen_on(config, &listening, &taken, error);
+    enum ntk_status status = ntk_listen(server->config, &listening, &taken, error);
     if (status) {
         free(http);
         return status;
     }
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, accept_unless_draining, server,
-        handle, server, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
-        NULL, MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)config->threads, MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->connection_limit,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)config->connection_limit_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->connection_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)262144, MHD_OPTION_NOTIFY_COMPLETED, complete,
-        server, MHD_OPTION_END);
+    http->daemon = start_daemon(server, listening);
     if (!http->daemon) {
         close(listening);
         free(http);
         return ntk_fail(error, NTK_TRY_AGAIN, "cannot start the HTTP daemon with %llu threads",
-                        (unsigned long long)config->threads);
+                        (unsigned long long)server->config->threads);
     }
     http->server = server;
+    http->listening = listening;
     *out = http;
     *port = taken;
     return NTK_OK;
+}
+
+int ntk_http_lives(struct ntk_http *http, unsigned long *beats, unsigned timeout_ms)
+{
+    unsigned long now = atomic_load(&http->server->beats);
+    int moved = now != *beats;
+    *beats = now;
+    return moved || atomic_load(&http->server->draining) ||
+           ntk_listen_is_answered(http->listening, timeout_ms);
 }
 
 void ntk_http_stop(struct ntk_http *http, unsigned seconds)

@@ -11,34 +11,49 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
 
 #include "config/config.h"
 #include "core/status.h"
+#include "server/quota.h"
+#include "server/tokens.h"
 
+struct ntk_inference_stats;
 struct ntk_jobs;
 struct ntk_labels;
 struct ntk_ledger;
+struct ntk_polled;
 struct ntk_registry;
+struct ntk_live;
+struct ntk_quota;
 struct ntk_route;
+struct ntk_settings;
 struct ntk_store;
-struct ntk_tokens;
 struct ntk_upload;
+struct ntk_watch;
 struct ntk_workers;
 
 /* What all handlers share. Every member is set before the first request and stays until the last:
  * immutable but for what the members guard themselves. */
 struct ntk_server {
-    const struct ntk_config *config;
+    const struct ntk_config *config; /* as it was at the start; see request->settings */
+    struct ntk_live *live;
+    struct ntk_quota *quota;
     struct ntk_registry *registry;
     struct ntk_store *store;
     struct ntk_ledger *ledger;
     struct ntk_labels *labels;
+    struct ntk_polled *polled;
+    struct ntk_watch *watch;
     struct ntk_jobs *jobs;
-    struct ntk_tokens *tokens;
+    struct ntk_inference_stats *inference_stats;
     struct ntk_workers *workers;
+    int uses_tls;        /* set by ntk_http_start */
     atomic_int draining; /* no new connections; those that are open end with their reply */
     atomic_int stopping; /* what workers run is killed */
     atomic_long active;  /* requests begun and not yet completed */
+    atomic_ulong beats;  /* counts what the connection threads do: while it grows, they live */
 };
 
 enum { NTK_CAPTURES_MOST = 2, NTK_CAPTURE_SIZE = 80 };
@@ -47,7 +62,9 @@ enum { NTK_CAPTURES_MOST = 2, NTK_CAPTURE_SIZE = 80 };
 struct ntk_request {
     struct ntk_server *server;
     struct MHD_Connection *connection;
+    struct ntk_settings *settings; /* the configuration for this request; acquired */
     const struct ntk_route *route; /* NULL: refused */
+    char method[16];
     char path[512];
     char captures[NTK_CAPTURES_MOST][NTK_CAPTURE_SIZE]; /* of {name} in the route, in order */
     unsigned char *body; /* what was not streamed to disk; 16-byte aligned */
@@ -56,8 +73,13 @@ struct ntk_request {
     struct MHD_Response *response;
     unsigned status;
     int on_worker;
-    int untrusted;  /* the guard refused it: the connection must end */
-    size_t dropped; /* bytes read after a refusal */
+    unsigned long long queued_ns; /* when it was left to a worker, where that is counted */
+    int untrusted;                /* the guard refused it: the connection must end */
+    size_t dropped;               /* bytes read after a refusal */
+    enum ntk_cost cost;
+    uint64_t started_ns;            /* monotonic */
+    uint64_t bytes_in, bytes_out;   /* of the bodies; of a reply without a known size: 0 */
+    char trace_id[33], span_id[17]; /* of the client's traceparent, or "" */
 };
 
 enum ntk_handled { NTK_HANDLED, NTK_HANDLE_ON_WORKER };
@@ -72,8 +94,14 @@ void ntk_reply_json(struct ntk_request *request, unsigned status, json_t *json);
 void ntk_reply_bytes(struct ntk_request *request, unsigned status, const char *type,
                      const void *bytes, size_t size);
 
+/* Takes `bytes`, which are freed. */
+void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *type, void *bytes,
+                     size_t size);
+
 /* Sends an open regular file and closes it. */
 void ntk_reply_file(struct ntk_request *request, unsigned status, const char *type, int descriptor);
+
+void ntk_reply_empty(struct ntk_request *request, unsigned status);
 
 /* RFC 9457 problem+json with the `error` member of the Open Inference Protocol. */
 void ntk_reply_problem(struct ntk_request *request, unsigned status, const char *format, ...)
@@ -98,6 +126,14 @@ int ntk_request_has_type(const struct ntk_request *request, const char *type);
 /* Whether `type` is acceptable to the client: Accept is absent, or has it or its wildcard. */
 int ntk_request_accepts(const struct ntk_request *request, const char *type);
 
+/* Whether the request's token has `scope`, for what a route's own scope does not cover; replies 401
+ * or 403 and gives 0 when it has not. */
+int ntk_request_may(struct ntk_request *request, enum ntk_scope scope);
+
+/* The client's address, or NULL; the monotonic clock. */
+const struct sockaddr *ntk_request_client(const struct ntk_request *request);
+uint64_t ntk_request_now_ns(void);
+
 /* The body as a JSON object; replies and gives NULL when it is not one. */
 json_t *ntk_request_json(struct ntk_request *request);
 
@@ -108,6 +144,11 @@ struct ntk_http;
 /* Listens as configured; *port is the port taken. NTK_TRY_AGAIN when the address is in use. */
 enum ntk_status ntk_http_start(struct ntk_server *server, struct ntk_http **out, unsigned *port,
                                struct ntk_error *error);
+
+/* Whether the connection threads did something since *beats was taken, which is renewed, or, where
+ * all was quiet, whether a request to the daemon's own address is answered within timeout_ms. True
+ * while it stops. */
+int ntk_http_lives(struct ntk_http *http, unsigned long *beats, unsigned timeout_ms);
 
 /* Accepts nothing more, waits for running requests up to `seconds`, sets server->stopping, which
  * kills what workers run, ends the workers (server->workers) and closes. */

@@ -4,11 +4,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/interval.h"
 #include "io/json.h"
 #include "io/limits.h"
+#include "server/labels.h"
+#include "server/ledger.h"
+#include "server/when.h"
 
 void ntk_interval_query_clear(struct ntk_request *request, struct ntk_interval_query *query)
 {
@@ -20,6 +22,12 @@ void ntk_interval_query_clear(struct ntk_request *request, struct ntk_interval_q
     free(query->reference_time);
     ntk_registry_release(request->server->registry, query->version);
     *query = (struct ntk_interval_query){0};
+}
+
+int ntk_interval_query_adaptable(const struct ntk_interval_query *query)
+{
+    return query->options.family == NTK_FAMILY_CONFORMAL && query->options.confidence <= 0 &&
+           query->options.map_miss < 0;
 }
 
 /* ---- what answers --------------------------------------------------------------------------- */
@@ -74,14 +82,34 @@ static enum ntk_status parse_levels_json(const json_t *list, struct ntk_interval
     return status;
 }
 
-static enum ntk_status acquire(struct ntk_request *request, const char *name, json_int_t number,
-                               const struct ntk_version **out, struct ntk_error *error)
+/* The number of the version that is asked for: itself, that of a label, or 0 for the one that
+ * answers unasked: `stable` where there is one, else the latest. */
+static enum ntk_status choose_version(struct ntk_request *request, const char *name,
+                                      json_int_t number, const char *label, unsigned *out,
+                                      struct ntk_error *error)
 {
-    if (!name)
-        return ntk_fail(error, NTK_BAD_DATA, "calibration is missing, a name was expected");
+    struct ntk_labels *labels = request->server->labels;
     if (number < 0 || number > 999999999)
         return ntk_fail(error, NTK_NO_INPUT, "there is no version %lld", (long long)number);
-    return ntk_registry_acquire(request->server->registry, name, (unsigned)number, out, error);
+    if (number && label)
+        return ntk_fail(error, NTK_BAD_DATA, "both version and label were found, one was expected");
+    *out =
+        number ? (unsigned)number : ntk_labels_find(labels, name, label ? label : "stable", NULL);
+    if (label && *out == 0)
+        return ntk_fail(error, NTK_NO_INPUT, "calibration %.80s has no label '%.40s'", name, label);
+    return NTK_OK;
+}
+
+static enum ntk_status acquire(struct ntk_request *request, const char *name, json_int_t number,
+                               const char *label, const struct ntk_version **out,
+                               struct ntk_error *error)
+{
+    unsigned chosen = 0;
+    if (!name)
+        return ntk_fail(error, NTK_BAD_DATA, "calibration is missing, a name was expected");
+    enum ntk_status status = choose_version(request, name, number, label, &chosen, error);
+    return status ? status
+                  : ntk_registry_acquire(request->server->registry, name, chosen, out, error);
 }
 
 enum ntk_status ntk_interval_version_parse(struct ntk_request *request,
@@ -96,7 +124,8 @@ enum ntk_status ntk_interval_version_parse(struct ntk_request *request,
                         "version is '%.40s', a whole number from 1 was "
                         "expected",
                         version);
-    return acquire(request, ntk_request_parameter(request, "calibration"), number, out, error);
+    return acquire(request, ntk_request_parameter(request, "calibration"), number,
+                   ntk_request_parameter(request, "label"), out, error);
 }
 
 static enum ntk_status unknown_lead(const struct ntk_version *version, double hours,
@@ -136,6 +165,22 @@ static enum ntk_status unknown_variable(const struct ntk_interval_query *query, 
                     query->version->name, name, query->lead->lead_hours, *list ? list : "none");
 }
 
+/* Adaptation moves the level of plain conformal intervals, as of the newest forecast asked about.
+ */
+static double adapted_level(const struct ntk_interval_query *query,
+                            const struct ntk_query_variable *variable, double level)
+{
+    int64_t newest = query->reference_time ? INT64_MIN : INT64_MAX;
+    if (!ntk_interval_query_adaptable(query))
+        return level;
+    for (size_t i = 0; query->reference_time && i < query->features.rows; i++)
+        newest =
+            (int64_t)query->reference_time[i] > newest ? (int64_t)query->reference_time[i] : newest;
+    return ntk_ledger_level_in_use(query->ledger, query->version, variable->variable->name,
+                                   query->lead->lead_hours, level, newest,
+                                   variable->model->n_samples);
+}
+
 static void set_variable(const struct ntk_interval_query *query,
                          const struct ntk_calibration_variable *variable, size_t points,
                          struct ntk_query_variable *out)
@@ -148,8 +193,10 @@ static void set_variable(const struct ntk_interval_query *query,
     out->model = ntk_interval_model_for(variable, &told, &out->flags);
     out->flags |= out->model->n_samples == 0 ? NTK_FLAG_UNCALIBRATED : 0;
     out->standard = ntk_interval_standard_scale(out->model, query->options.family);
-    for (size_t l = 0; l < query->n_levels; l++)
-        ntk_interval_reaches(out->model, &query->options, query->levels[l], out->reach[l]);
+    for (size_t l = 0; l < query->n_levels; l++) {
+        out->level_in_use[l] = adapted_level(query, out, query->levels[l]);
+        ntk_interval_reaches(out->model, &query->options, out->level_in_use[l], out->reach[l]);
+    }
 }
 
 /* Without a forecast, every variable of the lead gets offsets. */
@@ -280,24 +327,13 @@ static enum ntk_status read_thresholds(const json_t *thresholds, struct ntk_inte
 
 /* ---- situation ------------------------------------------------------------------------------- */
 
-/* 2014-01-03T00:00:00Z, 2014-01-03T00:00Z or 2014-01-03: UTC. */
 static enum ntk_status parse_time(const char *text, double *out, struct ntk_error *error)
 {
-    static const char *const formats[] = {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"};
-    for (size_t f = 0; text && f < sizeof formats / sizeof *formats; f++) {
-        struct tm utc = {0};
-        const char *end = strptime(text, formats[f], &utc);
-        int day = utc.tm_mday;
-        if (end && !*end) {
-            *out = (double)timegm(&utc);
-            if (utc.tm_mday == day) /* 30 February is turned into March */
-                return NTK_OK;
-        }
-    }
-    return ntk_fail(error, NTK_BAD_DATA,
-                    "forecast_reference_time is '%.40s', a time such as 2014-01-03T06:00:00Z was "
-                    "expected",
-                    text ? text : "no text");
+    int64_t seconds;
+    enum ntk_status status = ntk_when_parse(text, "forecast_reference_time", &seconds, error);
+    if (!status)
+        *out = (double)seconds;
+    return status;
 }
 
 /* One time for all rows, or an array with one for each. */
@@ -320,22 +356,27 @@ static enum ntk_status read_times(const json_t *json, struct ntk_interval_query 
     return status;
 }
 
+static enum ntk_status check_covariates(const struct ntk_interval_query *query,
+                                        struct ntk_error *error)
+{
+    size_t expected = query->lead->predictors.n_covariates;
+    if (query->covariates.columns != expected || query->covariates.rows != query->features.rows)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "covariates have %zu rows and %zu columns, %zu and %zu were expected",
+                        query->covariates.rows, query->covariates.columns, query->features.rows,
+                        expected);
+    return ntk_body_check_finite(&query->covariates, "covariates", error);
+}
+
 static enum ntk_status read_covariates(const json_t *json, struct ntk_interval_query *query,
                                        struct ntk_error *error)
 {
-    size_t expected = query->lead->predictors.n_covariates;
     if (!json)
         return NTK_OK;
     if (!json_is_array(json))
         return ntk_fail(error, NTK_BAD_DATA, "covariates is not an array of rows");
     enum ntk_status status = ntk_body_json(json, "covariates", &query->covariates, error);
-    if (!status &&
-        (query->covariates.columns != expected || query->covariates.rows != query->features.rows))
-        status = ntk_fail(error, NTK_BAD_DATA,
-                          "covariates have %zu rows and %zu columns, %zu and %zu were expected",
-                          query->covariates.rows, query->covariates.columns, query->features.rows,
-                          expected);
-    return status ? status : ntk_body_check_finite(&query->covariates, "covariates", error);
+    return status ? status : check_covariates(query, error);
 }
 
 static enum ntk_status parse_family(const char *name, struct ntk_interval_options *options,
@@ -403,30 +444,27 @@ static enum ntk_status check_features(const struct ntk_interval_query *query,
 static enum ntk_status read_json(struct ntk_request *request, const json_t *body,
                                  struct ntk_interval_query *query, struct ntk_error *error)
 {
-    static const char *const allowed[] = {"calibration",
-                                          "version",
-                                          "lead_time_hours",
-                                          "features",
-                                          "forecast",
-                                          "levels",
-                                          "family",
-                                          "confidence",
-                                          "map_miss",
-                                          "forecast_reference_time",
-                                          "covariates",
-                                          "thresholds",
-                                          NULL};
+    static const char *const allowed[] = {
+        "calibration", "version",    "lead_time_hours", "features", "forecast",
+        "levels",      "family",     "confidence",      "map_miss", "forecast_reference_time",
+        "covariates",  "thresholds", "label",           "record",   NULL};
     if (ntk_json_unknown_key(body, "the query", allowed, error))
         return NTK_USAGE;
     const json_t *version = json_object_get(body, "version");
+    const json_t *label = json_object_get(body, "label");
+    const json_t *record = json_object_get(body, "record");
     const json_t *hours = json_object_get(body, "lead_time_hours");
     const json_t *features = json_object_get(body, "features");
     const json_t *forecast = json_object_get(body, "forecast");
     if (version && (!json_is_integer(version) || json_integer_value(version) < 1))
         return ntk_fail(error, NTK_BAD_DATA, "version is not a whole number from 1");
+    if (label && !json_is_string(label))
+        return ntk_fail(error, NTK_BAD_DATA, "label is not a string such as \"stable\"");
+    if (record && !json_is_boolean(record))
+        return ntk_fail(error, NTK_BAD_DATA, "record is neither true nor false");
     enum ntk_status status =
         acquire(request, json_string_value(json_object_get(body, "calibration")),
-                json_integer_value(version), &query->version, error);
+                json_integer_value(version), json_string_value(label), &query->version, error);
     if (status)
         return status;
     if (!json_is_number(hours))
@@ -438,6 +476,11 @@ static enum ntk_status read_json(struct ntk_request *request, const json_t *body
         (status = ntk_body_json(features, "features", &query->features, error)) ||
         (status = check_features(query, error)) || (status = read_options(body, query, error)))
         return status;
+    query->record = json_is_true(record);
+    if (query->record && (!forecast || !query->reference_time))
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "record is true but %s is missing: what is recorded can be verified later",
+                        forecast ? "forecast_reference_time" : "forecast");
     status = forecast ? read_forecasts(forecast, query, error) : take_offsets(query, error);
     return status ? status : read_thresholds(json_object_get(body, "thresholds"), query, error);
 }
@@ -530,7 +573,8 @@ static enum ntk_status read_binary(struct ntk_request *request, struct ntk_inter
 enum ntk_status ntk_interval_query_read(struct ntk_request *request, struct ntk_interval_query *out,
                                         int *replied, struct ntk_error *error)
 {
-    struct ntk_interval_query query = {.options = ntk_interval_defaults};
+    struct ntk_interval_query query = {.options = ntk_interval_defaults,
+                                       .ledger = request->server->ledger};
     enum ntk_status status = NTK_USAGE;
     *replied = 0;
     if (ntk_request_has_type(request, "application/json")) {
@@ -547,4 +591,72 @@ enum ntk_status ntk_interval_query_read(struct ntk_request *request, struct ntk_
     else
         *out = query;
     return status;
+}
+
+/* ---- from numbers read elsewhere ------------------------------------------------------------ */
+
+enum ntk_status ntk_interval_query_set_lead(struct ntk_interval_query *query, double hours,
+                                            struct ntk_error *error)
+{
+    return find_lead(query, hours, error);
+}
+
+enum ntk_status ntk_interval_query_add_level(struct ntk_interval_query *query, double level,
+                                             struct ntk_error *error)
+{
+    return add_level(level, query->levels, &query->n_levels, error);
+}
+
+enum ntk_status ntk_interval_query_check(struct ntk_interval_query *query, struct ntk_error *error)
+{
+    enum ntk_status status = check_features(query, error);
+    if (!status && query->n_levels == 0)
+        status = ntk_interval_levels_parse(NULL, query->levels, &query->n_levels, error);
+    if (!status)
+        status = ntk_interval_options_check(&query->options, error);
+    if (status || !query->covariates.values)
+        return status;
+    return check_covariates(query, error);
+}
+
+enum ntk_status ntk_interval_query_take_offsets(struct ntk_interval_query *query,
+                                                struct ntk_error *error)
+{
+    return take_offsets(query, error);
+}
+
+enum ntk_status ntk_interval_query_expect_forecasts(struct ntk_interval_query *query, size_t n,
+                                                    struct ntk_error *error)
+{
+    query->variables = calloc(n + 1, sizeof *query->variables);
+    return query->variables ? NTK_OK : ntk_fail_memory(error, "the forecast", n);
+}
+
+enum ntk_status ntk_interval_query_add_forecast(struct ntk_interval_query *query, const char *name,
+                                                size_t points, double *forecast,
+                                                struct ntk_error *error)
+{
+    const struct ntk_calibration_variable *variable =
+        ntk_calibration_find_variable(query->lead, name);
+    if (!variable)
+        return unknown_variable(query, name, error);
+    if (points != 1 && points != variable->points)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "forecast of %.60s has %zu values a sample, 1 or %zu were expected", name,
+                        points, variable->points);
+    struct ntk_query_variable *added = &query->variables[query->n_variables++];
+    set_variable(query, variable, points, added);
+    added->forecast = forecast;
+    return NTK_OK;
+}
+
+enum ntk_status ntk_interval_time_parse(const char *text, double *out, struct ntk_error *error)
+{
+    return parse_time(text, out, error);
+}
+
+enum ntk_status ntk_interval_family_parse(const char *name, struct ntk_interval_options *options,
+                                          struct ntk_error *error)
+{
+    return parse_family(name, options, error);
 }

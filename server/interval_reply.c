@@ -94,6 +94,19 @@ static void write_list(const struct ntk_interval_answer *answer, const char *nam
     ntk_text_append(text, "]");
 }
 
+/* Where adaptation moved a level. */
+static void write_levels_in_use(const struct ntk_interval_answer *answer, struct ntk_text *text)
+{
+    const struct ntk_interval_query *query = answer->query;
+    const double *used = answer->variable->level_in_use;
+    int moved = 0;
+    for (size_t l = 0; l < query->n_levels; l++)
+        moved |= used[l] != query->levels[l];
+    for (size_t l = 0; l < query->n_levels && moved; l++)
+        write_member(text, l ? "," : ",\"levels_in_use\":[", used[l]);
+    ntk_text_append(text, moved ? "]" : "");
+}
+
 static void write_variable(struct ntk_interval_answer *answer,
                            const struct ntk_query_variable *variable, struct ntk_text *text)
 {
@@ -106,6 +119,7 @@ static void write_variable(struct ntk_interval_answer *answer,
         ntk_text_append(text, ",\"bias\":");
         write_points(answer, 0, bias_at, text);
     }
+    write_levels_in_use(answer, text);
     write_list(answer, ",\"lower\":[", n_levels, lower_at, text);
     write_list(answer, ",\"upper\":[", n_levels, upper_at, text);
     if (variable->n_thresholds)
@@ -169,7 +183,15 @@ static void write_head(const struct ntk_interval_query *query, struct ntk_text *
     ntk_text_append(text, query->offsets ? ",\"offsets\":true" : ",\"offsets\":false");
     for (size_t l = 0; l < query->n_levels; l++)
         write_member(text, l ? "," : ",\"levels\":[", query->levels[l]);
-    ntk_text_append(text, "],\"samples\":[");
+    ntk_text_append(text, "]");
+    if (query->record) {
+        ntk_text_append(text, ",\"recorded\":{\"added\":");
+        ntk_text_append_size(text, query->recorded.added);
+        ntk_text_append(text, ",\"known\":");
+        ntk_text_append_size(text, query->recorded.known);
+        ntk_text_append(text, "}");
+    }
+    ntk_text_append(text, ",\"samples\":[");
 }
 
 static enum ntk_status finish(const struct ntk_text *text, struct ntk_error *error)

@@ -10,6 +10,7 @@
 #include "server/interval_query.h"
 #include "server/interval_reply.h"
 #include "server/process.h"
+#include "server/recording.h"
 #include "server/routes.h"
 #include "server/upload.h"
 
@@ -26,7 +27,8 @@ static void name_answer(struct ntk_request *request, const struct ntk_version *v
 
 /* ---- in memory ------------------------------------------------------------------------------ */
 
-static void answer_query(struct ntk_request *request)
+/* A query that records waits for the disk, which is no work for a connection thread. */
+static enum ntk_handled answer_query(struct ntk_request *request)
 {
     struct ntk_error error = {""};
     struct ntk_interval_query query = {0};
@@ -36,11 +38,17 @@ static void answer_query(struct ntk_request *request)
         ntk_reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
                           "Accept has neither application/json nor text/csv, one of them was "
                           "expected for this body");
-        return;
+        return NTK_HANDLED;
     }
     enum ntk_status status = ntk_interval_query_read(request, &query, &replied, &error);
     if (replied)
-        return;
+        return NTK_HANDLED;
+    if (!status && query.record && !request->on_worker) {
+        ntk_interval_query_clear(request, &query);
+        return NTK_HANDLE_ON_WORKER;
+    }
+    if (!status && query.record)
+        status = ntk_recording_query(request->server->ledger, &query, &query.recorded, &error);
     if (!status)
         status = csv ? ntk_interval_write_csv(&query, &text, &error)
                      : ntk_interval_write_json(&query, &text, &error);
@@ -53,23 +61,10 @@ static void answer_query(struct ntk_request *request)
     }
     ntk_text_clear(&text);
     ntk_interval_query_clear(request, &query);
+    return NTK_HANDLED;
 }
 
 /* ---- NetCDF --------------------------------------------------------------------------------- */
-
-/* A complaint as the client may read it: its own file has no path here. */
-static void complain(struct ntk_request *request, enum ntk_status status, const char *complaint,
-                     const char *path)
-{
-    struct ntk_error error;
-    const char *at = strstr(complaint, path);
-    if (at)
-        snprintf(error.text, sizeof error.text, "%.*sthe archive%s", (int)(at - complaint),
-                 complaint, at + strlen(path));
-    else
-        snprintf(error.text, sizeof error.text, "%s", complaint);
-    ntk_reply_failure(request, status == NTK_NO_INPUT ? NTK_BAD_DATA : status, &error);
-}
 
 static int compare_levels(const void *a, const void *b)
 {
@@ -98,7 +93,7 @@ static const char *parameter_or(struct ntk_request *request, const char *name, c
 
 /* Runs ntkuq apply from `input` into `output`; false when a refusal was replied. */
 static int apply(struct ntk_request *request, const struct ntk_version *version, const char *levels,
-                 const char *input, const char *output)
+                 const char *input, const char *output, const char *rows)
 {
     const struct ntk_config *config = request->server->config;
     char memory[24], deadline[24], calibration[PATH_MAX];
@@ -127,9 +122,11 @@ static int apply(struct ntk_request *request, const struct ntk_version *version,
                                      config->sandbox ? "on" : "off",
                                      "--map-miss",
                                      parameter_or(request, "map_miss", "off"),
-                                     "--",
-                                     calibration,
-                                     input,
+                                     rows ? "--rows" : "--",
+                                     rows ? rows : calibration,
+                                     rows ? "--" : input,
+                                     rows ? calibration : NULL,
+                                     rows ? input : NULL,
                                      NULL};
     struct ntk_process process = {.arguments = arguments,
                                   .timeout_seconds = config->query_timeout_s + 5,
@@ -139,8 +136,10 @@ static int apply(struct ntk_request *request, const struct ntk_version *version,
         ntk_reply_failure(request, status, &error);
         return 0;
     }
-    if ((status = ntk_process_status(&result)))
-        complain(request, status, result.complaint, input);
+    if ((status = ntk_process_status(&result))) {
+        ntk_process_complaint(&result, input, &error);
+        ntk_reply_failure(request, status == NTK_NO_INPUT ? NTK_BAD_DATA : status, &error);
+    }
     ntk_process_result_clear(&result);
     return !status;
 }
@@ -158,6 +157,31 @@ static void send_file(struct ntk_request *request, const struct ntk_version *ver
     name_answer(request, version);
 }
 
+/* Whether plain conformal intervals were asked for, which adaptation speaks of. */
+static int asks_plain(struct ntk_request *request)
+{
+    return !strcmp(parameter_or(request, "family", "conformal"), "conformal") &&
+           !strcmp(parameter_or(request, "confidence", "0"), "0") &&
+           !strcmp(parameter_or(request, "map_miss", "off"), "off");
+}
+
+/* Keeps what ntkuq apply issued; false when a refusal was replied. */
+static int record_rows(struct ntk_request *request, const struct ntk_version *version,
+                       const char *path)
+{
+    struct ntk_error error = {""};
+    struct ntk_rows *rows = NULL;
+    struct ntk_ledger_counts counts;
+    enum ntk_status status = ntk_rows_load(path, &rows, &error);
+    if (!status)
+        status = ntk_recording_rows(request->server->ledger, version, rows, asks_plain(request),
+                                    &counts, &error);
+    ntk_rows_free(rows);
+    if (status)
+        ntk_reply_failure(request, status, &error);
+    return !status;
+}
+
 /* The body becomes a file, ntkuq makes another, which is sent after its name is gone. */
 static void answer_archive(struct ntk_request *request)
 {
@@ -165,6 +189,8 @@ static void answer_archive(struct ntk_request *request)
     const struct ntk_version *version = NULL;
     double levels[NTK_QUERY_LEVELS_MOST];
     char sha256[NTK_SHA256_HEX], list[32 * NTK_QUERY_LEVELS_MOST], output[PATH_MAX] = "";
+    char rows[PATH_MAX + 8];
+    int records = strcmp(parameter_or(request, "record", "0"), "0") != 0;
     const char *input = NULL;
     size_t n = 0;
     enum ntk_status status = ntk_interval_version_parse(request, &version, &error);
@@ -177,9 +203,12 @@ static void answer_archive(struct ntk_request *request)
         ntk_reply_failure(request, status, &error);
     } else if (snprintf(output, sizeof output, "%s.out.nc", input) < (int)sizeof output) {
         print_levels(levels, n, list, sizeof list);
-        if (apply(request, version, list, input, output))
+        snprintf(rows, sizeof rows, "%s.rows", output);
+        if (apply(request, version, list, input, output, records ? rows : NULL) &&
+            (!records || record_rows(request, version, rows)))
             send_file(request, version, output);
         unlink(output);
+        unlink(rows);
     } else {
         ntk_reply_problem(request, MHD_HTTP_INTERNAL_SERVER_ERROR,
                           "the state folder's path is "
@@ -198,13 +227,15 @@ static int check_parameters(struct ntk_request *request)
         int bodies;
     } all[] = {{"calibration", BOTH},
                {"version", BOTH},
+               {"label", BOTH},
                {"levels", BOTH},
                {"family", BOTH},
                {"confidence", BOTH},
                {"map_miss", BOTH},
                {"lead_time_hours", BINARY},
                {"forecast_reference_time", BINARY},
-               {"missing", ARCHIVE}};
+               {"missing", ARCHIVE},
+               {"record", ARCHIVE}};
     int json = ntk_request_has_type(request, "application/json");
     int body = json ? 0 : request->upload ? ARCHIVE : BINARY;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -245,6 +276,6 @@ enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
     if (request->upload)
         answer_archive(request);
     else
-        answer_query(request);
+        return answer_query(request);
     return NTK_HANDLED;
 }

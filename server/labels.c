@@ -208,7 +208,7 @@ struct issued_check {
     struct ntk_error *error;
 };
 
-static void check_issued(void *user, const struct ntk_series *series,
+static void check_issued(void *user, struct ntk_series *series,
                          const struct ntk_adaptation *adaptation)
 {
     struct issued_check *check = user;

@@ -287,11 +287,26 @@ static const struct ntk_interval_model *model_of(const struct ntk_version *versi
         ntk_calibration_find_lead(version->calibration, record->lead_hours);
     const struct ntk_calibration_variable *variable =
         lead ? ntk_calibration_find_variable(lead, record->variable) : NULL;
-    if (!variable)
+    if (!variable || record->model == NTK_RECORD_UNKNOWN)
         return NULL;
     return record->model == NTK_RECORD_CHOSEN  ? &variable->model
            : record->model == NTK_RECORD_PLAIN ? &variable->plain
                                                : &variable->baselines[NTK_BASELINE_SIGMA];
+}
+
+/* The latitude bands of a record's places, or NULL: not known. */
+static int *make_bands(const struct ntk_version *version, const struct ntk_record *record)
+{
+    const struct ntk_places *places = &version->calibration->places;
+    int *bands = NULL;
+    if (!ntk_places_fit(places, record->points) ||
+        !(bands = malloc(record->points * sizeof *bands)))
+        return NULL;
+    for (size_t p = 0; p < record->points; p++) {
+        int band = (int)floor((90 + ntk_places_latitude(places, p)) / 10);
+        bands[p] = band < NTK_RECORD_BANDS ? band : NTK_RECORD_BANDS - 1; /* the pole */
+    }
+    return bands;
 }
 
 /* Looks for the truth of a record and keeps how it did. */
@@ -314,8 +329,10 @@ static enum ntk_status verify(struct changes *changes, int64_t id, const struct 
     if (!status) {
         ntk_registry_acquire(ledger->registry, record->calibration, record->version, &version,
                              NULL); /* without it: coverage alone */
-        ntk_record_verify(record, truth, version ? model_of(version, record) : NULL, NULL,
+        int *bands = version ? make_bands(version, record) : NULL;
+        ntk_record_verify(record, truth, version ? model_of(version, record) : NULL, bands,
                           &change->verified);
+        free(bands);
         ntk_registry_release(ledger->registry, version);
         if (change->verified.n_groups > 0) {
             changes->counts.verified++;
@@ -534,7 +551,7 @@ double ntk_ledger_level_in_use(struct ntk_ledger *ledger, const struct ntk_versi
 void ntk_ledger_each(struct ntk_ledger *ledger, ntk_series_show *show, void *user)
 {
     pthread_mutex_lock(&ledger->lock);
-    for (const struct ntk_series *series = ledger->first; series; series = series->next) {
+    for (struct ntk_series *series = ledger->first; series; series = series->next) {
         struct ntk_adaptation adaptation = adaptation_of(ledger, series->calibration);
         show(user, series, &adaptation);
     }

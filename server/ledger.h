@@ -57,7 +57,7 @@ double ntk_ledger_level_in_use(struct ntk_ledger *ledger, const struct ntk_versi
 
 /* Calls show() for every series, by calibration, version, variable and lead time, under the lock:
  * show() must be quick. */
-typedef void ntk_series_show(void *user, const struct ntk_series *series,
+typedef void ntk_series_show(void *user, struct ntk_series *series,
                              const struct ntk_adaptation *adaptation);
 void ntk_ledger_each(struct ntk_ledger *ledger, ntk_series_show *show, void *user);
 

@@ -17,14 +17,19 @@
 #include "config/config.h"
 #include "io/publish.h"
 #include "server/http.h"
+#include "server/inference_stats.h"
 #include "server/jobs.h"
 #include "server/labels.h"
 #include "server/ledger.h"
 #include "server/log.h"
+#include "server/polled.h"
 #include "server/registry.h"
+#include "server/notify.h"
+#include "server/reload.h"
+#include "server/settings.h"
 #include "server/store.h"
-#include "server/tokens.h"
 #include "server/upload.h"
+#include "server/watch.h"
 #include "server/workers.h"
 
 enum { WORKERS = 4, STOP_SECONDS = 10 };
@@ -92,11 +97,22 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
     else
         ntk_workers_free(server->workers);
     ntk_jobs_free(server->jobs);
+    ntk_watch_free(server->watch);
+    ntk_polled_free(server->polled);
     ntk_ledger_free(server->ledger);
     ntk_labels_free(server->labels);
     ntk_registry_free(server->registry);
     ntk_store_close(server->store);
-    ntk_tokens_free(server->tokens);
+    ntk_inference_stats_free(server->inference_stats);
+    ntk_quota_free(server->quota);
+    ntk_live_free(server->live);
+}
+
+static enum ntk_status load_settings(struct ntk_server *server, struct ntk_error *error)
+{
+    struct ntk_settings *settings = NULL;
+    enum ntk_status status = ntk_settings_create(server->config, &settings, error);
+    return status ? status : ntk_live_create(settings, &server->live, error);
 }
 
 static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, unsigned *port,
@@ -107,7 +123,9 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
     if (!status)
         ntk_upload_sweep(config->state_dir, "");
     if (!status)
-        status = ntk_tokens_load(config->token_file, &server->tokens, error);
+        status = load_settings(server, error);
+    if (!status)
+        status = ntk_quota_create(&server->quota, error);
     if (!status)
         status = ntk_registry_create(config->state_dir, report_broken, &server->registry, error);
     if (!status)
@@ -117,7 +135,14 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
     if (!status)
         status = ntk_labels_create(server->store, &server->labels, error);
     if (!status)
+        status = ntk_polled_create(&server->polled, error);
+    if (!status)
+        status = ntk_watch_create(config, server->store, server->registry, server->ledger,
+                                  server->labels, &server->watch, error);
+    if (!status)
         status = ntk_jobs_create(config, server->registry, &server->jobs, error);
+    if (!status)
+        status = ntk_inference_stats_create(&server->inference_stats, error);
     if (!status)
         status = ntk_workers_create(WORKERS, &server->workers, error);
     if (!status)
@@ -125,35 +150,65 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
     return status ? status : announce_port(config, *port, error);
 }
 
-static int serve(struct ntk_config *config)
+/* Until a signal to end; every SIGHUP on the way reads the configuration again. */
+static int wait_for_end(struct ntk_server *server, const sigset_t *signals,
+                        const struct ntk_config_source *source)
+{
+    for (int received = 0;;) {
+        sigwait(signals, &received);
+        if (received != SIGHUP)
+            return received;
+        ntk_notify_reloading();
+        ntk_reload(server, source);
+        ntk_notify_ready();
+    }
+}
+
+static void run(struct ntk_server *server, struct ntk_http *http, unsigned port,
+                const sigset_t *signals, const struct ntk_config_source *source)
+{
+    struct ntk_watchdog *watchdog = NULL;
+    struct ntk_error error = {""};
+    ntk_log(NTK_LOG_INFO, "start", "ntkuqd %s listens on %s port %u%s", NTK_VERSION,
+            server->config->listen_address, port, server->uses_tls ? " with TLS" : "");
+    if (ntk_watchdog_create(http, &watchdog, &error))
+        ntk_log(NTK_LOG_ERROR, "watchdog", "%s", error.text);
+    ntk_notify_ready();
+    int received = wait_for_end(server, signals, source);
+    ntk_log(NTK_LOG_INFO, "stop", "stopping after signal %d", received);
+    ntk_notify_stopping();
+    ntk_watchdog_free(watchdog);
+}
+
+static int exit_code(enum ntk_status status)
+{
+    return status == NTK_OK              ? EX_OK
+           : status == NTK_TRY_AGAIN     ? EX_TEMPFAIL
+           : status == NTK_CANNOT_CREATE ? EX_CANTCREAT
+                                         : EX_CONFIG;
+}
+
+static int serve(struct ntk_config *config, const struct ntk_config_source *source)
 {
     struct ntk_server server = {.config = config};
     struct ntk_http *http = NULL;
     struct ntk_error error = {""};
     unsigned port = 0;
-    int received = 0;
-    sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL); /* before any thread: all inherit it */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: all inherit it */
     enum ntk_status status = prepare_state(config, &error);
     if (!status)
         status = start(&server, &http, &port, &error);
-    if (status) {
+    if (status)
         ntk_log(NTK_LOG_ERROR, "start", "%s", error.text);
-    } else {
-        ntk_log(NTK_LOG_INFO, "start", "ntkuqd %s listens on %s port %u", NTK_VERSION,
-                config->listen_address, port);
-        sigwait(&ends, &received);
-        ntk_log(NTK_LOG_INFO, "stop", "stopping after signal %d", received);
-    }
+    else
+        run(&server, http, port, &signals, source);
     stop(&server, http);
-    if (!status)
-        return EX_OK;
-    return status == NTK_TRY_AGAIN       ? EX_TEMPFAIL
-           : status == NTK_CANNOT_CREATE ? EX_CANTCREAT
-                                         : EX_CONFIG;
+    return exit_code(status);
 }
 
 /* Prints all problems; the exit code, or 0 when there is none. */
@@ -166,8 +221,19 @@ static int report_problems(const struct ntk_config_problems *problems)
     return problems->configuration ? EX_CONFIG : EX_USAGE;
 }
 
+/* Also what the files hold that the configuration names. */
+static void check_all(const struct ntk_config *config, struct ntk_config_problems *problems)
+{
+    struct ntk_settings *settings = NULL;
+    struct ntk_error error = {""};
+    ntk_config_check(config, problems);
+    if (problems->n == 0 && ntk_settings_create(config, &settings, &error))
+        ntk_config_problem(problems, "%s", error.text);
+    ntk_settings_release(settings);
+}
+
 static int act(enum ntk_config_action action, struct ntk_config *config,
-               struct ntk_config_problems *problems)
+               const struct ntk_config_source *source, struct ntk_config_problems *problems)
 {
     int code;
     switch (action) {
@@ -184,19 +250,20 @@ static int act(enum ntk_config_action action, struct ntk_config *config,
     case NTK_CONFIG_SERVE:
         break;
     }
-    ntk_config_check(config, problems);
+    check_all(config, problems);
     if ((code = report_problems(problems)))
         return code;
     if (action == NTK_CONFIG_CHECK) {
         puts("the configuration is good");
         return EX_OK;
     }
-    return serve(config);
+    return serve(config, source);
 }
 
 int main(int argc, char **argv)
 {
-    static struct ntk_config config;
+    static struct ntk_config config, loaded;
+    const struct ntk_config_source source = {argc, argv, environ, &loaded};
     struct ntk_config_problems problems = {0};
     enum ntk_config_action action = NTK_CONFIG_SERVE;
     if (sodium_init() < 0) {
@@ -207,8 +274,9 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN);    /* a file that may not grow is an error of its write */
     openblas_set_num_threads(1); /* a query must not wait for another's BLAS threads */
     ntk_config_load(argc, argv, environ, &config, &action, &problems);
+    loaded = config;
     ntk_log_set_level((enum ntk_log_level)config.log_level);
-    int code = act(action, &config, &problems);
+    int code = act(action, &config, &source, &problems);
     ntk_config_problems_clear(&problems);
     return code;
 }

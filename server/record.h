@@ -18,7 +18,12 @@ enum {
 };
 
 /* Which of a variable's models answered. */
-enum ntk_record_model { NTK_RECORD_CHOSEN, NTK_RECORD_PLAIN, NTK_RECORD_PUBLISHED };
+enum ntk_record_model {
+    NTK_RECORD_CHOSEN,
+    NTK_RECORD_PLAIN,
+    NTK_RECORD_PUBLISHED,
+    NTK_RECORD_UNKNOWN /* not told: neither CRPS nor p-values */
+};
 
 struct ntk_record {
     char calibration[NTK_NAME_SIZE], variable[NTK_NAME_SIZE], units[NTK_NAME_SIZE];

@@ -268,6 +268,30 @@ void ntk_registry_release(struct ntk_registry *registry, const struct ntk_versio
     pthread_mutex_unlock(&registry->lock);
 }
 
+int ntk_registry_remove(struct ntk_registry *registry, const char *name, unsigned number)
+{
+    char path[PATH_MAX];
+    struct entry *gone = NULL;
+    pthread_mutex_lock(&registry->lock);
+    struct series *series = find_series(registry, name);
+    size_t i = 0;
+    while (series && i < series->n && series->entries[i]->version.number != number)
+        i++;
+    if (series && i + 1 < series->n && series->entries[i]->users == 0) {
+        gone = series->entries[i];
+        memmove(series->entries + i, series->entries + i + 1,
+                (series->n - i - 1) * sizeof(struct entry *));
+        series->n--;
+    }
+    pthread_mutex_unlock(&registry->lock);
+    if (!gone)
+        return 0;
+    snprintf(path, sizeof path, "%.3900s/%.80s/%u.safetensors", registry->folder, name, number);
+    unlink(path);
+    entry_free(gone);
+    return 1;
+}
+
 void ntk_registry_path(const struct ntk_registry *registry, const struct ntk_version *version,
                        char *out, size_t size)
 {

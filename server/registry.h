@@ -44,6 +44,10 @@ enum ntk_status ntk_registry_publish(struct ntk_registry *registry, const char *
                                      const char *temporary, unsigned *number,
                                      char sha256[NTK_SHA256_HEX], struct ntk_error *error);
 
+/* Takes a version that nobody uses out of service and removes its file; false when it is in use or
+ * the last one. */
+int ntk_registry_remove(struct ntk_registry *registry, const char *name, unsigned number);
+
 /* The path of a version's file, for programs that read it. */
 void ntk_registry_path(const struct ntk_registry *registry, const struct ntk_version *version,
                        char *out, size_t size);

@@ -2,12 +2,14 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* `type` may be NULL: there is no body. */
 static void take_response(struct ntk_request *request, unsigned status, const char *type,
-                          struct MHD_Response *response)
+                          size_t size, struct MHD_Response *response)
 {
     if (!response)
         return; /* the connection is closed */
@@ -15,7 +17,9 @@ static void take_response(struct ntk_request *request, unsigned status, const ch
         MHD_destroy_response(request->response);
     request->response = response;
     request->status = status;
-    ntk_reply_header(request, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    request->bytes_out = size;
+    if (type)
+        ntk_reply_header(request, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     ntk_reply_header(request, "X-Content-Type-Options", "nosniff");
 }
 
@@ -28,8 +32,24 @@ void ntk_reply_header(struct ntk_request *request, const char *name, const char 
 void ntk_reply_bytes(struct ntk_request *request, unsigned status, const char *type,
                      const void *bytes, size_t size)
 {
-    take_response(request, status, type,
+    take_response(request, status, type, size,
                   MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_MUST_COPY));
+}
+
+void ntk_reply_empty(struct ntk_request *request, unsigned status)
+{
+    take_response(request, status, NULL, 0,
+                  MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT));
+}
+
+void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *type, void *bytes,
+                     size_t size)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, bytes, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(bytes);
+    take_response(request, status, type, size, response);
 }
 
 static void reply_json_type(struct ntk_request *request, unsigned status, const char *type,
@@ -43,11 +63,12 @@ static void reply_json_type(struct ntk_request *request, unsigned status, const 
     json_decref(json);
     if (!text) {
         take_response(request, MHD_HTTP_SERVICE_UNAVAILABLE, "application/problem+json",
+                      sizeof no_memory - 1,
                       MHD_create_response_from_buffer(sizeof no_memory - 1, (void *)no_memory,
                                                       MHD_RESPMEM_PERSISTENT));
         return;
     }
-    take_response(request, status, type,
+    take_response(request, status, type, strlen(text),
                   MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE));
 }
 
@@ -67,7 +88,7 @@ void ntk_reply_file(struct ntk_request *request, unsigned status, const char *ty
         MHD_create_response_from_fd64((uint64_t)info.st_size, descriptor);
     if (!response)
         close(descriptor);
-    take_response(request, status, type, response);
+    take_response(request, status, type, (size_t)info.st_size, response);
 }
 
 static const char *title_of(unsigned status)

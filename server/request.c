@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "server/routes.h"
+#include "server/settings.h"
 #include "server/upload.h"
 
 enum {
@@ -25,6 +27,20 @@ const char *ntk_request_header(const struct ntk_request *request, const char *na
 const char *ntk_request_parameter(const struct ntk_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const struct sockaddr *ntk_request_client(const struct ntk_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info ? info->client_addr : NULL;
+}
+
+uint64_t ntk_request_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static int is_type(const char *value, size_t length, const char *type)
@@ -81,6 +97,7 @@ void ntk_request_free(struct ntk_request *request)
     if (request->response)
         MHD_destroy_response(request->response);
     ntk_upload_free(request->upload);
+    ntk_settings_release(request->settings);
     free(request->body);
     free(request);
 }
@@ -100,7 +117,7 @@ int ntk_request_is_streamed(const struct ntk_request *request)
 
 unsigned long long ntk_request_body_limit(const struct ntk_request *request)
 {
-    const struct ntk_config *config = request->server->config;
+    const struct ntk_config *config = &request->settings->config;
     if (request->route->body == NTK_BODY_NONE)
         return 0;
     return ntk_request_is_streamed(request) ? config->upload_bytes : config->request_body_bytes;
@@ -154,6 +171,7 @@ static void take_bytes(struct ntk_request *request, const char *bytes, size_t si
 
 enum MHD_Result ntk_request_take(struct ntk_request *request, const char *bytes, size_t size)
 {
+    request->bytes_in += size;
     if (!request->response)
         take_bytes(request, bytes, size);
     if (!request->response)

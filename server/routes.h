@@ -17,9 +17,11 @@ struct ntk_route {
     const char *method, *path; /* {name} captures one segment */
     ntk_handler *handler;
     enum ntk_body_kind body;
-    int write; /* needs a token when tokens are configured */
+    enum ntk_scope scope; /* NTK_SCOPE_QUERY is asked for only where query_tokens is on */
+    enum ntk_cost cost;   /* a body that goes to the disk is heavy in any case */
     const char *summary;
-    const char *request_types;  /* media types, separated by spaces; NULL: no body */
+    const char *request_types;  /* media types, separated by spaces; with the wildcard of all, also
+                                   none; NULL: no body */
     const char *response_types; /* of success */
     const char *parameters;     /* query parameters, separated by spaces; NULL: none */
     unsigned success;
@@ -38,7 +40,12 @@ json_t *ntk_routes_openapi(void);
 ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_get,
     ntk_handle_calibration_post, ntk_handle_calibration_list, ntk_handle_calibration_get,
     ntk_handle_version_get, ntk_handle_job_list, ntk_handle_job_get, ntk_handle_job_delete,
-    ntk_handle_health, ntk_handle_ready, ntk_handle_openapi;
+    ntk_handle_inference_server, ntk_handle_inference_live, ntk_handle_inference_ready,
+    ntk_handle_inference_model, ntk_handle_inference_model_ready, ntk_handle_inference_stats,
+    ntk_handle_infer, ntk_handle_truths, ntk_handle_label_put, ntk_handle_label_list,
+    ntk_handle_adaptation_put, ntk_handle_widths, ntk_handle_coverage, ntk_handle_adaptation,
+    ntk_handle_alarms, ntk_handle_issued, ntk_handle_health, ntk_handle_ready, ntk_handle_openapi,
+    ntk_handle_spectrum, ntk_handle_page, ntk_handle_page_file;
 
 /* OGC API - Environmental Data Retrieval. */
 ntk_handler ntk_handle_edr_landing, ntk_handle_edr_conformance, ntk_handle_edr_collections,

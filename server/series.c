@@ -28,10 +28,25 @@ static void entry_clear(struct ntk_entry *entry)
     free(entry->p);
 }
 
+/* Tests that have gone past entry i begin anew. */
+static void rewind_tests(struct ntk_series *series, size_t i)
+{
+    for (struct ntk_series_test *test = series->tests; test; test = test->next) {
+        if (test->folded > i) {
+            test->folded = 0;
+            ntk_drift_init(&test->state);
+        }
+    }
+}
+
 void ntk_series_free(struct ntk_series *series)
 {
     if (!series)
         return;
+    for (struct ntk_series_test *test = series->tests, *next; test; test = next) {
+        next = test->next;
+        free(test);
+    }
     for (size_t i = 0; i < series->n; i++)
         entry_clear(&series->entries[i]);
     free(series->entries);
@@ -66,6 +81,7 @@ int ntk_series_add(struct ntk_series *series, int64_t id, const struct ntk_recor
     memmove(series->entries + place + 1, series->entries + place,
             (series->n - place) * sizeof *series->entries);
     series->n++;
+    rewind_tests(series, place);
     series->entries[place] = (struct ntk_entry){.id = id,
                                                 .reference_time = record->reference_time,
                                                 .sigma = record->sigma,
@@ -103,6 +119,7 @@ int ntk_series_verify(struct ntk_series *series, int64_t id, const struct ntk_ve
         free(p);
         return 0;
     }
+    rewind_tests(series, i - 1);
     free(entry->groups);
     free(entry->p);
     entry->groups = groups;
@@ -231,17 +248,41 @@ void ntk_series_adapt(const struct ntk_series *series, double level, double gamm
     free(records);
 }
 
-void ntk_series_drift(const struct ntk_series *series, double level, struct ntk_drift *out)
+struct ntk_drift_options ntk_series_drift_options(const struct ntk_series *series, double level)
 {
     struct ntk_drift_options options = {.delta = NTK_SERIES_DELTA,
                                         .lead = 3600 * series->lead_hours};
     size_t n_effective = series->n_effective >= 1 ? (size_t)series->n_effective : 1;
     ntk_drift_bounds(n_effective, level, 0.95, &options.least, &options.most);
-    ntk_drift_init(out);
-    for (size_t i = 0; i < series->n; i++) {
-        const struct ntk_entry *entry = &series->entries[i];
+    return options;
+}
+
+static struct ntk_series_test *find_test(struct ntk_series *series, double level)
+{
+    struct ntk_series_test *test = series->tests;
+    while (test && test->level != level)
+        test = test->next;
+    if (test || !(test = malloc(sizeof *test)))
+        return test;
+    test->level = level;
+    test->folded = 0;
+    test->next = series->tests;
+    ntk_drift_init(&test->state);
+    return series->tests = test;
+}
+
+const struct ntk_drift *ntk_series_drift(struct ntk_series *series, double level)
+{
+    struct ntk_drift_options options = ntk_series_drift_options(series, level);
+    struct ntk_series_test *test = find_test(series, level);
+    size_t end = series->n;
+    while (end > 0 && series->entries[end - 1].n_p == 0)
+        end--; /* what is not verified yet is folded when it is */
+    for (; test && test->folded < end; test->folded++) {
+        const struct ntk_entry *entry = &series->entries[test->folded];
         if (entry->n_p > 0 && ntk_entry_level(entry, level) >= 0)
-            ntk_drift_step(out, &options, (double)entry->reference_time,
+            ntk_drift_step(&test->state, &options, (double)entry->reference_time,
                            ntk_adapt_miss(entry->p, entry->n_p, 1 - level));
     }
+    return test ? &test->state : NULL;
 }

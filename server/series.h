@@ -26,13 +26,22 @@ struct ntk_entry {
     double *p; /* owned */
 };
 
+/* The sequential test of one level, folded so far. */
+struct ntk_series_test {
+    double level;
+    size_t folded; /* entries, from the first */
+    struct ntk_drift state;
+    struct ntk_series_test *next;
+};
+
 struct ntk_series {
     char calibration[NTK_NAME_SIZE], variable[NTK_NAME_SIZE], units[NTK_NAME_SIZE];
     unsigned version;
     double lead_hours;
     double n_effective; /* independent calibration samples; 0: not known */
     size_t n, capacity;
-    struct ntk_entry *entries; /* ascending reference times */
+    struct ntk_entry *entries;     /* ascending reference times */
+    struct ntk_series_test *tests; /* owned */
     struct ntk_series *next;
 };
 
@@ -72,8 +81,11 @@ struct ntk_adapt_options ntk_series_adapt_options(double level, double gamma);
 void ntk_series_adapt(const struct ntk_series *series, double level, double gamma, int64_t time,
                       struct ntk_adapt *out);
 
-/* The sequential test of coverage at a level, with delta = NTK_SERIES_DELTA. */
+/* The sequential test of coverage at a level, with delta = NTK_SERIES_DELTA: its state after all
+ * verified records, and what it compares with. Goes on from where it was, or begins anew where a
+ * truth came late. NULL without memory. */
 #define NTK_SERIES_DELTA 1e-4
-void ntk_series_drift(const struct ntk_series *series, double level, struct ntk_drift *out);
+struct ntk_drift_options ntk_series_drift_options(const struct ntk_series *series, double level);
+const struct ntk_drift *ntk_series_drift(struct ntk_series *series, double level);
 
 #endif

@@ -116,7 +116,11 @@ enum ntk_status ntk_store_open(const char *state_dir, struct ntk_store **out,
     if (!store)
         return ntk_fail_memory(error, "the store", sizeof *store);
     pthread_mutex_init(&store->writing, NULL);
-    pthread_mutex_init(&store->reading, NULL);
+    pthread_mutexattr_t recursive; /* what takes a record may ask for its truth */
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&store->reading, &recursive);
+    pthread_mutexattr_destroy(&recursive);
     snprintf(path, sizeof path, "%.4000s/state.sqlite", state_dir);
     enum ntk_status status = open_connection(path, &store->writer, error);
     if (!status)

@@ -6,8 +6,9 @@
  *
  * What a call has stored survives kill -9 and a loss of power (write-ahead log, synchronous FULL).
  * Calls that write more than one thing stand between ntk_store_begin and ntk_store_commit. Safe
- * from any thread: a transaction holds the writer's lock; asking uses a connection of its own and
- * sees what was committed. NTK_CANNOT_CREATE: the disk refuses; NTK_BAD_DATA: the file is damaged.
+ * from any thread, also from what takes records: a transaction holds the writer's lock; asking uses
+ * a connection of its own and sees what was committed. NTK_CANNOT_CREATE: the disk refuses;
+ * NTK_BAD_DATA: the file is damaged.
  */
 #ifndef NTK_SERVER_STORE_H
 #define NTK_SERVER_STORE_H
@@ -69,8 +70,10 @@ enum ntk_status ntk_store_summaries(struct ntk_store *store, ntk_summary_take *t
 
 typedef enum ntk_status ntk_sample_take(void *user, const struct ntk_sample *sample,
                                         struct ntk_error *error);
-enum ntk_status ntk_store_samples(struct ntk_store *store, ntk_sample_take *take, void *user,
-                                  struct ntk_error *error);
+/* The newest `most` of a calibration version and lead time, newest first. */
+enum ntk_status ntk_store_samples(struct ntk_store *store, const char *calibration,
+                                  unsigned version, double lead_hours, size_t most,
+                                  ntk_sample_take *take, void *user, struct ntk_error *error);
 
 /* The truth of that key and scope; out->values is owned, NULL when nothing is known. Within the
  * transaction when `inside`. */

@@ -237,15 +237,18 @@ enum ntk_status ntk_store_summaries(struct ntk_store *store, ntk_summary_take *t
     return status;
 }
 
-enum ntk_status ntk_store_samples(struct ntk_store *store, ntk_sample_take *take, void *user,
-                                  struct ntk_error *error)
+enum ntk_status ntk_store_samples(struct ntk_store *store, const char *calibration,
+                                  unsigned version, double lead_hours, size_t most,
+                                  ntk_sample_take *take, void *user, struct ntk_error *error)
 {
     sqlite3_stmt *statement = NULL;
     int row = 0;
     pthread_mutex_lock(&store->reading);
     enum ntk_status status = ntk_sql_prepare(
         store->reader, &statement, error,
-        "SELECT * FROM sample ORDER BY calibration, version, lead_hours, reference_time", "");
+        "SELECT * FROM sample WHERE calibration = ?1 AND version = ?2 AND lead_hours = ?3"
+        " ORDER BY reference_time DESC LIMIT ?4",
+        "sidi", calibration, (int64_t)version, lead_hours, (int64_t)most);
     while (!status && (row = ntk_sql_step(store->reader, statement, error)) == 1) {
         struct ntk_sample sample = {.version = (unsigned)sqlite3_column_int(statement, 1),
                                     .lead_hours = sqlite3_column_double(statement, 2),

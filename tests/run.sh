@@ -15,9 +15,9 @@ export UBSAN_OPTIONS=print_stacktrace=1
 
 for mode in "$@"; do
     export NTK_BUILD="$PWD/build/$mode"
-    for program in build/"$mode"/tests/test_*; do
+    for program in build/"$mode"/tests/test_* tests/web/test_page.py; do
         [ -x "$program" ] || continue
-        case $program in *.*) continue ;; esac
+        case $program in build/*.*) continue ;; esac
         echo "== $program"
         started=$SECONDS
         timeout 1500 "$program" >"$log" 2>&1

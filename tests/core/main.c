@@ -16,6 +16,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_conformal());
     srunner_add_suite(runner, ntk_suite_adapt());
     srunner_add_suite(runner, ntk_suite_drift());
+    srunner_add_suite(runner, ntk_suite_monitor());
     srunner_add_suite(runner, ntk_suite_random());
     srunner_add_suite(runner, ntk_suite_bootstrap());
     srunner_add_suite(runner, ntk_suite_guarantee());

@@ -78,6 +78,31 @@ START_TEST(random_numbers_have_their_moments)
 }
 END_TEST
 
+/* Mean nu, variance 2 nu, and P(X <= nu) for two degrees 1 - exp(-1); both routes, below two
+ * degrees and from there on. */
+START_TEST(chi_square_numbers_have_their_moments)
+{
+    enum { N = 100000 };
+    static const double degrees[] = {0.3, 1, 1.9, 2, 7.5, 400};
+    struct ntk_random random;
+    ntk_random_init(&random, 21);
+    for (size_t r = 0; r < sizeof degrees / sizeof *degrees; r++) {
+        double nu = degrees[r], sum = 0, squares = 0, below = 0;
+        for (size_t i = 0; i < N; i++) {
+            double x = ntk_random_chi_square(&random, nu);
+            ck_assert(x >= 0);
+            sum += x / N;
+            squares += (x - nu) * (x - nu) / N;
+            below += x <= nu;
+        }
+        ck_assert_double_eq_tol(sum, nu, 5 * sqrt(2 * nu / N));
+        ck_assert_double_eq_tol(squares, 2 * nu, 5 * sqrt((8 * nu * nu + 48 * nu) / N));
+        if (nu == 2)
+            ck_assert_double_eq_tol(below / N, 1 - exp(-1), 0.008);
+    }
+}
+END_TEST
+
 Suite *ntk_suite_random(void)
 {
     Suite *suite = suite_create("random");
@@ -87,6 +112,7 @@ Suite *ntk_suite_random(void)
     tcase_add_test(tests, neighbouring_seeds_give_unrelated_streams);
     tcase_add_test(tests, uniform_numbers_fill_every_bin_alike);
     tcase_add_test(tests, random_numbers_have_their_moments);
+    tcase_add_test(tests, chi_square_numbers_have_their_moments);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -5,8 +5,10 @@
 int main(void)
 {
     SRunner *runner = srunner_create(ntk_suite_protocol());
+    srunner_add_suite(runner, ntk_suite_page());
     srunner_add_suite(runner, ntk_suite_service());
     srunner_add_suite(runner, ntk_suite_interval_options());
+    srunner_add_suite(runner, ntk_suite_inference());
     srunner_add_suite(runner, ntk_suite_survival());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

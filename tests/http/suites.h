@@ -4,7 +4,9 @@
 
 #include <check.h>
 
+Suite *ntk_suite_inference(void);
 Suite *ntk_suite_interval_options(void);
+Suite *ntk_suite_page(void);
 Suite *ntk_suite_protocol(void);
 Suite *ntk_suite_service(void);
 Suite *ntk_suite_survival(void);

@@ -37,6 +37,15 @@ void ntk_test_daemon_create(struct ntk_test_daemon *daemon)
     require(mkdtemp(daemon->folder) != NULL, "cannot make a folder in", "/tmp");
 }
 
+static int has_option(const char *const *list, const char *option)
+{
+    for (; list && *list; list++) {
+        if (!strcmp(*list, option))
+            return 1;
+    }
+    return 0;
+}
+
 void ntk_test_daemon_start(struct ntk_test_daemon *daemon, const char *const *extra)
 {
     char state[100], port_file[100], log[100], program[600];
@@ -47,6 +56,10 @@ void ntk_test_daemon_start(struct ntk_test_daemon *daemon, const char *const *ex
     snprintf(port_file, sizeof port_file, "%s/port", daemon->folder);
     snprintf(log, sizeof log, "%s/log", daemon->folder);
     snprintf(program, sizeof program, "%s", ntk_test_program("ntkuqd"));
+    if (!has_option(extra, "--token_file") && !has_option(extra, "--open_writes")) {
+        arguments[n++] = "--open_writes";
+        arguments[n++] = "on";
+    }
     while (extra && *extra)
         arguments[n++] = *extra++;
     unlink(port_file);
@@ -153,9 +166,9 @@ struct ntk_test_reply ntk_test_receive(int socket)
     char *text = receive_head(socket, &got);
     if (!text)
         return reply;
-    char *body = strstr(text, "\r\n\r\n") + 4, *length = strcasestr(text, "Content-Length:");
+    char *body = strstr(text, "\r\n\r\n") + 4, *length = strcasestr(text, "\nContent-Length:");
     reply.status = atoi(text + 9);
-    reply.size = length ? strtoul(length + 15, NULL, 10) : 0;
+    reply.size = length ? strtoul(length + 16, NULL, 10) : 0;
     reply.body = calloc(reply.size + 1, 1);
     size_t have = got - (size_t)(body - text);
     memcpy(reply.body, body, have < reply.size ? have : reply.size);

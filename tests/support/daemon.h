@@ -23,7 +23,8 @@ struct ntk_test_reply {
 const char *ntk_test_program(const char *name);
 
 /* Makes the folder; ntk_test_daemon_start may be called again after a stop, for a restart. `extra`
- * is a list of further arguments ending with NULL, or NULL. */
+ * is a list of further arguments ending with NULL, or NULL; where it names neither token_file nor
+ * open_writes, everyone may write. */
 void ntk_test_daemon_create(struct ntk_test_daemon *daemon);
 void ntk_test_daemon_start(struct ntk_test_daemon *daemon, const char *const *extra);
 
