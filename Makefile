@@ -126,10 +126,10 @@ $(B)/tests/test_io:     $(call objects,tests/io)     $(SUPPORT) $(CONFIG) $(IO) 
 $(B)/tests/test_netcdf: $(call objects,tests/netcdf) $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_jail:   $(call objects,tests/jail)   $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_cli:    $(call objects,tests/cli)    $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
-$(B)/tests/test_http:   $(call objects,tests/http)   $(SUPPORT) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+$(B)/tests/test_http:   $(call objects,tests/http)   $(SUPPORT) $(SERVER) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(TESTS):
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_cli) $(LIBS_server) $(LIBS_io) $(LIBS_core)
 
 bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
 	$(B)/bench $(B)

@@ -42,7 +42,7 @@ struct version_search {
     struct growing numbers;
 };
 
-static void show_version(void *user, const struct ntk_series *series,
+static void show_version(void *user, struct ntk_series *series,
                          const struct ntk_adaptation *adaptation)
 {
     struct version_search *search = user;
@@ -98,7 +98,7 @@ struct time_search {
     struct growing times;
 };
 
-static void show_times(void *user, const struct ntk_series *series,
+static void show_times(void *user, struct ntk_series *series,
                        const struct ntk_adaptation *adaptation)
 {
     struct time_search *search = user;
@@ -177,7 +177,7 @@ void ntk_edr_collection_close(struct ntk_edr_collection *collection)
     *collection = (struct ntk_edr_collection){0};
 }
 
-static void show_name(void *user, const struct ntk_series *series,
+static void show_name(void *user, struct ntk_series *series,
                       const struct ntk_adaptation *adaptation)
 {
     json_t *names = user;
@@ -222,7 +222,7 @@ static void take_field(struct field_search *search, const struct ntk_series *ser
     memcpy(field->levels, entry->levels, entry->n_levels * sizeof *field->levels);
 }
 
-static void show_fields(void *user, const struct ntk_series *series,
+static void show_fields(void *user, struct ntk_series *series,
                         const struct ntk_adaptation *adaptation)
 {
     struct field_search *search = user;

@@ -25,11 +25,11 @@ static struct base find_base(const struct ntk_request *request)
 {
     struct base base = {""};
     const char *host = ntk_request_header(request, MHD_HTTP_HEADER_HOST);
-    const char *scheme = ntk_request_header(request, "X-Forwarded-Proto");
+    const char *before = ntk_request_header(request, "X-Forwarded-Proto");
+    int is_https = request->server->uses_tls || (before && !strcmp(before, "https"));
     if (host && *host && strlen(host) < 256 &&
         !host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")])
-        snprintf(base.text, sizeof base.text, "%s://%s",
-                 scheme && !strcmp(scheme, "https") ? "https" : "http", host);
+        snprintf(base.text, sizeof base.text, "%s://%s", is_https ? "https" : "http", host);
     return base;
 }
 

@@ -67,15 +67,14 @@ static enum ntk_status check_crs(const char *given, struct ntk_error *error)
  * strtod would take too. */
 static int take_real(const char **text, double *out)
 {
-    char *end;
+    char digits[41] = "", *end;
     size_t length = strspn(*text, "+-.0123456789eE");
-    if (length == 0 || length > 40)
+    if (length >= sizeof digits)
         return 0;
-    *out = strtod(*text, &end);
-    if (end == *text || !isfinite(*out))
-        return 0;
-    *text = end;
-    return 1;
+    memcpy(digits, *text, length);
+    *out = strtod(digits, &end);
+    *text += end - digits;
+    return end > digits && isfinite(*out);
 }
 
 /* Exactly that many numbers separated by commas, and nothing else. */

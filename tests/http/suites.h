@@ -4,6 +4,8 @@
 
 #include <check.h>
 
+Suite *ntk_suite_edr(void);
+Suite *ntk_suite_edr_parts(void);
 Suite *ntk_suite_inference(void);
 Suite *ntk_suite_interval_options(void);
 Suite *ntk_suite_page(void);
