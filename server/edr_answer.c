@@ -21,23 +21,30 @@ static int is_named(const char *names, const char *name)
     return 0;
 }
 
+static int is_parameter(const struct ntk_edr_plan *plan, const char *name, size_t length)
+{
+    for (size_t p = 0; p < plan->n_parameters; p++) {
+        if (strlen(plan->parameters[p].name) == length &&
+            !strncmp(plan->parameters[p].name, name, length))
+            return 1;
+    }
+    return 0;
+}
+
 static enum ntk_status check_names(const char *names, const struct ntk_edr_plan *plan,
                                    struct ntk_error *error)
 {
-    while (*names) {
-        char name[NTK_NAME_SIZE + 16];
-        size_t length = strcspn(names, ","), p = 0;
-        snprintf(name, sizeof name, "%.*s", (int)length, names);
-        while (p < plan->n_parameters && strcmp(plan->parameters[p].name, name))
-            p++;
-        if (p == plan->n_parameters)
+    for (const char *name = names;; name++) {
+        size_t length = strcspn(name, ",");
+        if (!is_parameter(plan, name, length))
             return ntk_fail(error, NTK_USAGE,
-                            "parameter-name has '%.60s', which collection %.64s does not have at "
+                            "parameter-name has '%.*s', which collection %.64s does not have at "
                             "this reference time; its description lists parameter_names",
-                            name, plan->collection->name);
-        names += length + (names[length] == ',');
+                            length < 60 ? (int)length : 60, name, plan->collection->name);
+        name += length;
+        if (!*name)
+            return NTK_OK;
     }
-    return NTK_OK;
 }
 
 /* Without names all are meant; but who names quantiles means what has them, and a NetCDF file has
@@ -57,7 +64,7 @@ static enum ntk_status choose_parameters(const struct ntk_edr_query *query,
         const struct ntk_edr_parameter *parameter = &plan->parameters[p];
         if (names ? is_named(names, parameter->name)
                   : !parameter->is_forecast ||
-                        (query->n_wanted == 0 && query->format != NTK_EDR_NETCDF))
+                        (query->wanted.n == 0 && query->format != NTK_EDR_NETCDF))
             plan->parameters[kept++] = *parameter;
     }
     plan->n_parameters = kept;
@@ -115,7 +122,7 @@ static enum ntk_status choose_axes(const struct ntk_edr_query *query, struct ntk
     }
     for (size_t i = 0; i < instance->n_quantiles; i++) {
         double quantile = instance->quantiles[i];
-        if (ntk_edr_wants_quantile(query, quantile) && has_quantile(plan, quantile))
+        if (ntk_edr_wants_quantile(&query->wanted, quantile) && has_quantile(plan, quantile))
             plan->quantiles[plan->n_quantiles++] = quantile;
     }
     return NTK_OK;
@@ -130,13 +137,13 @@ static enum ntk_status choose_positions(const struct ntk_edr_query *query,
     struct ntk_edr_selection *s = &plan->places;
     struct ntk_edr_point found;
     size_t point;
-    s->rows = calloc(query->n_points, sizeof *s->rows);
-    s->y = ntk_matrix_create(1, query->n_points);
-    s->x = ntk_matrix_create(1, query->n_points);
+    s->rows = calloc(query->points.n, sizeof *s->rows);
+    s->y = ntk_matrix_create(1, query->points.n);
+    s->x = ntk_matrix_create(1, query->points.n);
     if (!s->rows || !s->y || !s->x)
-        return ntk_fail_memory(error, "the places", query->n_points * sizeof *s->y);
-    for (size_t i = 0; i < query->n_points; i++) {
-        if (!ntk_edr_nearest(plan->instance->places, query->points[i], &point, &found))
+        return ntk_fail_memory(error, "the places", query->points.n * sizeof *s->y);
+    for (size_t i = 0; i < query->points.n; i++) {
+        if (!ntk_edr_nearest(plan->instance->places, query->points.at[i], &point, &found))
             continue;
         s->rows[s->n_x] = point;
         s->y[s->n_x] = found.latitude;
@@ -151,7 +158,7 @@ static enum ntk_status choose_places(const struct ntk_edr_query *query, struct n
 {
     const struct ntk_places *places = plan->instance->places;
     plan->is_series = !query->is_cube || places->kind == NTK_PLACE_STATION;
-    plan->is_multi = query->is_multi || (query->is_cube && plan->is_series);
+    plan->is_multi = query->points.is_multi || (query->is_cube && plan->is_series);
     enum ntk_status status = query->is_cube
                                  ? ntk_edr_select(places, &query->box, &plan->places, error)
                                  : choose_positions(query, plan, error);

@@ -39,6 +39,19 @@ static enum ntk_status write_document(const struct ntk_coverage_document *docume
 
 /* ---- NetCDF, by ntkuq coverage --------------------------------------------------------------- */
 
+/* The sentence as the client may read it: paths are nobody's business. */
+static enum ntk_status explain(const struct ntk_process_result *result, const char *input,
+                               struct ntk_error *error)
+{
+    enum ntk_status status = ntk_process_status(result);
+    const char *at = strstr(result->complaint, input);
+    int before = at ? (int)(at - result->complaint) : (int)strlen(result->complaint);
+    return status ? ntk_fail(error, status == NTK_NO_INPUT ? NTK_CANNOT_CREATE : status,
+                             "the answer cannot be NetCDF: %.*s%s%s", before, result->complaint,
+                             at ? "the coverage" : "", at ? at + strlen(input) : "")
+                  : NTK_OK;
+}
+
 static enum ntk_status run_coverage(const struct ntk_server *server, const char *input,
                                     const char *output, struct ntk_error *error)
 {
@@ -66,12 +79,7 @@ static enum ntk_status run_coverage(const struct ntk_server *server, const char 
     enum ntk_status status = ntk_process_run(&process, &result, error);
     if (status)
         return status;
-    /* What the daemon wrote is not the client's mistake, whatever ntkuq thinks of it. */
-    if (ntk_process_status(&result))
-        status = ntk_fail(error, NTK_TRY_AGAIN, "ntkuq coverage could not write NetCDF: %.300s",
-                          strncmp(result.complaint, input, strlen(input))
-                              ? result.complaint
-                              : result.complaint + strlen(input));
+    status = explain(&result, input, error);
     ntk_process_result_clear(&result);
     return status;
 }

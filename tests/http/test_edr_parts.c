@@ -10,20 +10,20 @@
 #include "io/covjson.h"
 #include "server/edr_catalogue.h"
 #include "server/edr_places.h"
-#include "server/edr_query.h"
+#include "server/edr_text.h"
 #include "tests/http/suites.h"
 
 /* ---- texts ---------------------------------------------------------------------------------- */
 
 static size_t count_points(const char *text)
 {
-    struct ntk_edr_query query = {0};
+    struct ntk_edr_points points = {0};
     struct ntk_error error;
-    enum ntk_status status = ntk_edr_parse_coords(text, &query, &error);
-    size_t n = query.n_points;
-    ck_assert(status == NTK_OK || status == NTK_USAGE);
-    ntk_edr_query_clear(&query);
-    return status ? 0 : n;
+    enum ntk_status status = ntk_edr_parse_coords(text, &points, &error);
+    size_t n = points.n;
+    ck_assert(status == NTK_OK || (status == NTK_USAGE && !points.at));
+    ntk_edr_points_clear(&points);
+    return n;
 }
 
 START_TEST(points_are_read_as_well_known_text)
@@ -109,10 +109,10 @@ END_TEST
 
 static int wants(const char *text, double quantile)
 {
-    struct ntk_edr_query query = {0};
+    struct ntk_edr_quantiles wanted;
     struct ntk_error error;
-    ck_assert_msg(ntk_edr_parse_quantiles(text, &query, &error) == NTK_OK, "%s", error.text);
-    return ntk_edr_wants_quantile(&query, quantile);
+    ck_assert_msg(ntk_edr_parse_quantiles(text, &wanted, &error) == NTK_OK, "%s", error.text);
+    return ntk_edr_wants_quantile(&wanted, quantile);
 }
 
 START_TEST(quantiles_are_values_ranges_or_sequences)
@@ -127,9 +127,9 @@ START_TEST(quantiles_are_values_ranges_or_sequences)
         "",        "a",      "1.1",      "-0.1",          "0.1,", "0.5/0.1",    "/",   "0.1/",
         "R/0/0.1", "R0/0/1", "R2.5/0/1", "R1000/0/0.001", "R",    "R3/0.5/0.5", "nan", "0.1;0.2"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct ntk_edr_query query = {0};
+        struct ntk_edr_quantiles wanted;
         struct ntk_error error;
-        ck_assert_msg(ntk_edr_parse_quantiles(bad[i], &query, &error) == NTK_USAGE,
+        ck_assert_msg(ntk_edr_parse_quantiles(bad[i], &wanted, &error) == NTK_USAGE,
                       "'%s' was taken", bad[i]);
     }
 }
