@@ -146,28 +146,35 @@ enum ntk_status ntk_edr_parse_box(const char *text, struct ntk_edr_box *out,
 
 /* ---- when ----------------------------------------------------------------------------------- */
 
-/* A text that is exactly what the format would print of its time: strptime takes fewer digits than
- * a field has, and days that the month does not have. */
-static int parse_format(const char *text, const char *format, int64_t *out)
+/* Does the text have a digit wherever the form has 0, and else the same characters? strptime takes
+ * fewer digits, and spaces. */
+static int has_form(const char *text, const char *form)
+{
+    for (; *form && (*form == '0' ? isdigit((unsigned char)*text) : *text == *form); form++)
+        text++;
+    return !*form && !*text;
+}
+
+/* A whole text of that form and format; days that a month lacks are no times. */
+static int parse_format(const char *text, const char *form, const char *format, int64_t *out)
 {
     struct tm utc = {0};
-    char again[40];
-    const char *end = strptime(text, format, &utc);
-    if (!end || *end || utc.tm_year < 1000 - 1900)
+    if (!has_form(text, form) || !strptime(text, format, &utc) || utc.tm_year < 1000 - 1900)
         return 0;
+    const int day = utc.tm_mday, second = utc.tm_sec;
     *out = timegm(&utc);
-    return strftime(again, sizeof again, format, &utc) && !strcmp(again, text);
+    return utc.tm_mday == day && utc.tm_sec == second;
 }
 
 /* The first and the last second that a text means: one and the same but for a date. */
 static int parse_time(const char *text, int64_t *first, int64_t *last)
 {
-    if (parse_format(text, "%Y-%m-%dT%H:%M:%SZ", first) ||
-        parse_format(text, "%Y-%m-%dT%H:%MZ", first)) {
+    if (parse_format(text, "0000-00-00T00:00:00Z", "%Y-%m-%dT%H:%M:%SZ", first) ||
+        parse_format(text, "0000-00-00T00:00Z", "%Y-%m-%dT%H:%MZ", first)) {
         *last = *first;
         return 1;
     }
-    if (!parse_format(text, "%Y-%m-%d", first))
+    if (!parse_format(text, "0000-00-00", "%Y-%m-%d", first))
         return 0;
     *last = *first + 86399;
     return 1;
@@ -302,7 +309,8 @@ void ntk_edr_instance_id(int64_t reference_time, char out[NTK_EDR_ID_SIZE])
 int ntk_edr_instance_parse(const char *id, int64_t *out)
 {
     int64_t time, last;
-    if (!parse_format(id, "%Y%m%dT%H%MZ", &time) && !parse_format(id, "%Y%m%dT%H%M%SZ", &time) &&
+    if (!parse_format(id, "00000000T0000Z", "%Y%m%dT%H%MZ", &time) &&
+        !parse_format(id, "00000000T000000Z", "%Y%m%dT%H%M%SZ", &time) &&
         (!parse_time(id, &time, &last) || last != time))
         return 0;
     *out = time;
