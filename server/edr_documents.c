@@ -11,6 +11,9 @@
 #include "server/routes.h"
 
 #define CRS84 "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+#define CRS84_WKT                                                                                  \
+    "GEOGCS[\"WGS 84\",DATUM[\"WGS_1984\",SPHEROID[\"WGS 84\",6378137,298.257223563]],"            \
+    "PRIMEM[\"Greenwich\",0],UNIT[\"degree\",0.0174532925199433]]"
 
 enum { INSTANCES_MOST = 1000, INSTANCES_USUAL = 100 };
 
@@ -184,7 +187,7 @@ static json_t *describe_query(const struct base *base, const char *path, const c
                         json_pack("{s:s, s:s, s:o, s:s, s:[{s:s, s:s}]}", "title", title,
                                   "query_type", type, "output_formats", describe_formats(),
                                   "default_output_format", "CoverageJSON", "crs_details", "crs",
-                                  "OGC:CRS84", "wkt", CRS84));
+                                  "OGC:CRS84", "wkt", CRS84_WKT));
     return json_pack("{s:o}", "link", link);
 }
 

@@ -244,6 +244,46 @@ START_TEST(instances_are_reference_times_newest_first)
 }
 END_TEST
 
+/* Replies checked against a schema by a program that is not ours; false: it is not there. */
+static int check_schema(const char *schema, const char *const *paths, size_t n)
+{
+    static const char script[] =
+        "/usr/bin/python3 -c \"\n"
+        "import json, jsonschema, sys\n"
+        "schema = json.load(open('tests/http/schemas/' + sys.argv[1]))\n"
+        "jsonschema.Draft7Validator.check_schema(schema)\n"
+        "jsonschema.validate(json.load(open(sys.argv[2])), schema, jsonschema.Draft7Validator)\n"
+        "\" %s %s >&2";
+    char file[100], command[800];
+    if (system("/usr/bin/python3 -c 'import jsonschema' 2>/dev/null"))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        snprintf(file, sizeof file, "%s/reply.json", world_daemon.folder);
+        json_t *json = get(paths[i]);
+        ck_assert_int_eq(json_dump_file(json, file, 0), 0);
+        json_decref(json);
+        snprintf(command, sizeof command, script, schema, file);
+        ck_assert_msg(system(command) == 0, "%s does not fit %s", paths[i], schema);
+    }
+    return 1;
+}
+
+START_TEST(documents_fit_their_schemas)
+{
+    const char *const documents[] = {
+        "/edr", "/edr/conformance",      "/edr/collections", GLOBE, GLOBE "/instances",
+        DAY_1,  "/edr/collections/towns"};
+    const char *const coverages[] = {DAY_1 "/position?coords=POINT(135%2060)",
+                                     DAY_1 "/position?coords=POINT(135%2060)&parameter-name=t",
+                                     DAY_1 "/position?coords=MULTIPOINT(0%200,90%200)",
+                                     DAY_1 "/cube?bbox=-50,-35,50,5",
+                                     DAY_1 "/cube?bbox=-50,-35,50,5&parameter-name=w_forecast",
+                                     "/edr/collections/towns/cube?bbox=-180,-90,180,90"};
+    if (!check_schema("edr.json", documents, 7) || !check_schema("coverage.json", coverages, 6))
+        puts("SKIPPED: documents_fit_their_schemas needs python3-jsonschema");
+}
+END_TEST
+
 /* ---- position ------------------------------------------------------------------------------- */
 
 START_TEST(a_position_gives_the_recorded_quantiles)
@@ -619,6 +659,7 @@ Suite *ntk_suite_edr(void)
     tcase_add_test(cases, a_collection_says_what_can_be_asked);
     tcase_add_test(cases, a_box_around_towns_is_their_extent);
     tcase_add_test(cases, instances_are_reference_times_newest_first);
+    tcase_add_test(cases, documents_fit_their_schemas);
     tcase_add_test(cases, a_position_gives_the_recorded_quantiles);
     tcase_add_test(cases, an_unbounded_end_is_null);
     tcase_add_test(cases, the_newest_instance_and_version_answer);
