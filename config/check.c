@@ -84,15 +84,12 @@ static void check_origins(const struct ntk_config *config, struct ntk_config_pro
     }
 }
 
-/* Without making anything: the folder can be written, or else the nearest one above it. */
-static void check_state(const struct ntk_config *config, struct ntk_config_problems *problems)
+void ntk_config_check_state(const struct ntk_config *config, struct ntk_config_problems *problems)
 {
     char path[PATH_MAX];
     struct stat info;
-    if (!*config->state_dir) {
-        ntk_config_problem(problems, "state_dir: is empty, a folder was expected");
+    if (!*config->state_dir)
         return;
-    }
     snprintf(path, sizeof path, "%s", config->state_dir);
     if (stat(path, &info) && errno == ENOENT) { /* only its last part may be missing */
         size_t length = strlen(path);
@@ -124,7 +121,8 @@ static void check_program(const struct ntk_config *config, struct ntk_config_pro
 
 void ntk_config_check(const struct ntk_config *config, struct ntk_config_problems *problems)
 {
-    check_state(config, problems);
+    if (!*config->state_dir)
+        ntk_config_problem(problems, "state_dir: is empty, a folder was expected");
     check_tokens(config, problems);
     check_tls(config, problems);
     check_origins(config, problems);

@@ -83,9 +83,11 @@ void ntk_config_load(int argc, char *const *argv, char *const *environment, stru
                      enum ntk_config_action *action, struct ntk_config_problems *problems);
 
 /* Looks at the machine and at options that do not go together: the mode of token and key file, the
- * program, a state_dir that cannot be made or written, an address beyond loopback without a token.
- * Appends to *problems. */
+ * program, an address beyond loopback without a token. Appends to *problems. */
 void ntk_config_check(const struct ntk_config *config, struct ntk_config_problems *problems);
+
+/* Whether state_dir can be written or, where it is missing, made; makes nothing. */
+void ntk_config_check_state(const struct ntk_config *config, struct ntk_config_problems *problems);
 
 /* Readies `fresh`, as loaded, for a daemon that runs with `running` and was started with `loaded`:
  * an option that a running daemon cannot change keeps its running value, and a sentence about each

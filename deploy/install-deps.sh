@@ -13,7 +13,7 @@ build="gcc make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjansson
        libhdf5-dev libopenblas-pthread-dev liblapacke-dev libsodium-dev libseccomp-dev
        libsqlite3-dev libudunits2-dev libgnutls28-dev libsystemd-dev curl jq netcdf-bin"
 test="check curl openssl clang libclang-rt-14-dev valgrind gcovr netcdf-bin python3 python3-netcdf4
-      chromium chromium-driver python3-selenium python3-jsonschema"
+      chromium chromium-driver python3-selenium prometheus python3-jsonschema"
 
 wanted=""
 [ $# -gt 0 ] || set -- build test
@@ -36,6 +36,10 @@ done
 as_root=""
 [ "$(id -u)" = 0 ] || as_root=sudo
 echo "installing:$missing"
+case "$missing " in
+*" prometheus "*) # promtool alone is wanted: its service must not start
+    [ ! -d /run/systemd/system ] || $as_root systemctl mask -q prometheus.service ;;
+esac
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -qq
 # shellcheck disable=SC2086  # the list is meant to be split

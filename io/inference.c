@@ -247,8 +247,8 @@ static enum ntk_status check_texts(const struct ntk_tensor *tensor, struct ntk_e
 {
     size_t left = tensor->size, n = 0;
     for (const unsigned char *next = tensor->bytes; left > 0; n++) {
-        size_t length = left < LENGTH_BYTES ? SIZE_MAX : length_at(next);
-        if (length > left - LENGTH_BYTES)
+        size_t length = left < LENGTH_BYTES ? 0 : length_at(next);
+        if (left < LENGTH_BYTES || length > left - LENGTH_BYTES)
             return ntk_fail(error, NTK_BAD_DATA,
                             "input %.60s has a text that goes beyond its %zu bytes", tensor->name,
                             tensor->size);

@@ -7,6 +7,7 @@
 
 static void refuse_unknown(struct ntk_request *request, enum ntk_scope scope)
 {
+    request->refusal = NTK_REFUSED_TOKEN;
     if (request->settings->tokens)
         ntk_reply_problem(request, MHD_HTTP_UNAUTHORIZED,
                           "%s %s needs 'Authorization: Bearer' with a known token of scope %s",
@@ -21,6 +22,7 @@ static void refuse_unknown(struct ntk_request *request, enum ntk_scope scope)
 
 static void refuse_scope(struct ntk_request *request, enum ntk_scope scope, enum ntk_scope granted)
 {
+    request->refusal = NTK_REFUSED_SCOPE;
     char challenge[80];
     ntk_reply_problem(
         request, MHD_HTTP_FORBIDDEN, "%s %s needs a token of scope %s, this one has scope %s",
@@ -54,6 +56,7 @@ int ntk_access_check(struct ntk_request *request)
 
 static void refuse_often(struct ntk_request *request, enum ntk_cost cost)
 {
+    request->refusal = NTK_REFUSED_RATE;
     const struct ntk_config *config = &request->settings->config;
     if (cost == NTK_COST_HEAVY)
         ntk_reply_problem(request, MHD_HTTP_TOO_MANY_REQUESTS,
@@ -67,6 +70,7 @@ static void refuse_often(struct ntk_request *request, enum ntk_cost cost)
 
 static void refuse_many(struct ntk_request *request, enum ntk_cost cost)
 {
+    request->refusal = NTK_REFUSED_CONCURRENCY;
     const struct ntk_config *config = &request->settings->config;
     if (cost == NTK_COST_HEAVY)
         ntk_reply_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE,

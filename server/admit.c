@@ -13,6 +13,7 @@
 
 static void refuse_route(struct ntk_request *request, const char *method, const char *allowed)
 {
+    request->refusal = NTK_REFUSED_ROUTE;
     if (!*allowed) {
         ntk_reply_problem(request, MHD_HTTP_NOT_FOUND,
                           "there is nothing at %s; /openapi.json lists what there is",
@@ -44,6 +45,7 @@ static enum MHD_Result check_parameter(void *user, enum MHD_ValueKind kind, cons
     (void)kind, (void)value;
     if (is_listed(known, name, strlen(name)))
         return MHD_YES;
+    request->refusal = NTK_REFUSED_PARAMETER;
     ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
                       "there is no query parameter '%.60s' here; known: %s", name,
                       known ? known : "none");
@@ -65,6 +67,7 @@ static int check_type(struct ntk_request *request)
         snprintf(type, sizeof type, "%.*s", (int)strcspn(found, "; \t"), found);
     if (!known || is_listed(known, type, strlen(type)) || is_listed(known, "*/*", 3))
         return 1;
+    request->refusal = NTK_REFUSED_TYPE;
     ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                       "Content-Type is %.60s, one of these was expected: %s",
                       found ? found : "missing", known);
@@ -82,6 +85,7 @@ static void open_upload(struct ntk_request *request)
 
 static void refuse_message(struct ntk_request *request, const struct ntk_error *error)
 {
+    request->refusal = NTK_REFUSED_GUARD;
     ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST, "%s", error->text);
     ntk_reply_header(request, MHD_HTTP_HEADER_CONNECTION, "close");
     request->untrusted = 1;

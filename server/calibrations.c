@@ -243,7 +243,8 @@ enum ntk_handled ntk_handle_calibration_post(struct ntk_request *request)
     if (!status) {
         struct ntk_fit_job job = {
             .name = fit.name, .options = fit.options, .datasets = fit.datasets};
-        status = ntk_jobs_submit(server->jobs, &job, id, &error);
+        if ((status = ntk_jobs_submit(server->jobs, &job, id, &error)))
+            request->refusal = NTK_REFUSED_QUEUE;
     }
     if (status) {
         ntk_reply_failure(request, status, &error);

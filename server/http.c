@@ -16,6 +16,7 @@
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/settings.h"
+#include "server/trace.h"
 #include "server/workers.h"
 
 enum { WORKER_QUEUE = 64 };
@@ -50,6 +51,7 @@ static enum MHD_Result move_to_worker(struct ntk_request *request)
     enum ntk_status status =
         ntk_workers_submit(request->server->workers, WORKER_QUEUE, run_on_worker, request, &error);
     if (status) {
+        request->refusal = NTK_REFUSED_QUEUE;
         ntk_reply_failure(request, status, &error);
         MHD_resume_connection(request->connection);
     }
@@ -103,6 +105,13 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     return queue_response(request);
 }
 
+static void count_request(struct ntk_request *request)
+{
+    ntk_metrics_add_request(request->server->metrics, ntk_route_index(request->route),
+                            request->status, ntk_stopwatch_now() - request->started_ns,
+                            request->refusal);
+}
+
 static void complete(void *user, struct MHD_Connection *connection, void **state,
                      enum MHD_RequestTerminationCode reason)
 {
@@ -112,6 +121,7 @@ static void complete(void *user, struct MHD_Connection *connection, void **state
     if (*state) {
         ntk_access_leave(*state);
         ntk_access_log(*state);
+        count_request(*state);
         ntk_request_free(*state);
         atomic_fetch_sub(&server->active, 1);
     }

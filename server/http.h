@@ -16,6 +16,7 @@
 
 #include "config/config.h"
 #include "core/status.h"
+#include "server/metrics.h"
 #include "server/quota.h"
 #include "server/tokens.h"
 
@@ -23,6 +24,7 @@ struct ntk_inference_stats;
 struct ntk_jobs;
 struct ntk_labels;
 struct ntk_ledger;
+struct ntk_ledger_health;
 struct ntk_polled;
 struct ntk_registry;
 struct ntk_live;
@@ -46,9 +48,11 @@ struct ntk_server {
     struct ntk_labels *labels;
     struct ntk_polled *polled;
     struct ntk_watch *watch;
+    struct ntk_ledger_health *ledger_health;
     struct ntk_jobs *jobs;
     struct ntk_inference_stats *inference_stats;
     struct ntk_workers *workers;
+    struct ntk_metrics *metrics;
     int uses_tls;        /* set by ntk_http_start */
     atomic_int draining; /* no new connections; those that are open end with their reply */
     atomic_int stopping; /* what workers run is killed */
@@ -73,6 +77,8 @@ struct ntk_request {
     struct MHD_Response *response;
     unsigned status;
     int on_worker;
+    enum ntk_refusal refusal;     /* why, when it was refused; counted at the end */
+    struct ntk_stopwatch watch;   /* of an interval query */
     unsigned long long queued_ns; /* when it was left to a worker, where that is counted */
     int untrusted;                /* the guard refused it: the connection must end */
     size_t dropped;               /* bytes read after a refusal */

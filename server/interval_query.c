@@ -561,9 +561,11 @@ static enum ntk_status read_binary(struct ntk_request *request, struct ntk_inter
         (status = ntk_interval_levels_parse(ntk_request_parameter(request, "levels"), query->levels,
                                             &query->n_levels, error)))
         return status;
+    ntk_stopwatch_lap(query->watch, NTK_STAGE_VALIDATE);
     status = is_npy(request)
                  ? ntk_body_npy(request->body, request->body_size, &query->features, error)
                  : read_raw(request, query, error);
+    ntk_stopwatch_lap(query->watch, NTK_STAGE_PARSE);
     if (status || (status = check_features(query, error)) ||
         (status = read_parameters(request, query, error)))
         return status;
@@ -574,18 +576,22 @@ enum ntk_status ntk_interval_query_read(struct ntk_request *request, struct ntk_
                                         int *replied, struct ntk_error *error)
 {
     struct ntk_interval_query query = {.options = ntk_interval_defaults,
-                                       .ledger = request->server->ledger};
+                                       .ledger = request->server->ledger,
+                                       .watch = &request->watch};
     enum ntk_status status = NTK_USAGE;
     *replied = 0;
+    ntk_stopwatch_start(query.watch);
     if (ntk_request_has_type(request, "application/json")) {
         json_t *body = ntk_request_json(request);
         *replied = body == NULL;
+        ntk_stopwatch_lap(query.watch, NTK_STAGE_PARSE);
         if (body)
             status = read_json(request, body, &query, error);
         json_decref(body);
     } else {
         status = read_binary(request, &query, error);
     }
+    ntk_stopwatch_lap(query.watch, NTK_STAGE_VALIDATE);
     if (status)
         ntk_interval_query_clear(request, &query);
     else

@@ -9,6 +9,7 @@
 #include "server/http.h"
 #include "server/ledger.h"
 #include "server/registry.h"
+#include "server/stopwatch.h"
 
 enum { NTK_QUERY_LEVELS_MOST = 32 };
 
@@ -40,6 +41,7 @@ struct ntk_interval_query {
     struct ntk_ledger *ledger;         /* borrowed */
     size_t n_variables;
     struct ntk_query_variable *variables;
+    struct ntk_stopwatch *watch; /* borrowed; NULL: nobody measures */
 };
 
 /* Reads a whole query from the request's body and parameters. NTK_USAGE: malformed or unknown

@@ -15,7 +15,9 @@ static enum ntk_status for_each_sample(const struct ntk_interval_query *query, w
         return status;
     for (size_t row = 0; row < query->features.rows; row++) {
         ntk_interval_answer_sample(&answer, row);
+        ntk_stopwatch_lap(query->watch, NTK_STAGE_COMPUTE);
         write(&answer, text);
+        ntk_stopwatch_lap(query->watch, NTK_STAGE_ENCODE);
     }
     ntk_interval_answer_clear(&answer);
     return NTK_OK;

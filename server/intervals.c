@@ -35,6 +35,7 @@ static enum ntk_handled answer_query(struct ntk_request *request)
     struct ntk_text text = {0};
     int replied, csv = !ntk_request_accepts(request, "application/json");
     if (csv && !ntk_request_accepts(request, "text/csv")) {
+        request->refusal = NTK_REFUSED_TYPE;
         ntk_reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
                           "Accept has neither application/json nor text/csv, one of them was "
                           "expected for this body");
@@ -44,8 +45,9 @@ static enum ntk_handled answer_query(struct ntk_request *request)
     if (replied)
         return NTK_HANDLED;
     if (!status && query.record && !request->on_worker) {
+        int may = ntk_request_may(request, NTK_SCOPE_WRITE);
         ntk_interval_query_clear(request, &query);
-        return NTK_HANDLE_ON_WORKER;
+        return may ? NTK_HANDLE_ON_WORKER : NTK_HANDLED;
     }
     if (!status && query.record)
         status = ntk_recording_query(request->server->ledger, &query, &query.recorded, &error);
@@ -58,6 +60,7 @@ static enum ntk_handled answer_query(struct ntk_request *request)
         ntk_reply_bytes(request, MHD_HTTP_OK, csv ? "text/csv" : "application/json", text.bytes,
                         text.size);
         name_answer(request, query.version);
+        ntk_metrics_add_query(request->server->metrics, query.watch, query.features.rows);
     }
     ntk_text_clear(&text);
     ntk_interval_query_clear(request, &query);
@@ -89,6 +92,12 @@ static const char *parameter_or(struct ntk_request *request, const char *name, c
 {
     const char *value = ntk_request_parameter(request, name);
     return value ? value : absent;
+}
+
+/* Whether the query string asks to keep what is issued. */
+static int records(struct ntk_request *request)
+{
+    return strcmp(parameter_or(request, "record", "0"), "0") != 0;
 }
 
 /* Runs ntkuq apply from `input` into `output`; false when a refusal was replied. */
@@ -190,7 +199,7 @@ static void answer_archive(struct ntk_request *request)
     double levels[NTK_QUERY_LEVELS_MOST];
     char sha256[NTK_SHA256_HEX], list[32 * NTK_QUERY_LEVELS_MOST], output[PATH_MAX] = "";
     char rows[PATH_MAX + 8];
-    int records = strcmp(parameter_or(request, "record", "0"), "0") != 0;
+    int keeps = records(request);
     const char *input = NULL;
     size_t n = 0;
     enum ntk_status status = ntk_interval_version_parse(request, &version, &error);
@@ -204,8 +213,8 @@ static void answer_archive(struct ntk_request *request)
     } else if (snprintf(output, sizeof output, "%s.out.nc", input) < (int)sizeof output) {
         print_levels(levels, n, list, sizeof list);
         snprintf(rows, sizeof rows, "%s.rows", output);
-        if (apply(request, version, list, input, output, records ? rows : NULL) &&
-            (!records || record_rows(request, version, rows)))
+        if (apply(request, version, list, input, output, keeps ? rows : NULL) &&
+            (!keeps || record_rows(request, version, rows)))
             send_file(request, version, output);
         unlink(output);
         unlink(rows);
@@ -241,6 +250,7 @@ static int check_parameters(struct ntk_request *request)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if ((all[i].bodies & body) || !ntk_request_parameter(request, all[i].name))
             continue;
+        request->refusal = NTK_REFUSED_PARAMETER;
         ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
                           "query parameter '%s' has no meaning for this body, which %s",
                           all[i].name,
@@ -258,6 +268,7 @@ enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
                 ntk_request_has_type(request, "application/octet-stream") ||
                 ntk_request_has_type(request, "application/x-npy");
     if (!request->upload && !known) {
+        request->refusal = NTK_REFUSED_TYPE;
         const char *given = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
         ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                           "Content-Type is %.80s, one of %s was expected",
@@ -265,11 +276,14 @@ enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
         return NTK_HANDLED;
     }
     if (request->upload && !ntk_request_accepts(request, "application/x-netcdf")) {
+        request->refusal = NTK_REFUSED_TYPE;
         ntk_reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
                           "Accept lacks application/x-netcdf, a NetCDF body is answered with it");
         return NTK_HANDLED;
     }
     if (!request->on_worker && !check_parameters(request))
+        return NTK_HANDLED;
+    if (!request->on_worker && records(request) && !ntk_request_may(request, NTK_SCOPE_WRITE))
         return NTK_HANDLED;
     if (!request->on_worker && (request->upload || request->body_size > QUICK_BODY))
         return NTK_HANDLE_ON_WORKER;

@@ -45,6 +45,7 @@ struct ntk_jobs {
     pthread_cond_t changed;
     struct job *newest;
     size_t waiting, total;
+    size_t ended[NTK_JOB_STATES];
     int stopping;
 };
 
@@ -167,6 +168,7 @@ static void finish(struct job *job, enum ntk_status status, const struct ntk_err
         snprintf(job->failure, sizeof job->failure, "%s", error->text);
         snprintf(job->message, sizeof job->message, "%.190s", error->text);
     }
+    job->jobs->ended[job->state]++;
     pthread_mutex_unlock(&job->jobs->lock);
     if (status)
         ntk_log(NTK_LOG_WARNING, "job", "job %s for %s ended: %s", job->id, job->name, error->text);
@@ -382,6 +384,16 @@ json_t *ntk_jobs_list(struct ntk_jobs *jobs)
     return json_pack("{s:o}", "jobs", list);
 }
 
+void ntk_jobs_count(struct ntk_jobs *jobs, struct ntk_job_count out[NTK_JOB_STATES])
+{
+    pthread_mutex_lock(&jobs->lock);
+    for (size_t s = 0; s < NTK_JOB_STATES; s++)
+        out[s] = (struct ntk_job_count){state_names[s], s >= SUCCESSFUL, 0, jobs->ended[s]};
+    for (const struct job *job = jobs->newest; job; job = job->next)
+        out[job->state].now++;
+    pthread_mutex_unlock(&jobs->lock);
+}
+
 enum ntk_status ntk_jobs_dismiss(struct ntk_jobs *jobs, const char *id, struct ntk_error *error)
 {
     enum ntk_status status = NTK_OK;
@@ -393,6 +405,7 @@ enum ntk_status ntk_jobs_dismiss(struct ntk_jobs *jobs, const char *id, struct n
         atomic_store(&job->cancel, 1);
     else if (job->state == ACCEPTED) {
         job->state = DISMISSED;
+        jobs->ended[DISMISSED]++;
         jobs->waiting--;
         ntk_log_time(job->finished, sizeof job->finished);
         snprintf(job->message, sizeof job->message, "dismissed before it started");

@@ -35,6 +35,18 @@ json_t *ntk_jobs_list(struct ntk_jobs *jobs);
  * job. A job that ended stays as it is. */
 enum ntk_status ntk_jobs_dismiss(struct ntk_jobs *jobs, const char *id, struct ntk_error *error);
 
+enum { NTK_JOB_STATES = 5 };
+
+/* Jobs of one state: those remembered now, and those that ended so since the start. */
+struct ntk_job_count {
+    const char *state;
+    int is_end; /* a job does not leave this state */
+    size_t now, ended;
+};
+
+/* All states; the first is that of jobs that wait. */
+void ntk_jobs_count(struct ntk_jobs *jobs, struct ntk_job_count out[NTK_JOB_STATES]);
+
 /* Kills what runs, drops what waits, frees. */
 void ntk_jobs_free(struct ntk_jobs *jobs);
 

@@ -21,11 +21,14 @@
 #include "server/jobs.h"
 #include "server/labels.h"
 #include "server/ledger.h"
+#include "server/ledger_health.h"
 #include "server/log.h"
 #include "server/polled.h"
 #include "server/registry.h"
+#include "server/metrics.h"
 #include "server/notify.h"
 #include "server/reload.h"
+#include "server/routes.h"
 #include "server/settings.h"
 #include "server/store.h"
 #include "server/upload.h"
@@ -97,6 +100,7 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
     else
         ntk_workers_free(server->workers);
     ntk_jobs_free(server->jobs);
+    ntk_ledger_health_free(server->ledger_health);
     ntk_watch_free(server->watch);
     ntk_polled_free(server->polled);
     ntk_ledger_free(server->ledger);
@@ -104,6 +108,7 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
     ntk_registry_free(server->registry);
     ntk_store_close(server->store);
     ntk_inference_stats_free(server->inference_stats);
+    ntk_metrics_free(server->metrics);
     ntk_quota_free(server->quota);
     ntk_live_free(server->live);
 }
@@ -113,6 +118,22 @@ static enum ntk_status load_settings(struct ntk_server *server, struct ntk_error
     struct ntk_settings *settings = NULL;
     enum ntk_status status = ntk_settings_create(server->config, &settings, error);
     return status ? status : ntk_live_create(settings, &server->live, error);
+}
+
+/* One set of series for each row of the route table. */
+static enum ntk_status create_metrics(struct ntk_metrics **out, struct ntk_error *error)
+{
+    size_t n = ntk_route_count();
+    struct ntk_metrics_route *routes = calloc(n, sizeof *routes);
+    if (!routes)
+        return ntk_fail_memory(error, "the metrics", n * sizeof *routes);
+    for (size_t i = 0; i < n; i++) {
+        const struct ntk_route *route = ntk_route_at(i);
+        routes[i] = (struct ntk_metrics_route){route->method, route->path, route->success};
+    }
+    enum ntk_status status = ntk_metrics_create(routes, n, out, error);
+    free(routes);
+    return status;
 }
 
 static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, unsigned *port,
@@ -145,6 +166,13 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
         status = ntk_inference_stats_create(&server->inference_stats, error);
     if (!status)
         status = ntk_workers_create(WORKERS, &server->workers, error);
+    if (!status)
+        status = create_metrics(&server->metrics, error);
+    if (!status)
+        status =
+            ntk_ledger_health_create(server->ledger, server->watch, &server->ledger_health, error);
+    if (!status)
+        ntk_metrics_set_health(server->metrics, ntk_ledger_health_write, server->ledger_health);
     if (!status)
         status = ntk_http_start(server, http, port, error);
     return status ? status : announce_port(config, *port, error);
@@ -251,6 +279,8 @@ static int act(enum ntk_config_action action, struct ntk_config *config,
         break;
     }
     check_all(config, problems);
+    if (action == NTK_CONFIG_CHECK)
+        ntk_config_check_state(config, problems);
     if ((code = report_problems(problems)))
         return code;
     if (action == NTK_CONFIG_CHECK) {

@@ -79,6 +79,7 @@ json_t *ntk_request_json(struct ntk_request *request)
                               JSON_REJECT_DUPLICATES, &json_error);
     if (json_is_object(json))
         return json;
+    request->refusal = NTK_REFUSED_BODY;
     if (json)
         ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
                           "the body is JSON but not an object, an object was expected");
@@ -125,6 +126,7 @@ unsigned long long ntk_request_body_limit(const struct ntk_request *request)
 
 void ntk_request_refuse_size(struct ntk_request *request, unsigned long long found)
 {
+    request->refusal = NTK_REFUSED_SIZE;
     if (request->route->body == NTK_BODY_NONE)
         ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST, "%s %s takes no body, found one",
                           request->route->method, request->path);
@@ -157,8 +159,12 @@ static void take_bytes(struct ntk_request *request, const char *bytes, size_t si
     }
     if (request->upload) {
         enum ntk_status status = ntk_upload_write(request->upload, bytes, size, &error);
-        if (status)
-            ntk_reply_failure(request, status, &error);
+        if (!status) {
+            ntk_metrics_add_upload(request->server->metrics, size);
+            return;
+        }
+        request->refusal = NTK_REFUSED_BODY;
+        ntk_reply_failure(request, status, &error);
         return;
     }
     if (request->body_size + size > request->body_capacity && !grow_body(request, size)) {

@@ -141,6 +141,8 @@ static const struct ntk_route routes[] = {
      "whether the daemon takes requests", NULL, JSON, NULL, 200},
     {"GET", "/openapi.json", ntk_handle_openapi, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
      "this interface as OpenAPI 3.1", NULL, JSON, NULL, 200},
+    {"GET", "/metrics", ntk_handle_metrics, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
+     "traffic, jobs and statistical health for Prometheus", NULL, "text/plain", NULL, 200},
     {"GET", "/", ntk_handle_page, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
      "the page for forecasters", NULL, "text/html", NULL, 200},
     {"GET", "/web/{file}", ntk_handle_page_file, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
@@ -184,6 +186,21 @@ const struct ntk_route *ntk_route_find(const char *method, const char *path,
                                  routes[i].method);
     }
     return NULL;
+}
+
+size_t ntk_route_count(void)
+{
+    return N_ROUTES;
+}
+
+const struct ntk_route *ntk_route_at(size_t index)
+{
+    return &routes[index];
+}
+
+size_t ntk_route_index(const struct ntk_route *route)
+{
+    return route ? (size_t)(route - routes) : N_ROUTES;
 }
 
 /* ---- OpenAPI -------------------------------------------------------------------------------- */

@@ -33,6 +33,11 @@ const struct ntk_route *ntk_route_find(const char *method, const char *path,
                                        char captures[][NTK_CAPTURE_SIZE], char *allowed,
                                        size_t size);
 
+/* The table's rows by index, 0 to ntk_route_count() - 1; the count itself is the index of NULL. */
+size_t ntk_route_count(void);
+const struct ntk_route *ntk_route_at(size_t index);
+size_t ntk_route_index(const struct ntk_route *route);
+
 /* OpenAPI 3.1 of the table. */
 json_t *ntk_routes_openapi(void);
 
@@ -45,7 +50,7 @@ ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_ge
     ntk_handle_infer, ntk_handle_truths, ntk_handle_label_put, ntk_handle_label_list,
     ntk_handle_adaptation_put, ntk_handle_widths, ntk_handle_coverage, ntk_handle_adaptation,
     ntk_handle_alarms, ntk_handle_issued, ntk_handle_health, ntk_handle_ready, ntk_handle_openapi,
-    ntk_handle_spectrum, ntk_handle_page, ntk_handle_page_file;
+    ntk_handle_spectrum, ntk_handle_page, ntk_handle_page_file, ntk_handle_metrics;
 
 /* OGC API - Environmental Data Retrieval. */
 ntk_handler ntk_handle_edr_landing, ntk_handle_edr_conformance, ntk_handle_edr_collections,

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void append_bytes(struct ntk_text *text, const char *bytes, size_t size)
+void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size)
 {
-    if (text->failed)
+    if (text->failed || size == 0)
         return;
     if (size > text->capacity - text->size) {
         size_t capacity = 2 * (text->size + size) + 1024;
@@ -25,7 +25,7 @@ static void append_bytes(struct ntk_text *text, const char *bytes, size_t size)
 
 void ntk_text_append(struct ntk_text *text, const char *string)
 {
-    append_bytes(text, string, strlen(string));
+    ntk_text_append_bytes(text, string, strlen(string));
 }
 
 void ntk_text_append_real(struct ntk_text *text, double value, const char *missing)
@@ -38,28 +38,30 @@ void ntk_text_append_real(struct ntk_text *text, double value, const char *missi
     int length = snprintf(digits, sizeof digits, "%.15g", value);
     if (strtod(digits, NULL) != value)
         length = snprintf(digits, sizeof digits, "%.17g", value);
-    append_bytes(text, digits, (size_t)length);
+    ntk_text_append_bytes(text, digits, (size_t)length);
 }
 
 void ntk_text_append_size(struct ntk_text *text, size_t value)
 {
     char digits[32];
-    append_bytes(text, digits, (size_t)snprintf(digits, sizeof digits, "%zu", value));
+    ntk_text_append_bytes(text, digits, (size_t)snprintf(digits, sizeof digits, "%zu", value));
 }
 
 void ntk_text_append_quoted(struct ntk_text *text, const char *string)
 {
-    append_bytes(text, "\"", 1);
+    ntk_text_append_bytes(text, "\"", 1);
     for (const unsigned char *c = (const unsigned char *)string; *c; c++) {
         char escaped[8];
         if (*c == '"' || *c == '\\')
-            append_bytes(text, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\%c", *c));
+            ntk_text_append_bytes(text, escaped,
+                                  (size_t)snprintf(escaped, sizeof escaped, "\\%c", *c));
         else if (*c < 32)
-            append_bytes(text, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *c));
+            ntk_text_append_bytes(text, escaped,
+                                  (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *c));
         else
-            append_bytes(text, (const char *)c, 1);
+            ntk_text_append_bytes(text, (const char *)c, 1);
     }
-    append_bytes(text, "\"", 1);
+    ntk_text_append_bytes(text, "\"", 1);
 }
 
 void ntk_text_clear(struct ntk_text *text)

@@ -124,10 +124,10 @@ enum ntk_status ntk_archive_read_features_map(const struct ntk_archive *archive,
                                               size_t row, size_t first_point, size_t n_points,
                                               float *out, struct ntk_error *error);
 
-/* The archive's places as one list, for rows and calibrations: those of the grid where a variable is
- * on one, else those of the stations, in [-90, 90]; nowhere when coordinates are missing, or when as
- * many stations as grid points would be mistaken for them. `with_truth`: only variables that have
- * truths count. */
+/* The archive's places as one list, for rows and calibrations: those of the grid where a variable
+ * is on one, else those of the stations, in [-90, 90]; nowhere when coordinates are missing, or
+ * when as many stations as grid points would be mistaken for them. `with_truth`: only variables
+ * that have truths count. */
 enum ntk_status ntk_archive_places(const struct ntk_archive *archive, int with_truth,
                                    struct ntk_places *out, struct ntk_error *error);
 

@@ -139,6 +139,30 @@ START_TEST(three_times_the_misses_are_found_within_the_stated_records)
 }
 END_TEST
 
+/* By hand: two streams, a miss and none. The other stream's open bet may lose its whole part f. */
+START_TEST(an_open_bet_counts_with_its_worst_outcome)
+{
+    static const double f[NTK_DRIFT_BETS] = {0.0625, 0.125, 0.25, 0.5};
+    struct ntk_drift_options options = {0.1, 0, 0.001, 2};
+    struct ntk_drift drift;
+    double one = 0, two = 0, three = 0;
+    for (size_t b = 0; b < NTK_DRIFT_BETS; b++) {
+        double first = 1 + 9 * f[b], second = 1 - f[b];
+        one += first / NTK_DRIFT_BETS;
+        two += ((first + 1) * (1 - f[b]) + second) / NTK_DRIFT_BETS;
+        three += ((first + 1) * (1 + 9 * f[b]) + (second + 1) * (1 - f[b])) / NTK_DRIFT_BETS;
+    }
+    ntk_drift_init(&drift);
+    ntk_drift_step(&drift, &options, 0, 1);
+    ck_assert_double_eq_tol(drift.statistic[NTK_DRIFT_TOO_MANY], one, 1e-12);
+    ntk_drift_step(&drift, &options, 1, 0);
+    ck_assert_double_eq_tol(drift.statistic[NTK_DRIFT_TOO_MANY], two - 1, 1e-12);
+    ntk_drift_step(&drift, &options, 2, 1);
+    ck_assert_double_eq_tol(drift.statistic[NTK_DRIFT_TOO_MANY], three - 1, 1e-12);
+    ck_assert_double_eq(drift.statistic[NTK_DRIFT_TOO_FEW], 0);
+}
+END_TEST
+
 START_TEST(an_alarm_names_its_side_and_goes_off_again)
 {
     struct ntk_drift_options options = {0.1, 0.1, 0.001, 0};
@@ -272,6 +296,7 @@ Suite *ntk_suite_drift(void)
     tcase_add_test(tests, false_alarms_are_as_rare_as_stated);
     tcase_add_test(tests, dependent_misses_need_streams);
     tcase_add_test(tests, three_times_the_misses_are_found_within_the_stated_records);
+    tcase_add_test(tests, an_open_bet_counts_with_its_worst_outcome);
     tcase_add_test(tests, an_alarm_names_its_side_and_goes_off_again);
     tcase_add_test(tests, a_share_at_the_tolerated_rate_never_alarms);
     tcase_add_test(tests, records_within_a_lead_time_are_in_streams_of_their_own);

@@ -11,7 +11,14 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_edr());
     srunner_add_suite(runner, ntk_suite_edr_parts());
     srunner_add_suite(runner, ntk_suite_inference());
+    srunner_add_suite(runner, ntk_suite_access());
+    srunner_add_suite(runner, ntk_suite_quota());
+    srunner_add_suite(runner, ntk_suite_operation());
+    srunner_add_suite(runner, ntk_suite_tls());
+    srunner_add_suite(runner, ntk_suite_inference_refusals());
     srunner_add_suite(runner, ntk_suite_survival());
+    srunner_add_suite(runner, ntk_suite_metrics_text());
+    srunner_add_suite(runner, ntk_suite_metrics());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

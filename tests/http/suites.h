@@ -4,13 +4,20 @@
 
 #include <check.h>
 
+Suite *ntk_suite_access(void);
 Suite *ntk_suite_edr(void);
 Suite *ntk_suite_edr_parts(void);
 Suite *ntk_suite_inference(void);
+Suite *ntk_suite_inference_refusals(void);
 Suite *ntk_suite_interval_options(void);
+Suite *ntk_suite_metrics(void);
+Suite *ntk_suite_metrics_text(void);
+Suite *ntk_suite_operation(void);
 Suite *ntk_suite_page(void);
 Suite *ntk_suite_protocol(void);
+Suite *ntk_suite_quota(void);
 Suite *ntk_suite_service(void);
 Suite *ntk_suite_survival(void);
+Suite *ntk_suite_tls(void);
 
 #endif
