@@ -164,8 +164,9 @@ fuzz:  ## build and run each fuzzer for FUZZ_SECONDS (30)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz_%,$(wildcard tests/fuzz/*.c))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
+$(B)/fuzz_edr_text: $(B)/server/edr_text.o
 $(B)/fuzz_%: $(B)/tests/fuzz/%.o $(CONFIG) $(IO) $(CORE)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_io) $(LIBS_core)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_io) $(LIBS_core)
 
 vendor:  ## fetch again what server/web/vendor holds (needs npm)
 	deploy/vendor.sh

@@ -7,6 +7,11 @@
 #define NETCDF   "application/x-netcdf"
 #define PROBLEMS "application/problem+json"
 #define BINARY   "application/octet-stream"
+#define EDR_DATA "application/prs.coverage+json text/csv application/x-netcdf"
+
+/* What both queries of Environmental Data Retrieval take; z has no effect on fields without height.
+ */
+#define EDR_QUERY "datetime parameter-name quantile z crs f"
 
 static const struct ntk_route routes[] = {
     {"POST", "/v1/intervals", ntk_handle_intervals, NTK_BODY_QUERY, NTK_SCOPE_QUERY, NTK_COST_QUERY,
@@ -98,6 +103,38 @@ static const struct ntk_route routes[] = {
      NTK_SCOPE_QUERY, NTK_COST_QUERY,
      "Open Inference Protocol: prediction intervals of a version as tensors",
      "*/* " JSON " " BINARY, JSON " " BINARY, NULL, 200},
+    /* OGC API - Environmental Data Retrieval */
+    {"GET", "/edr", ntk_handle_edr_landing, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
+     "Environmental Data Retrieval of recorded intervals", NULL, JSON, NULL, 200},
+    {"GET", "/edr/conformance", ntk_handle_edr_conformance, NTK_BODY_NONE, NTK_SCOPE_NONE,
+     NTK_COST_CHEAP, "Environmental Data Retrieval: conformance classes", NULL, JSON, NULL, 200},
+    {"GET", "/edr/collections", ntk_handle_edr_collections, NTK_BODY_NONE, NTK_SCOPE_QUERY,
+     NTK_COST_CHEAP, "Environmental Data Retrieval: calibrations with recorded fields", NULL, JSON,
+     NULL, 200},
+    {"GET", "/edr/collections/{id}", ntk_handle_edr_collection, NTK_BODY_NONE, NTK_SCOPE_QUERY,
+     NTK_COST_CHEAP, "Environmental Data Retrieval: extent and parameters of a collection", NULL,
+     JSON, NULL, 200},
+    {"GET", "/edr/collections/{id}/position", ntk_handle_edr_position, NTK_BODY_NONE,
+     NTK_SCOPE_QUERY, NTK_COST_QUERY, "Environmental Data Retrieval: newest fields at a position",
+     NULL, EDR_DATA, "coords " EDR_QUERY, 200},
+    {"GET", "/edr/collections/{id}/cube", ntk_handle_edr_cube, NTK_BODY_NONE, NTK_SCOPE_QUERY,
+     NTK_COST_QUERY, "Environmental Data Retrieval: newest fields in a box", NULL, EDR_DATA,
+     "bbox " EDR_QUERY, 200},
+    {"GET", "/edr/collections/{id}/instances", ntk_handle_edr_instances, NTK_BODY_NONE,
+     NTK_SCOPE_QUERY, NTK_COST_CHEAP,
+     "Environmental Data Retrieval: forecast reference times, newest first", NULL, JSON, "limit",
+     200},
+    {"GET", "/edr/collections/{id}/instances/{instance}", ntk_handle_edr_instance, NTK_BODY_NONE,
+     NTK_SCOPE_QUERY, NTK_COST_CHEAP,
+     "Environmental Data Retrieval: extent and parameters of one forecast", NULL, JSON, NULL, 200},
+    {"GET", "/edr/collections/{id}/instances/{instance}/position", ntk_handle_edr_position,
+     NTK_BODY_NONE, NTK_SCOPE_QUERY, NTK_COST_QUERY,
+     "Environmental Data Retrieval: one forecast's fields at a position", NULL, EDR_DATA,
+     "coords " EDR_QUERY, 200},
+    {"GET", "/edr/collections/{id}/instances/{instance}/cube", ntk_handle_edr_cube, NTK_BODY_NONE,
+     NTK_SCOPE_QUERY, NTK_COST_QUERY,
+     "Environmental Data Retrieval: one forecast's fields in a box", NULL, EDR_DATA,
+     "bbox " EDR_QUERY, 200},
     {"GET", "/healthz", ntk_handle_health, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
      "whether the daemon lives", NULL, JSON, NULL, 200},
     {"GET", "/readyz", ntk_handle_ready, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,

@@ -47,4 +47,9 @@ ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_ge
     ntk_handle_alarms, ntk_handle_issued, ntk_handle_health, ntk_handle_ready, ntk_handle_openapi,
     ntk_handle_spectrum, ntk_handle_page, ntk_handle_page_file, ntk_handle_metrics;
 
+/* OGC API - Environmental Data Retrieval. */
+ntk_handler ntk_handle_edr_landing, ntk_handle_edr_conformance, ntk_handle_edr_collections,
+    ntk_handle_edr_collection, ntk_handle_edr_instances, ntk_handle_edr_instance,
+    ntk_handle_edr_position, ntk_handle_edr_cube;
+
 #endif

@@ -9,6 +9,8 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_page());
     srunner_add_suite(runner, ntk_suite_service());
     srunner_add_suite(runner, ntk_suite_interval_options());
+    srunner_add_suite(runner, ntk_suite_edr());
+    srunner_add_suite(runner, ntk_suite_edr_parts());
     srunner_add_suite(runner, ntk_suite_inference());
     srunner_add_suite(runner, ntk_suite_access());
     srunner_add_suite(runner, ntk_suite_quota());

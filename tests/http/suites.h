@@ -5,6 +5,8 @@
 #include <check.h>
 
 Suite *ntk_suite_access(void);
+Suite *ntk_suite_edr(void);
+Suite *ntk_suite_edr_parts(void);
 Suite *ntk_suite_inference(void);
 Suite *ntk_suite_inference_refusals(void);
 Suite *ntk_suite_interval_options(void);
