@@ -124,9 +124,10 @@ enum ntk_handled ntk_handle_dataset_post(struct ntk_request *request)
 {
     const struct ntk_config *config = request->server->config;
     struct ntk_error error = {""};
-    const char *path, *dry = ntk_request_parameter(request, "dry_run");
+    const char *path;
     char id[NTK_SHA256_HEX], known[PATH_MAX];
     json_t *description = NULL;
+    int explains = 0;
     if (!request->on_worker)
         return NTK_HANDLE_ON_WORKER;
     if (ntk_upload_size(request->upload) == 0) {
@@ -134,10 +135,11 @@ enum ntk_handled ntk_handle_dataset_post(struct ntk_request *request)
                           "the body is empty, a NetCDF archive was expected");
         return NTK_HANDLED;
     }
-    enum ntk_status status = ntk_upload_finish(request->upload, &path, id, &error);
+    enum ntk_status status = ntk_request_switch(request, "dry_run", &explains, &error);
+    if (!status)
+        status = ntk_upload_finish(request->upload, &path, id, &error);
     if (!status)
         status = inspect(request->server, path, &description, &error);
-    int explains = dry && strcmp(dry, "0");
     if (!status && !explains && has_problems(description, &error))
         status = NTK_BAD_DATA;
     if (status) {

@@ -126,6 +126,10 @@ void ntk_reply_header(struct ntk_request *request, const char *name, const char 
 const char *ntk_request_header(const struct ntk_request *request, const char *name);
 const char *ntk_request_parameter(const struct ntk_request *request, const char *name);
 
+/* A query parameter that is 0 or 1; 0 when it is absent. NTK_USAGE: anything else. */
+enum ntk_status ntk_request_switch(const struct ntk_request *request, const char *name, int *out,
+                                   struct ntk_error *error);
+
 /* Whether the request's Content-Type is `type`, whatever parameters follow it. */
 int ntk_request_has_type(const struct ntk_request *request, const char *type);
 
