@@ -572,6 +572,18 @@ def unknown_parameters_are_refused_everywhere(world):
         assert reply.status == 400, f"{operation.id}: {reply.status}"
 
 
+def parameters_are_there_once_and_with_a_value(world):
+    for operation in world.document.operations:
+        body, kind, wanted = base_of(world, operation)
+        for parameter in operation.queries():
+            name = parameter["name"]
+            rest = {n: v for n, v in wanted.items() if n != name}
+            path = filled(world, operation) + (encode(rest) + "&" if rest else "?")
+            for text in (name, f"{name}=1&{name}=1", f"{name}=1&{name}"):
+                reply = refused(world, [name], operation.method, path + text, body, kind)
+                assert reply.status == 400, f"{operation.id} {text}: {reply.status}"
+
+
 def a_parameter_that_is_wanted_is_asked_for(world):
     for operation in world.document.operations:
         _, _, wanted = base_of(world, operation)
@@ -758,6 +770,7 @@ TESTS = [
     families_and_levels_are_taken,
     every_parameter_that_it_forbids_is_refused_by_name,
     unknown_parameters_are_refused_everywhere,
+    parameters_are_there_once_and_with_a_value,
     a_parameter_that_is_wanted_is_asked_for,
     methods_that_a_path_does_not_have_are_refused,
     paths_that_are_not_described_are_not_there,
