@@ -59,7 +59,8 @@ $(IO):     $(call objects,io)
 $(NETCDF): $(call objects,io/netcdf)
 $(CONFIG): $(call objects,config)
 $(CLI):    $(filter-out $(B)/cli/main.o,$(call objects,cli))
-$(SERVER): $(filter-out $(B)/server/main.o,$(call objects,server)) $(B)/server/page_files.o
+$(SERVER): $(filter-out $(B)/server/main.o,$(call objects,server)) $(B)/server/page_files.o \
+           $(B)/server/openapi_file.o
 SUPPORT := $(B)/libsupport.a
 $(SUPPORT): $(call objects,tests/support)
 
@@ -82,12 +83,13 @@ $(B)/%.o: %.c | toolchain
 	@echo "  CC $(MODE) $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The assembler takes the page's files into the program.
+# The assembler takes the page's files and the schemas into the program.
 $(B)/%.o: %.S | toolchain
 	@mkdir -p $(@D)
 	@echo "  AS $(MODE) $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 $(B)/server/page_files.o: $(wildcard server/web/*.* server/web/vendor/*.*)
+$(B)/server/openapi_file.o: server/schemas.json
 
 # ---- dependencies -----------------------------------------------------------------------------
 

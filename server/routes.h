@@ -1,8 +1,6 @@
-/* The one table of routes: dispatch, 404, 405 and /openapi.json come from it. Immutable. */
+/* The one table of routes: dispatch, 404, 405 and openapi.h come from it. Immutable. */
 #ifndef NTK_SERVER_ROUTES_H
 #define NTK_SERVER_ROUTES_H
-
-#include <jansson.h>
 
 #include "server/http.h"
 
@@ -37,9 +35,6 @@ const struct ntk_route *ntk_route_find(const char *method, const char *path,
 size_t ntk_route_count(void);
 const struct ntk_route *ntk_route_at(size_t index);
 size_t ntk_route_index(const struct ntk_route *route);
-
-/* OpenAPI 3.1 of the table. */
-json_t *ntk_routes_openapi(void);
 
 /* The handlers, each in the file of its subject. */
 ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_get,

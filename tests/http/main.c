@@ -5,6 +5,7 @@
 int main(void)
 {
     SRunner *runner = srunner_create(ntk_suite_protocol());
+    srunner_add_suite(runner, ntk_suite_openapi());
     srunner_add_suite(runner, ntk_suite_page());
     srunner_add_suite(runner, ntk_suite_service());
     srunner_add_suite(runner, ntk_suite_interval_options());

@@ -13,6 +13,7 @@ Suite *ntk_suite_interval_options(void);
 Suite *ntk_suite_ledger(void);
 Suite *ntk_suite_metrics(void);
 Suite *ntk_suite_metrics_text(void);
+Suite *ntk_suite_openapi(void);
 Suite *ntk_suite_operation(void);
 Suite *ntk_suite_page(void);
 Suite *ntk_suite_protocol(void);
