@@ -9,6 +9,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_service());
     srunner_add_suite(runner, ntk_suite_interval_options());
     srunner_add_suite(runner, ntk_suite_inference());
+    srunner_add_suite(runner, ntk_suite_jobs());
     srunner_add_suite(runner, ntk_suite_access());
     srunner_add_suite(runner, ntk_suite_quota());
     srunner_add_suite(runner, ntk_suite_operation());
