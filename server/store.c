@@ -11,8 +11,9 @@ enum { SCHEMA = 1 };
 
 static const char schema[] =
     "CREATE TABLE job (id TEXT PRIMARY KEY, name TEXT, request TEXT, key TEXT, state TEXT,"
-    " message TEXT, failure TEXT, created TEXT, started TEXT, finished TEXT, progress INTEGER,"
-    " version INTEGER, sha256 TEXT, place INTEGER, ended INTEGER);"
+    " message TEXT, failure TEXT, created TEXT, started TEXT, finished TEXT, updated TEXT,"
+    " progress INTEGER, attempts INTEGER, version INTEGER, sha256 TEXT, place INTEGER,"
+    " ended INTEGER);"
     "CREATE TABLE label (calibration TEXT, label TEXT, version INTEGER, previous INTEGER,"
     " revision INTEGER, reason TEXT, changed TEXT, PRIMARY KEY (calibration, label));"
     "CREATE TABLE label_history (id INTEGER PRIMARY KEY, calibration TEXT, label TEXT,"
@@ -179,14 +180,24 @@ enum ntk_status ntk_store_job_put(struct ntk_store *store, const struct ntk_stor
     pthread_mutex_lock(&store->writing);
     enum ntk_status status = ntk_sql_run(
         store->writer, error,
-        "INSERT INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+        "INSERT INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
         " (SELECT coalesce(max(place), 0) + 1 FROM job), unixepoch(nullif(?10, '')))"
         " ON CONFLICT (id) DO UPDATE SET state = ?5, message = ?6, failure = ?7, started = ?9,"
-        " finished = ?10, progress = ?11, version = ?12, sha256 = ?13,"
-        " ended = unixepoch(nullif(?10, ''))",
-        "ssssssssssiis", job->id, job->name, job->request, job->key, job->state, job->message,
-        job->failure, job->created, job->started, job->finished, (int64_t)job->progress,
-        (int64_t)job->version, job->sha256);
+        " finished = ?10, updated = ?11, progress = ?12, attempts = ?13, version = ?14,"
+        " sha256 = ?15, ended = unixepoch(nullif(?10, ''))",
+        "sssssssssssiiis", job->id, job->name, job->request, job->key, job->state, job->message,
+        job->failure, job->created, job->started, job->finished, job->updated,
+        (int64_t)job->progress, (int64_t)job->attempts, (int64_t)job->version, job->sha256);
+    pthread_mutex_unlock(&store->writing);
+    return status;
+}
+
+enum ntk_status ntk_store_job_remove(struct ntk_store *store, const char *id,
+                                     struct ntk_error *error)
+{
+    pthread_mutex_lock(&store->writing);
+    enum ntk_status status =
+        ntk_sql_run(store->writer, error, "DELETE FROM job WHERE id = ?1", "s", id);
     pthread_mutex_unlock(&store->writing);
     return status;
 }
@@ -219,9 +230,11 @@ static enum ntk_status take_job(sqlite3_stmt *row, void *take, void *user, struc
                                  .created = ntk_sql_text(row, 7),
                                  .started = ntk_sql_text(row, 8),
                                  .finished = ntk_sql_text(row, 9),
-                                 .progress = sqlite3_column_int(row, 10),
-                                 .version = (unsigned)sqlite3_column_int(row, 11),
-                                 .sha256 = ntk_sql_text(row, 12)};
+                                 .updated = ntk_sql_text(row, 10),
+                                 .progress = sqlite3_column_int(row, 11),
+                                 .attempts = (unsigned)sqlite3_column_int(row, 12),
+                                 .version = (unsigned)sqlite3_column_int(row, 13),
+                                 .sha256 = ntk_sql_text(row, 14)};
     return (*(ntk_job_take **)take)(user, &job, error);
 }
 

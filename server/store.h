@@ -93,13 +93,16 @@ struct ntk_stored_job {
     const char *id, *name, *request; /* request: JSON with what to run */
     const char *key;                 /* of idempotency, or "" */
     const char *state, *message, *failure;
-    const char *created, *started, *finished;
+    const char *created, *started, *finished, *updated; /* "" when not yet */
     int progress;
-    unsigned version; /* published, or 0 */
-    const char *sha256;
+    unsigned attempts;  /* times it was started */
+    unsigned version;   /* published, or 0 */
+    const char *sha256; /* of what it publishes: known before the version is there */
 };
 enum ntk_status ntk_store_job_put(struct ntk_store *store, const struct ntk_stored_job *job,
                                   struct ntk_error *error);
+enum ntk_status ntk_store_job_remove(struct ntk_store *store, const char *id,
+                                     struct ntk_error *error);
 typedef enum ntk_status ntk_job_take(void *user, const struct ntk_stored_job *job,
                                      struct ntk_error *error);
 /* Oldest first. */
