@@ -22,5 +22,6 @@ Suite *ntk_suite_quota(void);
 Suite *ntk_suite_service(void);
 Suite *ntk_suite_survival(void);
 Suite *ntk_suite_tls(void);
+Suite *ntk_suite_truths(void);
 
 #endif
