@@ -64,7 +64,8 @@ $(IO):     $(call objects,io)
 $(NETCDF): $(call objects,io/netcdf)
 $(CONFIG): $(call objects,config)
 $(CLI):    $(filter-out $(B)/cli/main.o,$(call objects,cli))
-$(SERVER): $(filter-out $(B)/server/main.o,$(call objects,server)) $(B)/server/page_files.o
+$(SERVER): $(filter-out $(B)/server/main.o,$(call objects,server)) $(B)/server/page_files.o \
+           $(B)/server/openapi_file.o
 SUPPORT := $(B)/libsupport.a
 $(SUPPORT): $(call objects,tests/support)
 
@@ -92,12 +93,13 @@ $(B)/%.o: %.cc | toolchain
 	@echo "  CXX $(MODE) $<"
 	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
 
-# The assembler takes the page's files into the program.
+# The assembler takes the page's files and the schemas into the program.
 $(B)/%.o: %.S | toolchain
 	@mkdir -p $(@D)
 	@echo "  AS $(MODE) $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 $(B)/server/page_files.o: $(wildcard server/web/*.* server/web/vendor/*.*)
+$(B)/server/openapi_file.o: server/schemas.json
 
 # ---- dependencies -----------------------------------------------------------------------------
 
@@ -172,8 +174,9 @@ fuzz:  ## build and run each fuzzer for FUZZ_SECONDS (30)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz_%,$(wildcard tests/fuzz/*.c))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
+$(B)/fuzz_edr_text: $(B)/server/edr_text.o
 $(B)/fuzz_%: $(B)/tests/fuzz/%.o $(CONFIG) $(IO) $(CORE)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_io) $(LIBS_core)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_io) $(LIBS_core)
 
 vendor:  ## fetch again what server/web/vendor holds (needs npm)
 	deploy/vendor.sh

@@ -4,20 +4,7 @@
 #include <math.h>
 
 #include "core/conformal.h"
-
-/* How many of n ascending values are below `value`. */
-static size_t count_below(const double *values, size_t n, double value)
-{
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (values[middle] < value)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
+#include "core/sort.h"
 
 /* Missed means m >= place. For one score a sample place = ceil((n + 1)(1 - alpha)), so that
  * alpha >= 1 - m / (n + 1). For fields place = ceil((n + 1) / n (1 - alpha) N) gives
@@ -29,7 +16,7 @@ double ntk_adapt_p_value(const double *scores, size_t n_scores, size_t n_samples
     if (isnan(score))
         return NAN;
     double n = (double)n_samples, all = (double)n_scores;
-    double above = all - (double)count_below(scores, n_scores, score);
+    double above = all - (double)ntk_sorted_count_below(scores, n_scores, score);
     return (all + n * above) / (all * (n + 1));
 }
 
@@ -46,7 +33,7 @@ double ntk_adapt_quantile(const double *scores, size_t n_scores, size_t n_sample
 double ntk_adapt_miss(const double *p_sorted, size_t n_p, double alpha)
 {
     assert(n_p >= 1);
-    return (double)count_below(p_sorted, n_p, alpha + 1e-15) / (double)n_p;
+    return (double)ntk_sorted_count_below(p_sorted, n_p, alpha + 1e-15) / (double)n_p;
 }
 
 static double clip(double alpha, const struct ntk_adapt_options *options)

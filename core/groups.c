@@ -3,7 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "core/adapt.h"
 #include "core/conformal.h"
+#include "core/sort.h"
 
 /* Days since 1970 to the month of the civil calendar, 1 to 12 (eras of 400 years from March 0000).
  */
@@ -58,6 +60,20 @@ double ntk_group_quantile(const struct ntk_interval_model *model, int group, dou
     return mixture_quantile(model->group_scores + (size_t)group * NTK_GROUP_SCORES,
                             NTK_GROUP_SCORES, n, model->scores, model->n_scores, strength,
                             level * (n + strength + 1));
+}
+
+double ntk_group_p_value(const struct ntk_interval_model *model, int group, double score)
+{
+    const double strength = NTK_GROUP_STRENGTH;
+    if (group < 0 || !model->group_scores || model->group_samples[group] == 0)
+        return ntk_adapt_p_value(model->scores, model->n_scores, model->n_samples, score);
+    const double *own = model->group_scores + (size_t)group * NTK_GROUP_SCORES;
+    double n = (double)model->group_samples[group];
+    double own_share =
+        (double)ntk_sorted_count_below(own, NTK_GROUP_SCORES, score) / NTK_GROUP_SCORES;
+    double share = (double)ntk_sorted_count_below(model->scores, model->n_scores, score) /
+                   (double)model->n_scores;
+    return 1 - (n * own_share + strength * share) / (n + strength + 1);
 }
 
 const char *ntk_grouping_name(enum ntk_grouping grouping)

@@ -29,6 +29,12 @@ unsigned ntk_season_of(double time);
  * without samples, has the quantile of all. */
 double ntk_group_quantile(const struct ntk_interval_model *model, int group, double level);
 
+/* The smallest alpha at which a truth of that score is missed, score > q of the group at level
+ * 1 - alpha: ntk_adapt_p_value for groups, with F the shares below the score,
+ *
+ *   p = 1 - (n_g F_g + kappa F) / (n_g + kappa + 1),   in [1 / (n_g + kappa + 1), 1]. */
+double ntk_group_p_value(const struct ntk_interval_model *model, int group, double score);
+
 const char *ntk_grouping_name(enum ntk_grouping grouping);
 
 /* "December to February", "40 to 50 N": what a group is called. */

@@ -1,5 +1,6 @@
 /* Liveness, readiness and the interface's own description. */
 #include "server/http.h"
+#include "server/openapi.h"
 #include "server/registry.h"
 #include "server/routes.h"
 
@@ -26,6 +27,6 @@ enum ntk_handled ntk_handle_ready(struct ntk_request *request)
 
 enum ntk_handled ntk_handle_openapi(struct ntk_request *request)
 {
-    ntk_reply_json(request, MHD_HTTP_OK, ntk_routes_openapi());
+    ntk_reply_json(request, MHD_HTTP_OK, ntk_openapi_describe());
     return NTK_HANDLED;
 }

@@ -194,7 +194,9 @@ struct change {
     int64_t id;
     int is_new;
     struct ntk_record record; /* without its values */
-    struct ntk_verified verified;
+    size_t n_groups, n_p;
+    struct ntk_verified_group *groups; /* owned, as p: there may be many changes */
+    double *p;
 };
 
 struct changes {
@@ -216,12 +218,40 @@ static struct change *add_change(struct changes *changes, int64_t id,
         changes->capacity = capacity;
     }
     struct change *change = &changes->items[changes->n++];
-    change->id = id;
-    change->is_new = is_new;
-    change->record = *record;
+    *change = (struct change){.id = id, .is_new = is_new, .record = *record};
     change->record.values = NULL;
-    change->verified.n_groups = change->verified.n_p = 0;
     return change;
+}
+
+static void *copy_of(const void *bytes, size_t size)
+{
+    void *copy = malloc(size + 1);
+    return copy ? memcpy(copy, bytes, size) : NULL;
+}
+
+static enum ntk_status keep_verified(struct change *change, const struct ntk_verified *verified,
+                                     struct ntk_error *error)
+{
+    change->groups = copy_of(verified->groups, verified->n_groups * sizeof *verified->groups);
+    change->p = copy_of(verified->p, verified->n_p * sizeof *verified->p);
+    if (!change->groups || !change->p)
+        return ntk_fail_memory(error, "what verified a record", sizeof *verified);
+    change->n_groups = verified->n_groups;
+    change->n_p = verified->n_p;
+    return NTK_OK;
+}
+
+/* The lock is held. */
+static int tell_memory(struct ntk_ledger *ledger, const struct change *change)
+{
+    struct ntk_series *series = find_or_add(ledger, &change->record);
+    struct ntk_verified verified;
+    verified.n_groups = change->n_groups;
+    verified.n_p = change->n_p;
+    memcpy(verified.groups, change->groups, change->n_groups * sizeof *change->groups);
+    memcpy(verified.p, change->p, change->n_p * sizeof *change->p);
+    return series && (!change->is_new || ntk_series_add(series, change->id, &change->record)) &&
+           ntk_series_verify(series, change->id, &verified);
 }
 
 /* Ends a transaction: commits and tells memory, or undoes it. */
@@ -233,17 +263,19 @@ static enum ntk_status finish(struct changes *changes, enum ntk_status status,
         ntk_store_rollback(ledger->store);
     else if (!(status = ntk_store_commit(ledger->store, error)))
         *counts = changes->counts;
+    int told = !status && changes->n > 0;
     pthread_mutex_lock(&ledger->lock);
     for (size_t i = 0; !status && i < changes->n; i++) {
-        const struct change *change = &changes->items[i];
-        struct ntk_series *series = find_or_add(ledger, &change->record);
-        if (!series || (change->is_new && !ntk_series_add(series, change->id, &change->record)) ||
-            !ntk_series_verify(series, change->id, &change->verified))
+        if (!tell_memory(ledger, &changes->items[i]))
             status = ntk_fail_memory(error, "the ledger, which a restart completes", 0);
     }
     pthread_mutex_unlock(&ledger->lock);
-    if (changes->n > 0)
+    if (told)
         ntk_ledger_touch(ledger);
+    for (size_t i = 0; i < changes->n; i++) {
+        free(changes->items[i].groups);
+        free(changes->items[i].p);
+    }
     free(changes->items);
     pthread_mutex_unlock(&ledger->writing);
     return status;
@@ -309,39 +341,51 @@ static int *make_bands(const struct ntk_version *version, const struct ntk_recor
     return bands;
 }
 
-/* Looks for the truth of a record and keeps how it did. */
-static enum ntk_status verify(struct changes *changes, int64_t id, const struct ntk_record *record,
-                              int is_new, struct ntk_error *error)
+/* What is known of a record's places, NAN elsewhere; owned. */
+static enum ntk_status find_truth(struct ntk_ledger *ledger, const struct ntk_record *record,
+                                  double **out, struct ntk_error *error)
 {
-    struct ntk_ledger *ledger = changes->ledger;
-    const struct ntk_version *version = NULL;
     double *truth = malloc((record->points + 1) * sizeof *truth);
-    struct change *change = truth ? add_change(changes, id, record, is_new) : NULL;
-    if (!change) {
-        free(truth);
-        return ntk_fail_memory(error, "a record", record->points * sizeof *truth);
-    }
+    if (!truth)
+        return ntk_fail_memory(error, "a truth", record->points * sizeof *truth);
     for (size_t p = 0; p < record->points; p++)
         truth[p] = NAN;
     enum ntk_status status = overlay_truth(ledger, record, "", truth, error);
     if (!status)
         status = overlay_truth(ledger, record, record->calibration, truth, error);
-    if (!status) {
-        ntk_registry_acquire(ledger->registry, record->calibration, record->version, &version,
-                             NULL); /* without it: coverage alone */
-        int *bands = version ? make_bands(version, record) : NULL;
-        ntk_record_verify(record, truth, version ? model_of(version, record) : NULL, bands,
-                          &change->verified);
-        free(bands);
-        ntk_registry_release(ledger->registry, version);
-        if (change->verified.n_groups > 0) {
-            changes->counts.verified++;
-            status = ntk_store_verified_put(ledger->store, id, record->n_levels, &change->verified,
-                                            error);
-        }
-    }
-    free(truth);
+    if (status)
+        free(truth);
+    else
+        *out = truth;
     return status;
+}
+
+/* Looks for the truth of a record and keeps how it did; one that was verified may be no longer, by
+ * a truth that grew beyond it. */
+static enum ntk_status verify(struct changes *changes, int64_t id, const struct ntk_record *record,
+                              int is_new, struct ntk_error *error)
+{
+    struct ntk_ledger *ledger = changes->ledger;
+    const struct ntk_version *version = NULL;
+    struct ntk_verified verified;
+    double *truth = NULL;
+    struct change *change = add_change(changes, id, record, is_new);
+    if (!change)
+        return ntk_fail_memory(error, "a record", sizeof *change);
+    enum ntk_status status = find_truth(ledger, record, &truth, error);
+    if (status)
+        return status;
+    ntk_registry_acquire(ledger->registry, record->calibration, record->version, &version,
+                         NULL); /* without it: coverage alone */
+    int *bands = version ? make_bands(version, record) : NULL;
+    ntk_record_verify(record, truth, version ? model_of(version, record) : NULL, bands, &verified);
+    free(bands);
+    free(truth);
+    ntk_registry_release(ledger->registry, version);
+    changes->counts.verified += verified.n_groups > 0;
+    if (verified.n_groups > 0 || !is_new)
+        status = ntk_store_verified_put(ledger->store, id, record->n_levels, &verified, error);
+    return status ? status : keep_verified(change, &verified, error);
 }
 
 /* ---- records -------------------------------------------------------------------------------- */
@@ -428,33 +472,66 @@ static enum ntk_status merge_truth(const struct ntk_truth *truth, const struct n
     return NTK_OK;
 }
 
+/* A truth of one calibration that has more values than the calibration has places is a mistake,
+ * unless records say otherwise (another version's grid). */
+static enum ntk_status check_places(struct ntk_ledger *ledger, const struct ntk_truth *truth,
+                                    size_t most_recorded, struct ntk_error *error)
+{
+    const struct ntk_version *version = NULL;
+    size_t places = most_recorded;
+    if (!*truth->calibration || truth->points <= most_recorded)
+        return NTK_OK;
+    ntk_registry_acquire(ledger->registry, truth->calibration, 0, &version, NULL);
+    const struct ntk_calibration_lead *lead =
+        version ? ntk_calibration_find_lead(version->calibration, truth->lead_hours) : NULL;
+    const struct ntk_calibration_variable *variable =
+        lead ? ntk_calibration_find_variable(lead, truth->variable) : NULL;
+    if (variable && variable->points > places)
+        places = variable->points;
+    ntk_registry_release(ledger->registry, version);
+    if (places == 0 || truth->points <= places)
+        return NTK_OK;
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "the truth of %s has %zu values, calibration %s has %zu places",
+                    truth->variable, truth->points, truth->calibration, places);
+}
+
 struct truth_match {
     struct changes *changes;
-    const struct ntk_truth *truth;
+    size_t most; /* places of the records that were looked at */
 };
 
+/* Every record of the key: which of them the truth fits may have changed with it. */
 static enum ntk_status verify_match(void *user, int64_t id, const struct ntk_record *record,
                                     struct ntk_error *error)
 {
-    const struct truth_match *match = user;
-    const struct ntk_truth *truth = match->truth;
-    if (!*truth->calibration && truth->points != record->points)
-        return NTK_OK; /* another grid's */
-    if (truth->points > record->points)
-        return ntk_fail(error, NTK_BAD_DATA,
-                        "the truth of %s has %zu values, calibration %s has %zu places",
-                        truth->variable, truth->points, record->calibration, record->points);
+    struct truth_match *match = user;
+    match->most = record->points > match->most ? record->points : match->most;
     return verify(match->changes, id, record, 0, error);
 }
 
+/* Verifies the records of a truth that changed. */
+static enum ntk_status verify_records(struct changes *changes, const struct ntk_truth *truth,
+                                      struct ntk_error *error)
+{
+    struct ntk_record_filter filter = ntk_record_filter_any;
+    struct truth_match match = {.changes = changes};
+    filter.calibration = truth->calibration;
+    filter.variable = truth->variable;
+    filter.lead_hours = truth->lead_hours;
+    filter.from = filter.to = truth->reference_time;
+    filter.inside = 1;
+    enum ntk_status status =
+        ntk_store_records(changes->ledger->store, &filter, verify_match, &match, error);
+    return status ? status : check_places(changes->ledger, truth, match.most, error);
+}
+
+/* Stores what a truth adds to what is known. */
 static enum ntk_status take_truth(struct changes *changes, const struct ntk_truth *truth,
-                                  int replace, struct ntk_error *error)
+                                  int replace, int *changed, struct ntk_error *error)
 {
     struct ntk_ledger *ledger = changes->ledger;
     struct ntk_truth found, merged = *truth;
-    struct ntk_record_filter filter = ntk_record_filter_any;
-    struct truth_match match = {.changes = changes, .truth = truth};
-    int changed = 0;
     enum ntk_status status = ntk_store_truth_get(ledger->store, truth, 1, &found, error);
     if (status)
         return status;
@@ -462,33 +539,43 @@ static enum ntk_status take_truth(struct changes *changes, const struct ntk_trut
     if (!(merged.values = malloc((merged.points + 1) * sizeof *merged.values)))
         status = ntk_fail_memory(error, "a truth", merged.points * sizeof *merged.values);
     if (!status)
-        status = merge_truth(truth, &found, replace, merged.values, merged.points, &changed, error);
-    if (!status && changed)
+        status = merge_truth(truth, &found, replace, merged.values, merged.points, changed, error);
+    if (!status && *changed)
         status = ntk_store_truth_put(ledger->store, &merged, error);
     free(merged.values);
     free(found.values);
-    changes->counts.known += !status && !changed;
-    changes->counts.added += !status && changed;
-    if (status || !changed)
-        return status;
-    filter.calibration = truth->calibration;
-    filter.variable = truth->variable;
-    filter.lead_hours = truth->lead_hours;
-    filter.from = filter.to = truth->reference_time;
-    filter.inside = 1;
-    return ntk_store_records(ledger->store, &filter, verify_match, &match, error);
+    changes->counts.known += !status && !*changed;
+    changes->counts.added += !status && *changed;
+    return status;
 }
 
+static int same_key(const struct ntk_truth *a, const struct ntk_truth *b)
+{
+    return a->lead_hours == b->lead_hours && a->reference_time == b->reference_time &&
+           !strcmp(a->variable, b->variable) && !strcmp(a->calibration, b->calibration);
+}
+
+/* Truths of one key that follow each other, as those of a field's places do, are verified at once.
+ */
 enum ntk_status ntk_ledger_truths(struct ntk_ledger *ledger, const struct ntk_truth *truths,
                                   size_t n, int replace, struct ntk_ledger_counts *counts,
                                   struct ntk_error *error)
 {
     struct changes changes = {.ledger = ledger};
+    const struct ntk_truth *largest = NULL; /* of the key at hand, of those that changed it */
     enum ntk_status status = begin(ledger, error);
     if (status)
         return status;
-    for (size_t i = 0; i < n && !status; i++)
-        status = take_truth(&changes, &truths[i], replace, error);
+    for (size_t i = 0; i < n && !status; i++) {
+        int changed = 0;
+        status = take_truth(&changes, &truths[i], replace, &changed, error);
+        if (!status && changed && (!largest || truths[i].points > largest->points))
+            largest = &truths[i];
+        if (!status && largest && (i + 1 == n || !same_key(&truths[i], &truths[i + 1]))) {
+            status = verify_records(&changes, largest, error);
+            largest = NULL;
+        }
+    }
     return finish(&changes, status, counts, error);
 }
 

@@ -114,23 +114,21 @@ static const char *const width_columns[] = {"calibration",
                                             "records",
                                             NULL};
 
-static int compare(const void *a, const void *b)
+/* Puts a width among those before it, ascending; one that is not finite is none. */
+static void insert_width(double *sorted, size_t *n, double width)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    size_t place = *n;
+    if (!isfinite(width))
+        return;
+    for (; place > 0 && sorted[place - 1] > width; place--)
+        sorted[place] = sorted[place - 1];
+    sorted[place] = width;
+    ++*n;
 }
 
-/* Finite widths of the entries before `end`, ascending. */
-static size_t collect_widths(const struct ntk_series *series, double level, size_t end, double *out)
+static double median_of(const double *sorted, size_t n)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < end; i++) {
-        int l = ntk_entry_level(&series->entries[i], level);
-        if (l >= 0 && isfinite(series->entries[i].width[l]))
-            out[n++] = series->entries[i].width[l];
-    }
-    qsort(out, n, sizeof *out, compare);
-    return n;
+    return n ? (sorted[(n - 1) / 2] + sorted[n / 2]) / 2 : NAN;
 }
 
 static double percentile_of(const double *sorted, size_t n, double width)
@@ -143,11 +141,10 @@ static double percentile_of(const double *sorted, size_t n, double width)
     return n && isfinite(width) ? 100 * ((double)below + 0.5 * (double)equal) / (double)n : NAN;
 }
 
-/* Beside its width, that of entries before it: the newest against its whole history. */
-static void put_width(struct ntk_table *table, const struct ntk_series *series, size_t i,
-                      double level, const double *history, size_t n)
+/* Beside its width, those of the n entries before it. */
+static void put_width(struct ntk_table *table, const struct ntk_series *series,
+                      const struct ntk_entry *entry, double level, const double *history, size_t n)
 {
-    const struct ntk_entry *entry = &series->entries[i];
     double width = entry->width[ntk_entry_level(entry, level)];
     put_series(table, series);
     ntk_table_string(table, series->units);
@@ -155,7 +152,7 @@ static void put_width(struct ntk_table *table, const struct ntk_series *series, 
     ntk_table_real(table, level);
     ntk_table_time(table, entry->reference_time);
     ntk_table_real(table, width);
-    ntk_table_real(table, n ? history[n / 2] : NAN);
+    ntk_table_real(table, median_of(history, n));
     ntk_table_real(table, percentile_of(history, n, width));
     ntk_table_real(table, entry->sigma);
     ntk_table_real(table, entry->novelty);
@@ -163,23 +160,45 @@ static void put_width(struct ntk_table *table, const struct ntk_series *series, 
     ntk_table_count(table, series->n);
 }
 
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Widths of the entries before `end`, ascending. */
+static size_t collect_widths(const struct ntk_series *series, double level, size_t end, double *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < end; i++) {
+        int l = ntk_entry_level(&series->entries[i], level);
+        if (l >= 0 && isfinite(series->entries[i].width[l]))
+            out[n++] = series->entries[i].width[l];
+    }
+    qsort(out, n, sizeof *out, compare);
+    return n;
+}
+
+/* The newest entry that has the level, or all since a time. */
 static void show_level_widths(struct shown *shown, const struct ntk_series *series, double level,
                               double *history)
 {
-    size_t newest = series->n;
-    while (newest > 0 && ntk_entry_level(&series->entries[newest - 1], level) < 0)
-        newest--;
-    if (newest == 0)
-        return;
-    size_t n = collect_widths(series, level, newest - 1, history);
-    if (shown->filter.since == INT64_MIN) {
-        put_width(&shown->table, series, newest - 1, level, history, n);
-        return;
-    }
-    for (size_t i = 0; i < newest; i++) {
-        if (series->entries[i].reference_time >= shown->filter.since &&
-            ntk_entry_level(&series->entries[i], level) >= 0)
-            put_width(&shown->table, series, i, level, history, n);
+    int64_t since = shown->filter.since;
+    size_t end = series->n, first = 0;
+    while (end > 0 && ntk_entry_level(&series->entries[end - 1], level) < 0)
+        end--;
+    if (since == INT64_MIN)
+        first = end > 0 ? end - 1 : 0;
+    while (first < end && series->entries[first].reference_time < since)
+        first++;
+    size_t n = collect_widths(series, level, first, history);
+    for (size_t i = first; i < end; i++) {
+        const struct ntk_entry *entry = &series->entries[i];
+        int l = ntk_entry_level(entry, level);
+        if (l < 0)
+            continue;
+        put_width(&shown->table, series, entry, level, history, n);
+        insert_width(history, &n, entry->width[l]);
     }
 }
 
@@ -253,7 +272,11 @@ static void show_window(struct shown *shown, const struct ntk_series *series, do
     struct ntk_table *table = &shown->table;
     char group[24];
     int64_t newest = ntk_series_newest_verified(series);
-    int64_t after = windows[w].days ? newest - 86400 * (int64_t)windows[w].days : INT64_MIN;
+    int64_t after = INT64_MIN;
+    if (newest == INT64_MIN)
+        return; /* nothing is verified yet */
+    if (windows[w].days)
+        after = newest - 86400 * (int64_t)windows[w].days;
     name_band(band, group, sizeof group);
     if ((shown->filter.window && strcmp(shown->filter.window, windows[w].name)) ||
         (shown->filter.place_group && strcmp(shown->filter.place_group, group)) ||

@@ -7,6 +7,11 @@
 #define NETCDF   "application/x-netcdf"
 #define PROBLEMS "application/problem+json"
 #define BINARY   "application/octet-stream"
+#define EDR_DATA "application/prs.coverage+json text/csv application/x-netcdf"
+
+/* What both queries of Environmental Data Retrieval take; z has no effect on fields without height.
+ */
+#define EDR_QUERY "datetime parameter-name quantile z crs f"
 
 static const struct ntk_route routes[] = {
     {"POST", "/v1/intervals", ntk_handle_intervals, NTK_BODY_QUERY, NTK_SCOPE_QUERY, NTK_COST_QUERY,
@@ -98,6 +103,38 @@ static const struct ntk_route routes[] = {
      NTK_SCOPE_QUERY, NTK_COST_QUERY,
      "Open Inference Protocol: prediction intervals of a version as tensors",
      "*/* " JSON " " BINARY, JSON " " BINARY, NULL, 200},
+    /* OGC API - Environmental Data Retrieval */
+    {"GET", "/edr", ntk_handle_edr_landing, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
+     "Environmental Data Retrieval of recorded intervals", NULL, JSON, NULL, 200},
+    {"GET", "/edr/conformance", ntk_handle_edr_conformance, NTK_BODY_NONE, NTK_SCOPE_NONE,
+     NTK_COST_CHEAP, "Environmental Data Retrieval: conformance classes", NULL, JSON, NULL, 200},
+    {"GET", "/edr/collections", ntk_handle_edr_collections, NTK_BODY_NONE, NTK_SCOPE_QUERY,
+     NTK_COST_CHEAP, "Environmental Data Retrieval: calibrations with recorded fields", NULL, JSON,
+     NULL, 200},
+    {"GET", "/edr/collections/{id}", ntk_handle_edr_collection, NTK_BODY_NONE, NTK_SCOPE_QUERY,
+     NTK_COST_CHEAP, "Environmental Data Retrieval: extent and parameters of a collection", NULL,
+     JSON, NULL, 200},
+    {"GET", "/edr/collections/{id}/position", ntk_handle_edr_position, NTK_BODY_NONE,
+     NTK_SCOPE_QUERY, NTK_COST_QUERY, "Environmental Data Retrieval: newest fields at a position",
+     NULL, EDR_DATA, "coords " EDR_QUERY, 200},
+    {"GET", "/edr/collections/{id}/cube", ntk_handle_edr_cube, NTK_BODY_NONE, NTK_SCOPE_QUERY,
+     NTK_COST_QUERY, "Environmental Data Retrieval: newest fields in a box", NULL, EDR_DATA,
+     "bbox " EDR_QUERY, 200},
+    {"GET", "/edr/collections/{id}/instances", ntk_handle_edr_instances, NTK_BODY_NONE,
+     NTK_SCOPE_QUERY, NTK_COST_CHEAP,
+     "Environmental Data Retrieval: forecast reference times, newest first", NULL, JSON, "limit",
+     200},
+    {"GET", "/edr/collections/{id}/instances/{instance}", ntk_handle_edr_instance, NTK_BODY_NONE,
+     NTK_SCOPE_QUERY, NTK_COST_CHEAP,
+     "Environmental Data Retrieval: extent and parameters of one forecast", NULL, JSON, NULL, 200},
+    {"GET", "/edr/collections/{id}/instances/{instance}/position", ntk_handle_edr_position,
+     NTK_BODY_NONE, NTK_SCOPE_QUERY, NTK_COST_QUERY,
+     "Environmental Data Retrieval: one forecast's fields at a position", NULL, EDR_DATA,
+     "coords " EDR_QUERY, 200},
+    {"GET", "/edr/collections/{id}/instances/{instance}/cube", ntk_handle_edr_cube, NTK_BODY_NONE,
+     NTK_SCOPE_QUERY, NTK_COST_QUERY,
+     "Environmental Data Retrieval: one forecast's fields in a box", NULL, EDR_DATA,
+     "bbox " EDR_QUERY, 200},
     {"GET", "/healthz", ntk_handle_health, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
      "whether the daemon lives", NULL, JSON, NULL, 200},
     {"GET", "/readyz", ntk_handle_ready, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
@@ -164,88 +201,4 @@ const struct ntk_route *ntk_route_at(size_t index)
 size_t ntk_route_index(const struct ntk_route *route)
 {
     return route ? (size_t)(route - routes) : N_ROUTES;
-}
-
-/* ---- OpenAPI -------------------------------------------------------------------------------- */
-
-/* {"type": {"schema": ...}} for each of the types separated by spaces. */
-static json_t *describe_content(const char *types)
-{
-    json_t *content = json_object();
-    while (*types) {
-        char type[64];
-        size_t length = strcspn(types, " ");
-        snprintf(type, sizeof type, "%.*s", (int)length, types);
-        json_object_set_new(
-            content, type,
-            json_pack("{s:{s:s}}", "schema", "type", strstr(type, "json") ? "object" : "string"));
-        types += length + strspn(types + length, " ");
-    }
-    return content;
-}
-
-static void add_parameter(json_t *list, const char *name, size_t length, const char *place)
-{
-    char text[64];
-    snprintf(text, sizeof text, "%.*s", (int)length, name);
-    json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:{s:s}}", "name", text, "in", place,
-                                          "required", !strcmp(place, "path"), "schema", "type",
-                                          "string"));
-}
-
-static json_t *describe_parameters(const struct ntk_route *route)
-{
-    json_t *list = json_array();
-    for (const char *c = route->path; (c = strchr(c, '{')); c++)
-        add_parameter(list, c + 1, strcspn(c + 1, "}"), "path");
-    for (const char *c = route->parameters ? route->parameters : ""; *c;) {
-        size_t length = strcspn(c, " ");
-        add_parameter(list, c, length, "query");
-        c += length + strspn(c + length, " ");
-    }
-    return list;
-}
-
-static json_t *describe_route(const struct ntk_route *route)
-{
-    char success[8];
-    snprintf(success, sizeof success, "%u", route->success);
-    json_t *json = json_pack(
-        "{s:s, s:o, s:{s:{s:s, s:o}, s:{s:s, s:o}}}", "summary", route->summary, "parameters",
-        describe_parameters(route), "responses", success, "description", route->summary, "content",
-        describe_content(route->response_types), "default", "description",
-        "one sentence: what was found, what was expected", "content", describe_content(PROBLEMS));
-    if (route->request_types)
-        json_object_set_new(json, "requestBody",
-                            json_pack("{s:b, s:o}", "required", 1, "content",
-                                      describe_content(route->request_types)));
-    if (route->scope > NTK_SCOPE_QUERY)
-        json_object_set_new(json, "security",
-                            json_pack("[{s:[s]}]", "token", ntk_scope_name(route->scope)));
-    else if (route->scope ==
-             NTK_SCOPE_QUERY) /* {}: without one as well, unless query_tokens is on */
-        json_object_set_new(json, "security",
-                            json_pack("[{}, {s:[s]}]", "token", ntk_scope_name(route->scope)));
-    return json;
-}
-
-json_t *ntk_routes_openapi(void)
-{
-    json_t *paths = json_object();
-    for (size_t i = 0; i < N_ROUTES; i++) {
-        char method[8];
-        snprintf(method, sizeof method, "%s", routes[i].method);
-        for (char *c = method; *c; c++)
-            *c = (char)(*c | 32);
-        json_t *path = json_object_get(paths, routes[i].path);
-        if (!path) {
-            json_object_set_new(paths, routes[i].path, json_object());
-            path = json_object_get(paths, routes[i].path);
-        }
-        json_object_set_new(path, method, describe_route(&routes[i]));
-    }
-    return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:{s:{s:s, s:s}}}}", "openapi", "3.1.0",
-                     "info", "title", "ntkuqd", "version", NTK_VERSION, "summary",
-                     "prediction intervals for AI weather forecasts", "paths", paths, "components",
-                     "securitySchemes", "token", "type", "http", "scheme", "bearer");
 }

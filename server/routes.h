@@ -1,8 +1,6 @@
-/* The one table of routes: dispatch, 404, 405 and /openapi.json come from it. Immutable. */
+/* The one table of routes: dispatch, 404, 405 and openapi.h come from it. Immutable. */
 #ifndef NTK_SERVER_ROUTES_H
 #define NTK_SERVER_ROUTES_H
-
-#include <jansson.h>
 
 #include "server/http.h"
 
@@ -38,9 +36,6 @@ size_t ntk_route_count(void);
 const struct ntk_route *ntk_route_at(size_t index);
 size_t ntk_route_index(const struct ntk_route *route);
 
-/* OpenAPI 3.1 of the table. */
-json_t *ntk_routes_openapi(void);
-
 /* The handlers, each in the file of its subject. */
 ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_get,
     ntk_handle_calibration_post, ntk_handle_calibration_list, ntk_handle_calibration_get,
@@ -51,5 +46,10 @@ ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_ge
     ntk_handle_adaptation_put, ntk_handle_widths, ntk_handle_coverage, ntk_handle_adaptation,
     ntk_handle_alarms, ntk_handle_issued, ntk_handle_health, ntk_handle_ready, ntk_handle_openapi,
     ntk_handle_spectrum, ntk_handle_page, ntk_handle_page_file, ntk_handle_metrics;
+
+/* OGC API - Environmental Data Retrieval. */
+ntk_handler ntk_handle_edr_landing, ntk_handle_edr_conformance, ntk_handle_edr_collections,
+    ntk_handle_edr_collection, ntk_handle_edr_instances, ntk_handle_edr_instance,
+    ntk_handle_edr_position, ntk_handle_edr_cube;
 
 #endif

@@ -98,9 +98,7 @@ int ntk_series_add(struct ntk_series *series, int64_t id, const struct ntk_recor
 static void *copy_of(const void *bytes, size_t size)
 {
     void *copy = malloc(size + 1);
-    if (copy && size)
-        memcpy(copy, bytes, size);
-    return copy;
+    return copy ? memcpy(copy, bytes, size) : NULL;
 }
 
 int ntk_series_verify(struct ntk_series *series, int64_t id, const struct ntk_verified *verified)
@@ -108,7 +106,7 @@ int ntk_series_verify(struct ntk_series *series, int64_t id, const struct ntk_ve
     size_t i = series->n;
     while (i > 0 && series->entries[i - 1].id != id) /* the newest come most */
         i--;
-    if (i == 0 || verified->n_groups == 0)
+    if (i == 0 || (verified->n_groups == 0 && series->entries[i - 1].n_groups == 0))
         return 1;
     struct ntk_entry *entry = &series->entries[i - 1];
     struct ntk_verified_group *groups =

@@ -21,7 +21,7 @@ struct ntk_entry {
     size_t n_levels;
     double *levels, *width; /* n_levels each; one block, owned by `levels` */
     size_t n_groups;
-    struct ntk_verified_group *groups; /* owned; NULL: no truth yet */
+    struct ntk_verified_group *groups; /* owned; none: no truth yet */
     size_t n_p;
     double *p; /* owned */
 };
@@ -48,8 +48,8 @@ struct ntk_series {
 struct ntk_series *ntk_series_create(const struct ntk_record *record, double n_effective);
 void ntk_series_free(struct ntk_series *series);
 
-/* Puts a record in its place, or what verified it into the one of that id. Both copy; false without
- * memory. */
+/* Puts a record in its place, or what verified it into the one of that id, where no groups say that
+ * nothing is known any more. Both copy; false without memory. */
 int ntk_series_add(struct ntk_series *series, int64_t id, const struct ntk_record *record);
 int ntk_series_verify(struct ntk_series *series, int64_t id, const struct ntk_verified *verified);
 

@@ -180,22 +180,27 @@ static enum ntk_status take_record(sqlite3_stmt *row, ntk_record_take *take, voi
     return status;
 }
 
+/* A condition that is not set is written so that it does not hide an index from the others. */
 enum ntk_status ntk_store_records(struct ntk_store *store, const struct ntk_record_filter *filter,
                                   ntk_record_take *take, void *user, struct ntk_error *error)
 {
     sqlite3 *database = filter->inside ? store->writer : store->reader;
     sqlite3_stmt *statement;
+    char sql[700];
     int row = 0;
     if (!filter->inside)
         pthread_mutex_lock(&store->reading);
+    snprintf(sql, sizeof sql,
+             "SELECT " RECORD_COLUMNS ", vals FROM record WHERE %s AND %s AND %s AND %s"
+             " AND reference_time BETWEEN ?5 AND ?6 AND %s" RECORD_ORDER,
+             *filter->calibration ? "calibration = ?1" : "?1 = ''",
+             filter->version ? "version = ?2" : "?2 = 0",
+             *filter->variable ? "variable = ?3" : "?3 = ''",
+             isnan(filter->lead_hours) ? "?4 IS NULL" : "lead_hours = ?4",
+             filter->id ? "id = ?7" : "?7 = 0");
     enum ntk_status status = ntk_sql_prepare(
-        database, &statement, error,
-        "SELECT " RECORD_COLUMNS ", vals FROM record WHERE (?1 = '' OR calibration = ?1)"
-        " AND (?2 = 0 OR version = ?2) AND (?3 = '' OR variable = ?3)"
-        " AND (?4 IS NULL OR lead_hours = ?4) AND reference_time BETWEEN ?5 AND ?6"
-        " AND (?7 = 0 OR id = ?7)" RECORD_ORDER,
-        "sisdiii", filter->calibration, (int64_t)filter->version, filter->variable,
-        filter->lead_hours, filter->from, filter->to, filter->id);
+        database, &statement, error, sql, "sisdiii", filter->calibration, (int64_t)filter->version,
+        filter->variable, filter->lead_hours, filter->from, filter->to, filter->id);
     if (!status) {
         while (!status && (row = ntk_sql_step(database, statement, error)) == 1)
             status = take_record(statement, take, user, error);

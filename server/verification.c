@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/adapt.h"
+#include "core/groups.h"
 #include "core/interval.h"
 
 /* Adds a place to the sums of a group. */
@@ -63,6 +63,7 @@ void ntk_record_verify(const struct ntk_record *record, const double *truth,
 {
     const double *forecast = ntk_record_forecast(record), *scale = ntk_record_scale(record);
     double *p_values = malloc((record->points + 1) * sizeof *p_values);
+    double valid_time = (double)record->reference_time + 3600 * record->lead_hours;
     size_t n_p = 0;
     out->n_groups = 0;
     out->n_p = 0;
@@ -78,7 +79,7 @@ void ntk_record_verify(const struct ntk_record *record, const double *truth,
             add_place(band, record, p, truth[p], crps);
         if (model && record->adaptable && p_values)
             p_values[n_p++] =
-                ntk_adapt_p_value(model->scores, model->n_scores, model->n_samples, fabs(score));
+                ntk_group_p_value(model, ntk_group_of(model, valid_time, p), fabs(score));
     }
     for (size_t g = 0; g < out->n_groups; g++)
         divide(&out->groups[g], record->n_levels);

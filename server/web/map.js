@@ -220,9 +220,9 @@ function step(places, i, key) {
 
 function empty(view) {
     if (!view.group) return 'The field of interval widths is drawn here.';
-    if (!view.map?.records?.length) return 'This forecast has no records.';
     if (view.group.points === 1)
         return `${view.group.variable} is one number for each forecast: there is no map of it.`;
+    if (!view.map?.records?.length) return 'This forecast has no records.';
     return (
         `It is not known where the ${view.group.points} places of ${view.group.variable} are: ` +
         'its archive has no latitudes and longitudes.'

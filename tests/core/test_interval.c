@@ -229,6 +229,31 @@ START_TEST(a_group_leans_on_all_where_it_is_small)
 }
 END_TEST
 
+/* p <= alpha if and only if the score is beyond the quantile at level 1 - alpha. */
+START_TEST(a_p_value_of_a_group_is_where_its_quantile_begins_to_miss)
+{
+    static double own[NTK_GROUPS_MOST * NTK_GROUP_SCORES];
+    struct ntk_interval_model model = make_model(7);
+    for (size_t i = 0; i < NTK_GROUP_SCORES; i++)
+        own[i] = 2 * absolute[((i + 1) * N + NTK_GROUP_SCORES - 1) / NTK_GROUP_SCORES - 1];
+    model.grouping = NTK_GROUPING_SEASON;
+    model.group_scores = own;
+    model.group_samples[0] = 50;
+    for (int group = -1; group <= 1; group++) {
+        for (double score = 0.05; score < 2.5 * absolute[N - 1]; score *= 1.17) {
+            double p = ntk_group_p_value(&model, group, score);
+            ck_assert(p > 0 && p <= 1);
+            if (p < 1 - 1e-6)
+                ck_assert_msg(score > ntk_group_quantile(&model, group, 1 - p - 1e-7),
+                              "group %d, score %g, p %g", group, score, p);
+            if (p > 1e-6)
+                ck_assert_msg(score <= ntk_group_quantile(&model, group, 1 - p + 1e-7),
+                              "group %d, score %g, p %g", group, score, p);
+        }
+    }
+}
+END_TEST
+
 Suite *ntk_suite_interval(void)
 {
     Suite *suite = suite_create("interval");
@@ -241,6 +266,7 @@ Suite *ntk_suite_interval(void)
     tcase_add_test(tests, a_query_without_date_or_place_gets_a_plainer_model);
     tcase_add_test(tests, seasons_follow_the_calendar);
     tcase_add_test(tests, a_group_leans_on_all_where_it_is_small);
+    tcase_add_test(tests, a_p_value_of_a_group_is_where_its_quantile_begins_to_miss);
     suite_add_tcase(suite, tests);
     return suite;
 }

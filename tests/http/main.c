@@ -5,9 +5,12 @@
 int main(void)
 {
     SRunner *runner = srunner_create(ntk_suite_protocol());
+    srunner_add_suite(runner, ntk_suite_openapi());
     srunner_add_suite(runner, ntk_suite_page());
     srunner_add_suite(runner, ntk_suite_service());
     srunner_add_suite(runner, ntk_suite_interval_options());
+    srunner_add_suite(runner, ntk_suite_edr());
+    srunner_add_suite(runner, ntk_suite_edr_parts());
     srunner_add_suite(runner, ntk_suite_inference());
     srunner_add_suite(runner, ntk_suite_access());
     srunner_add_suite(runner, ntk_suite_quota());
@@ -17,6 +20,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_survival());
     srunner_add_suite(runner, ntk_suite_metrics_text());
     srunner_add_suite(runner, ntk_suite_metrics());
+    srunner_add_suite(runner, ntk_suite_ledger());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

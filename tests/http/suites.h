@@ -5,11 +5,15 @@
 #include <check.h>
 
 Suite *ntk_suite_access(void);
+Suite *ntk_suite_edr(void);
+Suite *ntk_suite_edr_parts(void);
 Suite *ntk_suite_inference(void);
 Suite *ntk_suite_inference_refusals(void);
 Suite *ntk_suite_interval_options(void);
+Suite *ntk_suite_ledger(void);
 Suite *ntk_suite_metrics(void);
 Suite *ntk_suite_metrics_text(void);
+Suite *ntk_suite_openapi(void);
 Suite *ntk_suite_operation(void);
 Suite *ntk_suite_page(void);
 Suite *ntk_suite_protocol(void);

@@ -43,6 +43,7 @@ class Daemon:
                     "--ntkuq_program",
                     self.build + "/ntkuq",
                     *self.extra,
+                    *([] if "--token_file" in self.extra else ["--open_writes", "on"]),
                 ],
                 stderr=log,
             )
