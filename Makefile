@@ -47,7 +47,12 @@ LIBS_cli    := $(call pkg,libs,libseccomp)
 LIBS_server := $(call pkg,libs,libmicrohttpd sqlite3 gnutls libsystemd) -lpthread -lm
 CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd)
 
-objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+# One file is C++, for a library that has no other face; nothing of the C++ runtime is linked.
+CXX      := $(patsubst clang,clang++,$(patsubst gcc,g++,$(CC)))
+CXXFLAGS := -std=c++17 -fno-exceptions -fno-rtti -g $(FLAGS_$(MODE)) \
+            $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS))
+
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c)) $(patsubst %.cc,$(B)/%.o,$(wildcard $(1)/*.cc))
 CORE    := $(B)/libcore.a
 IO      := $(B)/libio.a
 NETCDF  := $(B)/libnetcdf_io.a
@@ -82,6 +87,11 @@ $(B)/%.o: %.c | toolchain
 	@mkdir -p $(@D)
 	@echo "  CC $(MODE) $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/%.o: %.cc | toolchain
+	@mkdir -p $(@D)
+	@echo "  CXX $(MODE) $<"
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
 
 # The assembler takes the page's files and the schemas into the program.
 $(B)/%.o: %.S | toolchain
@@ -177,7 +187,7 @@ screenshots: all  ## pictures of the page for docs/, through a real daemon; DATA
 	tests/web/screenshots.py $(B) docs $(DATA)
 
 format:  ## lay out all sources with clang-format
-	git ls-files '*.c' '*.h' | xargs clang-format -i
+	git ls-files '*.c' '*.cc' '*.h' | xargs clang-format -i
 
 clean:  ## remove everything built
 	rm -rf build

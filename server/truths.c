@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "io/json.h"
+#include "io/numbers.h"
 #include "io/rows.h"
 #include "server/http.h"
 #include "server/ledger.h"
@@ -97,6 +98,12 @@ static enum ntk_status check_values(const json_t *item, struct ntk_error *error)
 {
     const json_t *value = json_object_get(item, "value"), *values = json_object_get(item, "values");
     const json_t *place = json_object_get(item, "place");
+static enum ntk_status read_values(const json_t *item, size_t i, struct ntk_numbers *numbers,
+                                   struct truths *truths, struct ntk_truth **out,
+                                   struct ntk_error *error)
+    json_int_t first = place ? json_integer_value(place) : 0;
+    size_t n = ntk_numbers_array_size(numbers, values);
+    enum ntk_status status = NTK_OK;
     if (!value == !values)
         return ntk_fail(error, NTK_BAD_DATA, "%s found, either value or values was expected",
                         value ? "both value and values were" : "neither value nor values was");
@@ -125,6 +132,12 @@ static enum ntk_status read_values(const json_t *item, struct truths *truths,
         return NTK_TRY_AGAIN;
     if (value)
         return read_number(value, "value", &(*out)->values[first], error);
+        return read_number(value, i, &(*out)->values[first], error);
+    const double *lifted = ntk_numbers_take(numbers, values, &n, NULL);
+    if (lifted) {
+        memcpy((*out)->values, lifted, n * sizeof *lifted);
+        return NTK_OK;
+    }
     for (size_t p = 0; p < n && !status; p++)
         status = read_number(json_array_get(values, p), "one of values", &(*out)->values[p], error);
     return status;
@@ -132,6 +145,8 @@ static enum ntk_status read_values(const json_t *item, struct truths *truths,
 
 static enum ntk_status read_truth(const json_t *item, struct truths *truths,
                                   struct ntk_error *error)
+static enum ntk_status read_truth(const json_t *item, size_t i, struct ntk_numbers *numbers,
+                                  struct truths *truths, struct ntk_error *error)
 {
     static const char *const allowed[] = {"calibration",     "variable", "forecast_reference_time",
                                           "lead_time_hours", "value",    "values",
@@ -144,6 +159,7 @@ static enum ntk_status read_truth(const json_t *item, struct truths *truths,
     if (ntk_json_unknown_key(item, "a truth", allowed, error))
         return NTK_USAGE;
     enum ntk_status status = read_values(item, truths, &truth, error);
+    enum ntk_status status = read_values(item, i, numbers, truths, &truth, error);
     if (!status)
         status = set_name(json_string_value(json_object_get(item, "variable")), "variable",
                           truth->variable, error);
@@ -159,7 +175,8 @@ static enum ntk_status read_truth(const json_t *item, struct truths *truths,
     return status;
 }
 
-static enum ntk_status read_json(const json_t *body, struct truths *truths, struct ntk_error *error)
+static enum ntk_status read_json(const json_t *body, struct ntk_numbers *numbers,
+                                 struct truths *truths, struct ntk_error *error)
 {
     static const char *const allowed[] = {"truths", "replace", NULL};
     const json_t *list = json_object_get(body, "truths"),
@@ -174,7 +191,25 @@ static enum ntk_status read_json(const json_t *body, struct truths *truths, stru
     truths->replace = json_is_true(replace);
     for (size_t i = 0; i < json_array_size(list) && !status; i++)
         status = locate(read_truth(json_array_get(list, i), truths, error), "truth", i, error);
+        status = read_truth(json_array_get(list, i), i, numbers, truths, error);
     return status;
+}
+
+/* With long arrays read beside jansson; 0 when that is not to be had, for whatever reason. */
+static int read_lifted(const struct ntk_request *request, struct truths *truths)
+{
+    struct ntk_numbers numbers;
+    json_t *body = ntk_numbers_load(request->body, request->body_size, &numbers);
+    if (!body)
+        return 0;
+    int done = !read_json(body, &numbers, truths, NULL) && ntk_numbers_all_taken(&numbers);
+    if (!done) {
+        truths_clear(truths);
+        *truths = (struct truths){0};
+    }
+    ntk_numbers_clear(&numbers);
+    json_decref(body);
+    return done;
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------ */
@@ -440,9 +475,11 @@ static enum ntk_status read_body(struct ntk_request *request, struct truths *tru
     if (request->upload)
         return read_archive(request, truths, error);
     if (ntk_request_has_type(request, "application/json")) {
+        if (read_lifted(request, truths))
+            return NTK_OK;
         json_t *body = ntk_request_json(request);
         *replied = !body;
-        enum ntk_status status = body ? read_json(body, truths, error) : NTK_USAGE;
+        enum ntk_status status = body ? read_json(body, NULL, truths, error) : NTK_USAGE;
         json_decref(body);
         return status;
     }
