@@ -180,7 +180,6 @@ static enum ntk_status take_record(sqlite3_stmt *row, ntk_record_take *take, voi
     return status;
 }
 
-/* A condition that is not set is written so that it does not hide an index from the others. */
 /* Only the conditions that are wanted: SQLite finds no index for those that hold whatever comes. By
  * itself it would take the one that gives the order, which is no use to a truth: it knows variable,
  * lead time and reference time. */
@@ -214,23 +213,11 @@ enum ntk_status ntk_store_records(struct ntk_store *store, const struct ntk_reco
 {
     sqlite3 *database = filter->inside ? store->writer : store->reader;
     sqlite3_stmt *statement;
-    char sql[700];
     char query[800];
     int row = 0;
     write_query(filter, query, sizeof query);
     if (!filter->inside)
         pthread_mutex_lock(&store->reading);
-    snprintf(sql, sizeof sql,
-             "SELECT " RECORD_COLUMNS ", vals FROM record WHERE %s AND %s AND %s AND %s"
-             " AND reference_time BETWEEN ?5 AND ?6 AND %s" RECORD_ORDER,
-             *filter->calibration ? "calibration = ?1" : "?1 = ''",
-             filter->version ? "version = ?2" : "?2 = 0",
-             *filter->variable ? "variable = ?3" : "?3 = ''",
-             isnan(filter->lead_hours) ? "?4 IS NULL" : "lead_hours = ?4",
-             filter->id ? "id = ?7" : "?7 = 0");
-    enum ntk_status status = ntk_sql_prepare(
-        database, &statement, error, sql, "sisdiii", filter->calibration, (int64_t)filter->version,
-        filter->variable, filter->lead_hours, filter->from, filter->to, filter->id);
     enum ntk_status status =
         ntk_sql_prepare(database, &statement, error, query, "sisdiii", filter->calibration,
                         (int64_t)filter->version, filter->variable, filter->lead_hours,

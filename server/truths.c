@@ -24,6 +24,7 @@ struct truths {
     size_t places; /* of all of them; a place far out must not cost more memory than a field does */
     struct ntk_truth *items;
     int replace;
+    struct ntk_numbers *numbers; /* arrays read beside the body, borrowed; or NULL */
 };
 
 static void truths_clear(struct truths *truths)
@@ -94,16 +95,11 @@ static enum ntk_status read_number(const json_t *json, const char *what, double 
 }
 
 /* "value" with "place" (0 when absent), or "values" of the places from the first on. */
-static enum ntk_status check_values(const json_t *item, struct ntk_error *error)
+static enum ntk_status check_values(const json_t *item, const struct ntk_numbers *numbers,
+                                    struct ntk_error *error)
 {
     const json_t *value = json_object_get(item, "value"), *values = json_object_get(item, "values");
     const json_t *place = json_object_get(item, "place");
-static enum ntk_status read_values(const json_t *item, size_t i, struct ntk_numbers *numbers,
-                                   struct truths *truths, struct ntk_truth **out,
-                                   struct ntk_error *error)
-    json_int_t first = place ? json_integer_value(place) : 0;
-    size_t n = ntk_numbers_array_size(numbers, values);
-    enum ntk_status status = NTK_OK;
     if (!value == !values)
         return ntk_fail(error, NTK_BAD_DATA, "%s found, either value or values was expected",
                         value ? "both value and values were" : "neither value nor values was");
@@ -114,7 +110,7 @@ static enum ntk_status read_values(const json_t *item, size_t i, struct ntk_numb
                   json_integer_value(place) >= PLACES_MOST))
         return ntk_fail(error, NTK_BAD_DATA, "place is not a whole number from 0 to %d",
                         PLACES_MOST - 1);
-    if (values && json_array_size(values) < 1)
+    if (values && ntk_numbers_array_size(numbers, values) < 1)
         return ntk_fail(error, NTK_BAD_DATA, "values is not an array of numbers");
     return NTK_OK;
 }
@@ -124,16 +120,15 @@ static enum ntk_status read_values(const json_t *item, struct truths *truths,
 {
     const json_t *value = json_object_get(item, "value"), *values = json_object_get(item, "values");
     size_t first = (size_t)json_integer_value(json_object_get(item, "place"));
-    size_t n = values ? json_array_size(values) : first + 1;
-    enum ntk_status status = check_values(item, error);
+    size_t n = values ? ntk_numbers_array_size(truths->numbers, values) : first + 1;
+    enum ntk_status status = check_values(item, truths->numbers, error);
     if (status || (status = count_places(truths, n, error)))
         return status;
     if (!(*out = add_truth(truths, n, error)))
         return NTK_TRY_AGAIN;
     if (value)
         return read_number(value, "value", &(*out)->values[first], error);
-        return read_number(value, i, &(*out)->values[first], error);
-    const double *lifted = ntk_numbers_take(numbers, values, &n, NULL);
+    const double *lifted = ntk_numbers_take(truths->numbers, values, &n, NULL);
     if (lifted) {
         memcpy((*out)->values, lifted, n * sizeof *lifted);
         return NTK_OK;
@@ -145,8 +140,6 @@ static enum ntk_status read_values(const json_t *item, struct truths *truths,
 
 static enum ntk_status read_truth(const json_t *item, struct truths *truths,
                                   struct ntk_error *error)
-static enum ntk_status read_truth(const json_t *item, size_t i, struct ntk_numbers *numbers,
-                                  struct truths *truths, struct ntk_error *error)
 {
     static const char *const allowed[] = {"calibration",     "variable", "forecast_reference_time",
                                           "lead_time_hours", "value",    "values",
@@ -159,7 +152,6 @@ static enum ntk_status read_truth(const json_t *item, size_t i, struct ntk_numbe
     if (ntk_json_unknown_key(item, "a truth", allowed, error))
         return NTK_USAGE;
     enum ntk_status status = read_values(item, truths, &truth, error);
-    enum ntk_status status = read_values(item, i, numbers, truths, &truth, error);
     if (!status)
         status = set_name(json_string_value(json_object_get(item, "variable")), "variable",
                           truth->variable, error);
@@ -175,8 +167,7 @@ static enum ntk_status read_truth(const json_t *item, size_t i, struct ntk_numbe
     return status;
 }
 
-static enum ntk_status read_json(const json_t *body, struct ntk_numbers *numbers,
-                                 struct truths *truths, struct ntk_error *error)
+static enum ntk_status read_json(const json_t *body, struct truths *truths, struct ntk_error *error)
 {
     static const char *const allowed[] = {"truths", "replace", NULL};
     const json_t *list = json_object_get(body, "truths"),
@@ -191,7 +182,6 @@ static enum ntk_status read_json(const json_t *body, struct ntk_numbers *numbers
     truths->replace = json_is_true(replace);
     for (size_t i = 0; i < json_array_size(list) && !status; i++)
         status = locate(read_truth(json_array_get(list, i), truths, error), "truth", i, error);
-        status = read_truth(json_array_get(list, i), i, numbers, truths, error);
     return status;
 }
 
@@ -199,10 +189,13 @@ static enum ntk_status read_json(const json_t *body, struct ntk_numbers *numbers
 static int read_lifted(const struct ntk_request *request, struct truths *truths)
 {
     struct ntk_numbers numbers;
+    struct ntk_error ignored = {""};
     json_t *body = ntk_numbers_load(request->body, request->body_size, &numbers);
     if (!body)
         return 0;
-    int done = !read_json(body, &numbers, truths, NULL) && ntk_numbers_all_taken(&numbers);
+    truths->numbers = &numbers;
+    int done = !read_json(body, truths, &ignored) && ntk_numbers_all_taken(&numbers);
+    truths->numbers = NULL;
     if (!done) {
         truths_clear(truths);
         *truths = (struct truths){0};
@@ -479,7 +472,7 @@ static enum ntk_status read_body(struct ntk_request *request, struct truths *tru
             return NTK_OK;
         json_t *body = ntk_request_json(request);
         *replied = !body;
-        enum ntk_status status = body ? read_json(body, NULL, truths, error) : NTK_USAGE;
+        enum ntk_status status = body ? read_json(body, truths, error) : NTK_USAGE;
         json_decref(body);
         return status;
     }
