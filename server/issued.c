@@ -15,20 +15,31 @@ struct wanted {
     long long place; /* -1: all */
     struct ntk_text *text;
     size_t shown;
+    unsigned version; /* of the last one shown */
 };
 
-static enum ntk_status parse_real(struct ntk_request *request, const char *name, double absent,
-                                  double *out, struct ntk_error *error)
+static enum ntk_status parse_real(struct ntk_request *request, const char *name, double *out,
+                                  struct ntk_error *error)
 {
     const char *text = ntk_request_parameter(request, name);
     char *end;
-    *out = absent;
+    *out = NAN;
     if (!text)
         return NTK_OK;
     *out = strtod(text, &end);
     if (end == text || *end || !isfinite(*out))
         return ntk_fail(error, NTK_USAGE, "%s is '%.40s', a number was expected", name, text);
     return NTK_OK;
+}
+
+static enum ntk_status parse_whole(struct ntk_request *request, const char *name, double least,
+                                   double *out, struct ntk_error *error)
+{
+    enum ntk_status status = parse_real(request, name, out, error);
+    if (!status && !isnan(*out) && (*out < least || *out > 1e9 || *out != floor(*out)))
+        status = ntk_fail(error, NTK_USAGE, "%s is %.15g, a whole number from %g was expected",
+                          name, *out, least);
+    return status;
 }
 
 static enum ntk_status parse_wanted(struct ntk_request *request, struct wanted *out,
@@ -41,23 +52,19 @@ static enum ntk_status parse_wanted(struct ntk_request *request, struct wanted *
     *out = (struct wanted){.server = request->server, .filter = ntk_record_filter_any};
     out->filter.calibration = calibration ? calibration : "";
     out->filter.variable = variable ? variable : "";
-    enum ntk_status status =
-        parse_real(request, "lead_time_hours", NAN, &out->filter.lead_hours, error);
+    enum ntk_status status = parse_real(request, "lead_time_hours", &out->filter.lead_hours, error);
     if (!status)
-        status = parse_real(request, "version", 0, &version, error);
+        status = parse_whole(request, "version", 1, &version, error);
     if (!status)
-        status = parse_real(request, "place", -1, &place, error);
-    if (!status && (version < 0 || version > 1e9 || version != floor(version) || place < -1 ||
-                    place > 1e9 || place != floor(place)))
-        status = ntk_fail(error, NTK_USAGE, "version and place are whole numbers");
+        status = parse_whole(request, "place", 0, &place, error);
     if (!status && time &&
         ntk_when_parse(time, "forecast_reference_time", &out->filter.from, error))
         status = NTK_USAGE;
     if (status)
         return status;
     out->filter.to = time ? out->filter.from : INT64_MAX;
-    out->filter.version = (unsigned)version;
-    out->place = (long long)place;
+    out->filter.version = isnan(version) ? 0 : (unsigned)version;
+    out->place = isnan(place) ? -1 : (long long)place;
     return NTK_OK;
 }
 
@@ -70,7 +77,7 @@ static void find_newest(void *user, struct ntk_series *series,
     if ((*filter->calibration && strcmp(filter->calibration, series->calibration)) ||
         (*filter->variable && strcmp(filter->variable, series->variable)) ||
         (filter->version && filter->version != series->version) ||
-        fabs(filter->lead_hours - series->lead_hours) > 1e-6)
+        fabs(filter->lead_hours - series->lead_hours) > 1e-6 || series->n == 0)
         return;
     int64_t newest = series->entries[series->n - 1].reference_time;
     if (filter->from == INT64_MIN || newest > filter->from)
@@ -123,9 +130,9 @@ static void write_levels(const struct wanted *wanted, const struct ntk_record *r
     ntk_text_append(wanted->text, "]");
 }
 
-static void lay_over(double *values, size_t n, const struct ntk_truth *truth)
+static void lay_over(double *values, const struct ntk_truth *truth)
 {
-    for (size_t p = 0; p < n && p < truth->points; p++)
+    for (size_t p = 0; p < truth->points; p++)
         values[p] = isnan(truth->values[p]) ? values[p] : truth->values[p];
 }
 
@@ -143,12 +150,15 @@ static enum ntk_status write_truth(const struct wanted *wanted, const struct ntk
         status = ntk_store_truth_get(wanted->server->store, &key, 0, &own, error);
     double *values = malloc((record->points + 1) * sizeof *values);
     ntk_text_append(wanted->text, ",\"truth\":");
-    if (!status && values && (own.values || shared.points == record->points)) {
+    int shares = shared.points == record->points; /* as in the ledger */
+    int owns = own.values && own.points <= record->points;
+    if (!status && values && (owns || shares)) {
         for (size_t p = 0; p < record->points; p++)
             values[p] = NAN;
-        if (shared.points == record->points)
-            lay_over(values, record->points, &shared);
-        lay_over(values, record->points, &own);
+        if (shares)
+            lay_over(values, &shared);
+        if (owns)
+            lay_over(values, &own);
         write_values(wanted, values, record->points);
     } else {
         ntk_text_append(wanted->text, "null");
@@ -169,6 +179,7 @@ static enum ntk_status write_record(void *user, int64_t id, const struct ntk_rec
         return ntk_fail(error, NTK_USAGE, "place is %lld, %s of %s has places 0 to %zu",
                         wanted->place, record->variable, record->calibration, record->points - 1);
     ntk_text_append(text, wanted->shown++ ? ",\n{" : "\n{");
+    wanted->version = record->version;
     write_name(text, "\"calibration\":", record->calibration);
     ntk_text_append(text, ",\"version\":");
     ntk_text_append_size(text, record->version);
@@ -204,14 +215,14 @@ static void write_list(struct ntk_text *text, const char *name, const double *va
     ntk_text_append(text, "]");
 }
 
-/* Where the fields of the calibration that is asked about are. */
+/* Where the fields of the calibration that is asked about are, by the version that is shown. */
 static void write_places(const struct wanted *wanted)
 {
     const struct ntk_version *version = NULL;
     ntk_text_append(wanted->text, "\n],\"places\":");
-    if (*wanted->filter.calibration)
-        ntk_registry_acquire(wanted->server->registry, wanted->filter.calibration,
-                             wanted->filter.version, &version, NULL);
+    if (*wanted->filter.calibration && wanted->shown > 0)
+        ntk_registry_acquire(wanted->server->registry, wanted->filter.calibration, wanted->version,
+                             &version, NULL);
     const struct ntk_places *places = version ? &version->calibration->places : NULL;
     if (places && places->kind != NTK_PLACE_NONE) {
         write_name(wanted->text, "{\"kind\":", ntk_place_name(places->kind));

@@ -12,6 +12,7 @@ Suite *ntk_suite_metrics(void);
 Suite *ntk_suite_metrics_text(void);
 Suite *ntk_suite_operation(void);
 Suite *ntk_suite_page(void);
+Suite *ntk_suite_polling(void);
 Suite *ntk_suite_protocol(void);
 Suite *ntk_suite_quota(void);
 Suite *ntk_suite_service(void);
