@@ -7,6 +7,7 @@
 Suite *ntk_suite_access(void);
 Suite *ntk_suite_inference(void);
 Suite *ntk_suite_interval_options(void);
+Suite *ntk_suite_labels(void);
 Suite *ntk_suite_ledger(void);
 Suite *ntk_suite_metrics(void);
 Suite *ntk_suite_metrics_text(void);
