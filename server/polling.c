@@ -411,8 +411,8 @@ static void show_alarm(void *user, const struct ntk_alarm *alarm)
         (filter->variable && strcmp(filter->variable, alarm->variable)) ||
         (filter->version && filter->version != alarm->version) ||
         fabs(filter->lead_hours - alarm->lead_hours) > 1e-6 ||
-        fabs(filter->level - alarm->level) > 1e-9)
-        return;
+        (!isnan(filter->level) && !(fabs(filter->level - alarm->level) <= 1e-9)))
+        return; /* an alarm of features is of no variable and no level */
     ntk_table_string(table, alarm->kind == NTK_ALARM_COVERAGE ? "coverage" : "spectrum");
     ntk_table_string(table, alarm->calibration);
     ntk_table_count(table, alarm->version);

@@ -124,7 +124,7 @@ static void write_file(const char *path, int samples, const struct columns *c)
     must(nc_close(file));
 }
 
-void ntk_world_write_archive(const char *path, int first, int samples)
+void ntk_world_write_archive(const char *path, int first, int samples, double stretch)
 {
     size_t n = (size_t)samples;
     struct columns c = {calloc(n * FEATURES, sizeof(float)),
@@ -134,6 +134,8 @@ void ntk_world_write_archive(const char *path, int first, int samples)
                         calloc(n, sizeof(float)),
                         calloc(n, sizeof(int))};
     fill_columns(&c, first, samples);
+    for (size_t i = 0; i < n; i++)
+        c.features[i * FEATURES] *= (float)stretch;
     write_file(path, samples, &c);
     free(c.features), free(c.wind), free(c.wind_truth);
     free(c.energy), free(c.energy_truth), free(c.days);
@@ -173,7 +175,7 @@ void ntk_world_create(struct ntk_test_daemon *daemon)
         ck_assert_int_eq(mkdir(path, 0755), 0);
     }
     snprintf(path, sizeof path, "%s/fitted.nc", daemon->folder);
-    ntk_world_write_archive(path, FIT_FROM, FITTED);
+    ntk_world_write_archive(path, FIT_FROM, FITTED, 1);
     ntk_world_fit(daemon, path, "toy", 1, two);
     ntk_world_fit(daemon, path, "toy", 2, three);
     ntk_world_fit(daemon, path, "other", 1, two);

@@ -16,8 +16,8 @@ enum { NTK_WORLD_FEATURES = 5, NTK_WORLD_STATIONS = 4 };
 void ntk_world_create(struct ntk_test_daemon *daemon);
 
 /* The archive that was fitted, of `samples` days from day `first` on, whose truths are those of
- * ntk_world_truth. */
-void ntk_world_write_archive(const char *path, int first, int samples);
+ * ntk_world_truth; its first feature is multiplied by `stretch`. */
+void ntk_world_write_archive(const char *path, int first, int samples, double stretch);
 
 /* Fits state/calibrations/NAME/VERSION.safetensors; `options` ends with NULL. */
 void ntk_world_fit(const struct ntk_test_daemon *daemon, const char *archive, const char *name,
