@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *ntk_suite_access(void);
+Suite *ntk_suite_adaptation(void);
 Suite *ntk_suite_inference(void);
 Suite *ntk_suite_interval_options(void);
 Suite *ntk_suite_labels(void);
