@@ -7,6 +7,8 @@
 
 static void append_bytes(struct ntk_text *text, const char *bytes, size_t size)
 {
+    if (size == 0)
+        return; /* there may be no bytes to copy to yet */
     if (text->failed)
         return;
     if (size > text->capacity - text->size) {
