@@ -159,8 +159,8 @@ static void tell_spectrum(struct alarms *alarms, const struct place *place,
     alarm->version = place->version;
     alarm->lead_hours = place->lead_hours;
     alarm->since = window->newest;
-    alarm->statistic = found->distance;
-    alarm->threshold = ntk_monitor_defaults.alpha;
+    alarm->statistic = 1 / found->p_value; /* as for coverage: on where it reaches the threshold */
+    alarm->threshold = 1 / ntk_monitor_defaults.alpha;
     used = (size_t)snprintf(alarm->message, sizeof alarm->message,
                             "features of the last %zu forecasts at %g h are unlike the calibration "
                             "set (p %.2g):",

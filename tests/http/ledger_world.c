@@ -163,11 +163,12 @@ void ntk_world_fit(const struct ntk_test_daemon *daemon, const char *archive, co
 void ntk_world_create(struct ntk_test_daemon *daemon)
 {
     static const char *const below[] = {"", "/calibrations"};
-    static const char *const two[] = {"--method", "svd",      "--rank",  "2",    "--centre", "none",
-                                      "--scale",  "constant", "--place", "none", NULL};
-    static const char *const three[] = {"--method", "svd",  "--rank",  "3",
-                                        "--centre", "none", "--scale", "constant",
-                                        "--place",  "none", NULL};
+    static const struct {
+        const char *name;
+        unsigned version;
+        const char *rank, *scale;
+    } all[] = {
+        {"toy", 1, "2", "constant"}, {"toy", 2, "3", "constant"}, {"other", 1, "2", "sigma"}};
     char path[128];
     ntk_test_daemon_create(daemon);
     for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
@@ -176,9 +177,12 @@ void ntk_world_create(struct ntk_test_daemon *daemon)
     }
     snprintf(path, sizeof path, "%s/fitted.nc", daemon->folder);
     ntk_world_write_archive(path, FIT_FROM, FITTED, 1);
-    ntk_world_fit(daemon, path, "toy", 1, two);
-    ntk_world_fit(daemon, path, "toy", 2, three);
-    ntk_world_fit(daemon, path, "other", 1, two);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const char *const options[] = {"--method", "svd",  "--rank",  all[i].rank,
+                                       "--centre", "none", "--scale", all[i].scale,
+                                       "--place",  "none", NULL};
+        ntk_world_fit(daemon, path, all[i].name, all[i].version, options);
+    }
 }
 
 /* ---- talking -------------------------------------------------------------------------------- */

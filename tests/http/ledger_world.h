@@ -1,8 +1,9 @@
 /* A daemon with small calibrations whose issued intervals and truths are known functions of the
  * day: what the suites of the ledger share. Any failure ends the test.
  *
- * Calibrations toy (versions 1 and 2) and other (version 1) have one lead time of 24 hours, a wind
- * at four stations and an energy. Day 0 is 2014-01-01. */
+ * Calibrations toy (versions 1 and 2, of one width) and other (version 1, whose width follows
+ * sigma) have one lead time of 24 hours, a wind at four stations and an energy. Day 0 is
+ * 2014-01-01. */
 #ifndef NTK_TESTS_HTTP_LEDGER_WORLD_H
 #define NTK_TESTS_HTTP_LEDGER_WORLD_H
 
