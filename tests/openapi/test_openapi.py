@@ -96,12 +96,19 @@ class World:
     """A daemon with two versions of a calibration, records and truths, and its document."""
 
     def __init__(self):
-        import daemon
-        from document import Document, strictly
-
         self.daemon = daemon.Daemon(
             os.environ.get("NTK_BUILD", "build/release"), ["--request_body_bytes", str(1 << 20), "--query_rate", "100000"]
         )
+        try:
+            self.look()
+        except BaseException:
+            self.daemon.remove()
+            raise
+
+    def look(self):
+        import daemon
+        from document import Document, strictly
+
         address = re.fullmatch(r"http://([0-9.]+):([0-9]+)/", self.daemon.url).groups()
         self.client = Client((address[0], int(address[1])))
         self.document = self.client.document = Document(strictly(self.client.send("GET", "/openapi.json").body))
@@ -763,6 +770,14 @@ def the_daemon_is_still_there(world):
     assert world.daemon.process.poll() is None
 
 
+def the_daemon_ends_without_a_complaint(world):
+    world.daemon.stop()
+    with open(os.path.join(world.daemon.folder, "log")) as stream:
+        log = stream.read()
+    assert world.daemon.process.returncode == 0, log[-2000:]
+    assert "runtime error" not in log and "Sanitizer" not in log, log[-2000:]
+
+
 TESTS = [
     it_has_the_members_that_openapi_asks_for,
     its_schemas_are_schemas,
@@ -796,6 +811,7 @@ TESTS = [
     types_that_no_reply_has_are_refused,
     extremes_are_answered_in_json,
     the_daemon_is_still_there,
+    the_daemon_ends_without_a_complaint,
 ]
 
 
