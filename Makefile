@@ -129,7 +129,7 @@ test:  ## install, build, run every test, also in the asan mode
 check: all test-programs  ## run every test of one MODE, without installing
 	tests/run.sh $(MODE)
 
-TESTS := $(foreach area,core io netcdf jail cli http,$(B)/tests/test_$(area))
+TESTS := $(foreach area,core io netcdf jail cli server http,$(B)/tests/test_$(area))
 .PHONY: test-programs
 test-programs: $(TESTS)
 
@@ -139,6 +139,7 @@ $(B)/tests/test_io:     $(call objects,tests/io)     $(SUPPORT) $(CONFIG) $(IO) 
 $(B)/tests/test_netcdf: $(call objects,tests/netcdf) $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_jail:   $(call objects,tests/jail)   $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_cli:    $(call objects,tests/cli)    $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+$(B)/tests/test_server: $(call objects,tests/server) $(SUPPORT) $(SERVER) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_http:   $(call objects,tests/http)   $(SUPPORT) $(SERVER) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(TESTS):
 	@mkdir -p $(@D)

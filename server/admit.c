@@ -37,18 +37,25 @@ static int is_listed(const char *list, const char *word, size_t length)
     return 0;
 }
 
+/* Known, once (the one that a handler would find), and with a value. */
 static enum MHD_Result check_parameter(void *user, enum MHD_ValueKind kind, const char *name,
                                        const char *value)
 {
     struct ntk_request *request = user;
     const char *known = request->route->parameters;
-    (void)kind, (void)value;
-    if (is_listed(known, name, strlen(name)))
+    int is_known = is_listed(known, name, strlen(name));
+    (void)kind;
+    if (is_known && value && value == ntk_request_parameter(request, name))
         return MHD_YES;
     request->refusal = NTK_REFUSED_PARAMETER;
-    ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
-                      "there is no query parameter '%.60s' here; known: %s", name,
-                      known ? known : "none");
+    if (!is_known)
+        ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
+                          "there is no query parameter '%.60s' here; known: %s", name,
+                          known ? known : "none");
+    else
+        ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST, "query parameter '%.60s' %s", name,
+                          value ? "is there twice, once was expected"
+                                : "has no value, one was expected behind '='");
     return MHD_NO;
 }
 

@@ -32,6 +32,15 @@ int ntk_dataset_path(const struct ntk_config *config, const char *id, char *out,
     return access(out, R_OK) == 0;
 }
 
+json_t *ntk_dataset_description(const struct ntk_config *config, const char *id)
+{
+    char path[PATH_MAX];
+    if (!is_id(id))
+        return NULL;
+    format_path(config, id, ".json", path, sizeof path);
+    return json_load_file(path, 0, NULL);
+}
+
 /* What ntkuq inspect says of a file: a new reference. */
 static enum ntk_status inspect(const struct ntk_server *server, const char *path, json_t **out,
                                struct ntk_error *error)
@@ -124,9 +133,10 @@ enum ntk_handled ntk_handle_dataset_post(struct ntk_request *request)
 {
     const struct ntk_config *config = request->server->config;
     struct ntk_error error = {""};
-    const char *path, *dry = ntk_request_parameter(request, "dry_run");
+    const char *path;
     char id[NTK_SHA256_HEX], known[PATH_MAX];
     json_t *description = NULL;
+    int explains = 0;
     if (!request->on_worker)
         return NTK_HANDLE_ON_WORKER;
     if (ntk_upload_size(request->upload) == 0) {
@@ -134,10 +144,11 @@ enum ntk_handled ntk_handle_dataset_post(struct ntk_request *request)
                           "the body is empty, a NetCDF archive was expected");
         return NTK_HANDLED;
     }
-    enum ntk_status status = ntk_upload_finish(request->upload, &path, id, &error);
+    enum ntk_status status = ntk_request_switch(request, "dry_run", &explains, &error);
+    if (!status)
+        status = ntk_upload_finish(request->upload, &path, id, &error);
     if (!status)
         status = inspect(request->server, path, &description, &error);
-    int explains = dry && strcmp(dry, "0");
     if (!status && !explains && has_problems(description, &error))
         status = NTK_BAD_DATA;
     if (status) {
@@ -165,8 +176,7 @@ enum ntk_handled ntk_handle_dataset_get(struct ntk_request *request)
         ntk_reply_problem(request, MHD_HTTP_NOT_FOUND, "there is no dataset '%s'", id);
         return NTK_HANDLED;
     }
-    format_path(request->server->config, id, ".json", path, sizeof path);
-    json_t *description = json_load_file(path, 0, NULL);
+    json_t *description = ntk_dataset_description(request->server->config, id);
     if (!description) {
         ntk_reply_problem(request, MHD_HTTP_INTERNAL_SERVER_ERROR,
                           "the description of dataset %s cannot be read", id);

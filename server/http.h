@@ -21,6 +21,7 @@
 #include "server/tokens.h"
 
 struct ntk_inference_stats;
+struct ntk_job_events;
 struct ntk_jobs;
 struct ntk_labels;
 struct ntk_ledger;
@@ -50,12 +51,14 @@ struct ntk_server {
     struct ntk_watch *watch;
     struct ntk_ledger_health *ledger_health;
     struct ntk_jobs *jobs;
+    struct ntk_job_events *job_events;
     struct ntk_inference_stats *inference_stats;
     struct ntk_workers *workers;
     struct ntk_metrics *metrics;
     int uses_tls;        /* set by ntk_http_start */
     atomic_int draining; /* no new connections; those that are open end with their reply */
     atomic_int stopping; /* what workers run is killed */
+    atomic_long waiting; /* workers that wait for a job */
     atomic_long active;  /* requests begun and not yet completed */
     atomic_ulong beats;  /* counts what the connection threads do: while it grows, they live */
 };
@@ -107,6 +110,12 @@ void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *t
 /* Sends an open regular file and closes it. */
 void ntk_reply_file(struct ntk_request *request, unsigned status, const char *type, int descriptor);
 
+/* Sends what read() gives, until it gives MHD_CONTENT_READER_END_OF_STREAM; one that has nothing
+ * suspends the connection and gives 0. Takes `user`, which is given to release(). */
+void ntk_reply_stream(struct ntk_request *request, unsigned status, const char *type, size_t block,
+                      MHD_ContentReaderCallback read, void *user,
+                      MHD_ContentReaderFreeCallback release);
+
 void ntk_reply_empty(struct ntk_request *request, unsigned status);
 
 /* RFC 9457 problem+json with the `error` member of the Open Inference Protocol. */
@@ -125,6 +134,10 @@ void ntk_reply_header(struct ntk_request *request, const char *name, const char 
 /* A header or a query parameter, or NULL. */
 const char *ntk_request_header(const struct ntk_request *request, const char *name);
 const char *ntk_request_parameter(const struct ntk_request *request, const char *name);
+
+/* A query parameter that is 0 or 1; 0 when it is absent. NTK_USAGE: anything else. */
+enum ntk_status ntk_request_switch(const struct ntk_request *request, const char *name, int *out,
+                                   struct ntk_error *error);
 
 /* Whether the request's Content-Type is `type`, whatever parameters follow it. */
 int ntk_request_has_type(const struct ntk_request *request, const char *type);

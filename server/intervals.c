@@ -94,12 +94,6 @@ static const char *parameter_or(struct ntk_request *request, const char *name, c
     return value ? value : absent;
 }
 
-/* Whether the query string asks to keep what is issued. */
-static int records(struct ntk_request *request)
-{
-    return strcmp(parameter_or(request, "record", "0"), "0") != 0;
-}
-
 /* Runs ntkuq apply from `input` into `output`; false when a refusal was replied. */
 static int apply(struct ntk_request *request, const struct ntk_version *version, const char *levels,
                  const char *input, const char *output, const char *rows)
@@ -199,10 +193,12 @@ static void answer_archive(struct ntk_request *request)
     double levels[NTK_QUERY_LEVELS_MOST];
     char sha256[NTK_SHA256_HEX], list[32 * NTK_QUERY_LEVELS_MOST], output[PATH_MAX] = "";
     char rows[PATH_MAX + 8];
-    int keeps = records(request);
+    int keeps = 0;
     const char *input = NULL;
     size_t n = 0;
     enum ntk_status status = ntk_interval_version_parse(request, &version, &error);
+    if (!status)
+        status = ntk_request_switch(request, "record", &keeps, &error);
     if (!status)
         status =
             ntk_interval_levels_parse(ntk_request_parameter(request, "levels"), levels, &n, &error);
@@ -262,6 +258,17 @@ static int check_parameters(struct ntk_request *request)
     return 1;
 }
 
+/* What the query string asks to keep needs the scope for it; false with a reply without. */
+static int may_record(struct ntk_request *request)
+{
+    struct ntk_error error = {""};
+    int keeps = 0;
+    enum ntk_status status = ntk_request_switch(request, "record", &keeps, &error);
+    if (status)
+        ntk_reply_failure(request, status, &error);
+    return !status && (!keeps || ntk_request_may(request, NTK_SCOPE_WRITE));
+}
+
 enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
 {
     int known = ntk_request_has_type(request, "application/json") ||
@@ -281,9 +288,7 @@ enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
                           "Accept lacks application/x-netcdf, a NetCDF body is answered with it");
         return NTK_HANDLED;
     }
-    if (!request->on_worker && !check_parameters(request))
-        return NTK_HANDLED;
-    if (!request->on_worker && records(request) && !ntk_request_may(request, NTK_SCOPE_WRITE))
+    if (!request->on_worker && (!check_parameters(request) || !may_record(request)))
         return NTK_HANDLED;
     if (!request->on_worker && (request->upload || request->body_size > QUICK_BODY))
         return NTK_HANDLE_ON_WORKER;

@@ -17,18 +17,29 @@ struct wanted {
     size_t shown;
 };
 
-static enum ntk_status parse_real(struct ntk_request *request, const char *name, double absent,
-                                  double *out, struct ntk_error *error)
+static enum ntk_status parse_real(struct ntk_request *request, const char *name, double *out,
+                                  struct ntk_error *error)
 {
     const char *text = ntk_request_parameter(request, name);
     char *end;
-    *out = absent;
+    *out = NAN;
     if (!text)
         return NTK_OK;
     *out = strtod(text, &end);
     if (end == text || *end || !isfinite(*out))
         return ntk_fail(error, NTK_USAGE, "%s is '%.40s', a number was expected", name, text);
     return NTK_OK;
+}
+
+/* A whole number from `least` on; NAN where it is not told. */
+static enum ntk_status parse_whole(struct ntk_request *request, const char *name, double least,
+                                   double *out, struct ntk_error *error)
+{
+    enum ntk_status status = parse_real(request, name, out, error);
+    if (!status && !isnan(*out) && (*out < least || *out > 999999999 || *out != floor(*out)))
+        status = ntk_fail(error, NTK_USAGE, "%s is '%.40s', a whole number from %.0f was expected",
+                          name, ntk_request_parameter(request, name), least);
+    return status;
 }
 
 static enum ntk_status parse_wanted(struct ntk_request *request, struct wanted *out,
@@ -41,23 +52,19 @@ static enum ntk_status parse_wanted(struct ntk_request *request, struct wanted *
     *out = (struct wanted){.server = request->server, .filter = ntk_record_filter_any};
     out->filter.calibration = calibration ? calibration : "";
     out->filter.variable = variable ? variable : "";
-    enum ntk_status status =
-        parse_real(request, "lead_time_hours", NAN, &out->filter.lead_hours, error);
+    enum ntk_status status = parse_real(request, "lead_time_hours", &out->filter.lead_hours, error);
     if (!status)
-        status = parse_real(request, "version", 0, &version, error);
+        status = parse_whole(request, "version", 1, &version, error);
     if (!status)
-        status = parse_real(request, "place", -1, &place, error);
-    if (!status && (version < 0 || version > 1e9 || version != floor(version) || place < -1 ||
-                    place > 1e9 || place != floor(place)))
-        status = ntk_fail(error, NTK_USAGE, "version and place are whole numbers");
+        status = parse_whole(request, "place", 0, &place, error);
     if (!status && time &&
         ntk_when_parse(time, "forecast_reference_time", &out->filter.from, error))
         status = NTK_USAGE;
     if (status)
         return status;
     out->filter.to = time ? out->filter.from : INT64_MAX;
-    out->filter.version = (unsigned)version;
-    out->place = (long long)place;
+    out->filter.version = isnan(version) ? 0 : (unsigned)version;
+    out->place = isnan(place) ? -1 : (long long)place;
     return NTK_OK;
 }
 

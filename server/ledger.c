@@ -8,6 +8,7 @@
 
 #include "core/interval.h"
 #include "server/verification.h"
+#include "server/when.h"
 
 struct named_adaptation {
     char calibration[NTK_NAME_SIZE];
@@ -450,6 +451,17 @@ enum ntk_status ntk_ledger_record(struct ntk_ledger *ledger, const struct ntk_re
 
 /* ---- truths --------------------------------------------------------------------------------- */
 
+static enum ntk_status contradict(const struct ntk_truth *truth, size_t place, double before,
+                                  double now, struct ntk_error *error)
+{
+    char when[32];
+    ntk_when_print(truth->reference_time, when, sizeof when);
+    return ntk_fail(error, NTK_CONFLICT,
+                    "the truth of %s at place %zu, %g hours from %s, is known as %.9g, found %.9g; "
+                    "\"replace\": true corrects it",
+                    truth->variable, place, truth->lead_hours, when, before, now);
+}
+
 /* Lays `found` under `truth`: *changed when it says more or something else. */
 static enum ntk_status merge_truth(const struct ntk_truth *truth, const struct ntk_truth *found,
                                    int replace, double *merged, size_t n, int *changed,
@@ -463,10 +475,7 @@ static enum ntk_status merge_truth(const struct ntk_truth *truth, const struct n
         if (isnan(now) || now == before)
             continue;
         if (!isnan(before) && !replace)
-            return ntk_fail(error, NTK_CONFLICT,
-                            "the truth of %s at place %zu is known as %.9g, found %.9g; "
-                            "\"replace\": true corrects it",
-                            truth->variable, p, before, now);
+            return contradict(truth, p, before, now, error);
         *changed = 1;
     }
     return NTK_OK;

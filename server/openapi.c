@@ -97,10 +97,12 @@ static json_t *describe_content(const char *types, const char *schema)
 static void add_reply(const struct described *d, json_t *responses, const char *status,
                       const json_t *schema)
 {
-    int is_empty = !strcmp(status, "304");
+    int is_current = !strcmp(status, "304"), is_empty = is_current || !strcmp(status, "204");
     const json_t *headers = json_object_get(d->operation, "headers");
     json_t *reply = json_pack("{s:s}", "description",
-                              is_empty ? "what the client has is current" : d->route->summary);
+                              is_current ? "what the client has is current"
+                              : is_empty ? "there is none"
+                                         : d->route->summary);
     if (json_array_size(headers))
         json_object_set_new(reply, "headers", json_object());
     for (size_t i = 0; i < json_array_size(headers); i++) {

@@ -57,6 +57,9 @@ static enum ntk_status parse_filter(struct ntk_request *request, struct filter *
     if (!status && !isnan(version) && !(version >= 1 && version == floor(version) && version < 1e9))
         status = ntk_fail(error, NTK_USAGE, "version is %g, a whole number from 1 was expected",
                           version);
+    if (!status && !isnan(out->level) && !(out->level > 0 && out->level < 1))
+        status = ntk_fail(error, NTK_USAGE, "level is %g, a number between 0 and 1 was expected",
+                          out->level);
     if (!status && since && ntk_when_parse(since, "since", &out->since, error))
         status = NTK_USAGE;
     out->version = isnan(version) ? 0 : (unsigned)version;
@@ -265,6 +268,16 @@ static void name_band(int band, char *out, size_t size)
         snprintf(out, size, "%d..%d", 10 * band - 90, 10 * band - 80);
 }
 
+static int is_group(const char *name)
+{
+    char group[24];
+    int band = -1;
+    do
+        name_band(band, group, sizeof group);
+    while (strcmp(name, group) && ++band < NTK_RECORD_BANDS);
+    return band < NTK_RECORD_BANDS;
+}
+
 static void show_window(struct shown *shown, const struct ntk_series *series, double level,
                         int band, size_t w)
 {
@@ -319,12 +332,16 @@ static enum ntk_status render_coverage(struct ntk_request *request, int csv, str
                                        struct ntk_error *error)
 {
     const char *window = ntk_request_parameter(request, "window");
+    const char *group = ntk_request_parameter(request, "place_group");
     size_t w = 0;
     while (window && w < sizeof windows / sizeof *windows && strcmp(window, windows[w].name))
         w++;
     if (w == sizeof windows / sizeof *windows)
         return ntk_fail(error, NTK_USAGE, "window is '%.40s', 7d, 30d, 90d or all was expected",
                         window);
+    if (group && !is_group(group))
+        return ntk_fail(error, NTK_USAGE,
+                        "place_group is '%.40s', all or a band such as 30..40 was expected", group);
     return render(request, csv, coverage_columns, show_coverage, text, error);
 }
 

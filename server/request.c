@@ -29,6 +29,16 @@ const char *ntk_request_parameter(const struct ntk_request *request, const char 
     return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+enum ntk_status ntk_request_switch(const struct ntk_request *request, const char *name, int *out,
+                                   struct ntk_error *error)
+{
+    const char *text = ntk_request_parameter(request, name);
+    if (text && strcmp(text, "0") && strcmp(text, "1"))
+        return ntk_fail(error, NTK_USAGE, "%s is '%.40s', 0 or 1 was expected", name, text);
+    *out = text && *text == '1';
+    return NTK_OK;
+}
+
 const struct sockaddr *ntk_request_client(const struct ntk_request *request)
 {
     const union MHD_ConnectionInfo *info =

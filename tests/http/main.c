@@ -12,6 +12,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_edr());
     srunner_add_suite(runner, ntk_suite_edr_parts());
     srunner_add_suite(runner, ntk_suite_inference());
+    srunner_add_suite(runner, ntk_suite_jobs());
     srunner_add_suite(runner, ntk_suite_access());
     srunner_add_suite(runner, ntk_suite_quota());
     srunner_add_suite(runner, ntk_suite_operation());
@@ -22,6 +23,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_metrics_text());
     srunner_add_suite(runner, ntk_suite_metrics());
     srunner_add_suite(runner, ntk_suite_ledger());
+    srunner_add_suite(runner, ntk_suite_truths());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

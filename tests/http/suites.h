@@ -11,6 +11,7 @@ Suite *ntk_suite_inference(void);
 Suite *ntk_suite_inference_refusals(void);
 Suite *ntk_suite_interval_options(void);
 Suite *ntk_suite_ledger(void);
+Suite *ntk_suite_jobs(void);
 Suite *ntk_suite_metrics(void);
 Suite *ntk_suite_metrics_text(void);
 Suite *ntk_suite_openapi(void);
@@ -22,5 +23,6 @@ Suite *ntk_suite_service(void);
 Suite *ntk_suite_survival(void);
 Suite *ntk_suite_text(void);
 Suite *ntk_suite_tls(void);
+Suite *ntk_suite_truths(void);
 
 #endif

@@ -120,7 +120,7 @@ static void follow_all(json_t *json)
     json_object_foreach(json, key, value)
     {
         char path[300];
-        if (strcmp(key, "href")) {
+        if (strcmp(key, "href") || !json_is_string(value)) { /* a schema may tell of href */
             follow_all(value);
             continue;
         }

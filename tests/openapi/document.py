@@ -52,7 +52,7 @@ class Operation:
             if name in headers:
                 self.document.check(header["schema"], self.typed(header, headers[name]), where)
         content = described.get("content", {})
-        if status == 304:
+        if status in (204, 304):
             assert not body, where
             return None
         kind = headers.get("Content-Type", "none").partition(";")[0]

@@ -74,7 +74,7 @@ def mutants(document, schema, body, path=()):
         value = value[step]
     if isinstance(value, list):
         for i, _ in enumerate(value[:1]):
-            yield from mutants(document, schema["items"], body, path + [i])
+            yield from mutants(document, schema.get("items", {}), body, path + [i])
         return
     if not isinstance(value, dict) or "properties" not in schema:
         return

@@ -280,7 +280,8 @@ def intervals_are_answered_as_described(world):
     bodies = [
         world.query(),
         world.query(version=2, family="asymmetric", thresholds={one: [0.0, 1.0]}),
-        world.query(label="stable", family="gaussian", map_miss=0),
+        world.query(label="stable", family="gaussian"),
+        world.query(map_miss=0.1),
         world.query(confidence=0.5, levels=[0.999999]),
         world.query(forecast={one: [None]}, forecast_reference_time=[world.lead["times"][0]]),
         {name: world.query()[name] for name in ("calibration", "lead_time_hours", "features")},
@@ -288,7 +289,7 @@ def intervals_are_answered_as_described(world):
     for body in bodies:
         assert world.document.accepts(schema, body), body
         ask(200, "POST", "/v1/intervals", body)
-    unbounded = ask(200, "POST", "/v1/intervals", bodies[3])["samples"][0]["variables"][one]
+    unbounded = ask(200, "POST", "/v1/intervals", world.query(levels=[0.999999]))["samples"][0]["variables"][one]
     assert "null" in json.dumps(unbounded["lower"]), "an unbounded limit is null"
     told = f"?calibration=toy&lead_time_hours={world.hours:g}&levels=0.5,0.9"
     ask(200, "POST", "/v1/intervals" + told, world.raw(2), RAW)
@@ -326,6 +327,27 @@ def records_are_answered_as_described(world):
     ask(200, "GET", "/v1/widths?since=2000-01-01&calibration=toy&level=0.9&version=1")
     assert ask(200, "GET", "/v1/coverage?window=30d&place_group=all")["rows"]
     assert ask(200, "GET", "/v1/issued?calibration=toy&place=0")["records"]
+
+
+def environmental_data_are_answered_as_described(world):
+    ask = world.client.must
+    for path in ("/edr", "/edr/conformance"):
+        ask(200, "GET", path)
+    base = "/edr/collections/toy"
+    collection = next(c for c in ask(200, "GET", "/edr/collections")["collections"] if c["id"] == "toy")
+    assert ask(200, "GET", base) == collection
+    newest = ask(200, "GET", base + "/instances?limit=2")["instances"][0]
+    world.instance = newest["id"]
+    assert ask(200, "GET", f"{base}/instances/{world.instance}") == newest
+    west, south, east, north = newest["extent"]["spatial"]["bbox"][0]
+    box = f"bbox={west},{south},{east},{north}"
+    for at in (base, f"{base}/instances/{world.instance}"):
+        ask(200, "GET", f"{at}/position?coords=POINT({west}%20{south})")
+        ask(200, "GET", f"{at}/position?coords=POINT({west}%20{south})&quantile=0.05&f=CSV")
+        ask(200, "GET", f"{at}/cube?{box}")
+        ask(200, "GET", f"{at}/cube?{box}&f=NetCDF")
+        ask(204, "GET", f"{at}/position?coords=POINT({west}%20{south})&datetime=1950-01-01")
+        ask(204, "GET", f"{at}/cube?{box}&datetime=1950-01-01")
 
 
 def the_inference_protocol_is_answered_as_described(world):
@@ -476,8 +498,9 @@ def families_and_levels_are_taken(world):
 
 def filled(world, operation):
     """A path that exists for the operation."""
-    values = {"name": "toy", "model": "toy", "version": "1", "label": "test", "file": "page.css"}
-    values["id"] = world.dataset if "datasets" in operation.path else world.dismissed["jobID"]
+    values = {"name": "toy", "model": "toy", "version": "1", "label": "test", "file": "page.css", "instance": world.instance}
+    holders = {"/edr": "toy", "/v1/datasets": world.dataset, "/v1/jobs": world.dismissed["jobID"]}
+    values["id"] = next((id for at, id in holders.items() if operation.path.startswith(at)), None)
     return re.sub("{([a-z]+)}", lambda m: values[m[1]], operation.path)
 
 
@@ -487,7 +510,8 @@ def base_of(world, operation):
         return world.raw(), RAW, {"calibration": "toy", "lead_time_hours": f"{world.hours:g}"}
     if operation.id in ("uploadDataset", "tellTruths"):
         return world.archive_bytes, NETCDF, {}
-    wanted = {p["name"]: f"{world.hours:g}" for p in operation.queries() if p.get("required")}
+    examples = {"lead_time_hours": f"{world.hours:g}", "coords": "POINT(0 0)", "bbox": "-1,-1,1,1"}
+    wanted = {p["name"]: examples[p["name"]] for p in operation.queries() if p.get("required")}
     return None, None, wanted
 
 
@@ -520,7 +544,7 @@ def encode(parameters):
 
 
 def every_parameter_that_it_forbids_is_refused_by_name(world):
-    count = 0
+    count, complaints = 0, []
     for operation in world.document.operations:
         body, kind, wanted = base_of(world, operation)
         for parameter in operation.queries():
@@ -529,9 +553,14 @@ def every_parameter_that_it_forbids_is_refused_by_name(world):
             base = {"calibration": "toy"} if only_json else wanted
             for text in texts_against(world.document, parameter["schema"]):
                 path = filled(world, operation) + encode({**base, parameter["name"]: text})
-                names = [parameter["name"], parameter["name"].rstrip("s"), repr(text)]
-                refused(world, names, operation.method, path, data, media)
+                name = parameter["name"]
+                names = [name, name.rstrip("s"), name.removesuffix("_hours").replace("_", " "), repr(text)]
+                try:
+                    refused(world, names, operation.method, path, data, media)
+                except AssertionError as complaint:
+                    complaints.append(f"{operation.method} {path}: {str(complaint)[-200:]}")
                 count += 1
+    assert not complaints, "\n".join(complaints)
     assert count > 100, count
 
 
@@ -541,6 +570,18 @@ def unknown_parameters_are_refused_everywhere(world):
         path = filled(world, operation) + encode({**wanted, "no_such": "1"})
         reply = refused(world, ["no_such"], operation.method, path, body, kind)
         assert reply.status == 400, f"{operation.id}: {reply.status}"
+
+
+def parameters_are_there_once_and_with_a_value(world):
+    for operation in world.document.operations:
+        body, kind, wanted = base_of(world, operation)
+        for parameter in operation.queries():
+            name = parameter["name"]
+            rest = {n: v for n, v in wanted.items() if n != name}
+            path = filled(world, operation) + (encode(rest) + "&" if rest else "?")
+            for text in (name, f"{name}=1&{name}=1", f"{name}=1&{name}"):
+                reply = refused(world, [name], operation.method, path + text, body, kind)
+                assert reply.status == 400, f"{operation.id} {text}: {reply.status}"
 
 
 def a_parameter_that_is_wanted_is_asked_for(world):
@@ -569,7 +610,7 @@ def methods_that_a_path_does_not_have_are_refused(world):
 
 
 def paths_that_are_not_described_are_not_there(world):
-    for path in ("/v1", "/v1/", "/v1/jobs/", "/v1/jobs/x/y", "/v2/models", "/v2/models/toy/infer/x", "/web", "/web/", "/healthz/", "/OPENAPI.json", "//", "/v1/widths/x"):
+    for path in ("/v1", "/v1/", "/v1/jobs/", "/v1/jobs/x/y", "/v2/models", "/v2/models/toy/infer/x", "/web", "/web/", "/healthz/", "/OPENAPI.json", "//", "/edr/", "/edr/collections/toy/area", "/v1/widths/x"):
         assert world.document.find("GET", path) is None, path
         reply = world.client.send("GET", path)
         assert reply.status in (404, 405), f"{path}: {reply.status}"
@@ -718,6 +759,7 @@ TESTS = [
     calibrations_are_answered_as_described,
     intervals_are_answered_as_described,
     records_are_answered_as_described,
+    environmental_data_are_answered_as_described,
     the_inference_protocol_is_answered_as_described,
     the_daemon_is_answered_as_described,
     every_success_that_is_described_was_seen,
@@ -728,6 +770,7 @@ TESTS = [
     families_and_levels_are_taken,
     every_parameter_that_it_forbids_is_refused_by_name,
     unknown_parameters_are_refused_everywhere,
+    parameters_are_there_once_and_with_a_value,
     a_parameter_that_is_wanted_is_asked_for,
     methods_that_a_path_does_not_have_are_refused,
     paths_that_are_not_described_are_not_there,
