@@ -50,6 +50,7 @@ CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmic
 # One file is C++, for a library that has no other face; nothing of the C++ runtime is linked.
 CXX      := $(patsubst clang,clang++,$(patsubst gcc,g++,$(CC)))
 CXXFLAGS := -std=c++17 -fno-exceptions -fno-rtti -g $(FLAGS_$(MODE)) \
+            $(patsubst %,-isystem %,$(wildcard /usr/include/dragonbox-*)) \
             $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS))
 
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c)) $(patsubst %.cc,$(B)/%.o,$(wildcard $(1)/*.cc))

@@ -1,12 +1,16 @@
 /* Long arrays read beside jansson against jansson alone: what is taken is what jansson takes, value
  * for value and bit for bit, and a matrix is the same or refused with the same sentence. The input
- * is tried as a text, and as the last number of an array that is long enough. */
+ * is tried as a text, and as the last number of an array that is long enough; its first bytes also
+ * as a double that is printed and read. */
 #include <assert.h>
+#include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/body.h"
+#include "io/real.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -86,8 +90,25 @@ static void check_in_array(const uint8_t *data, size_t size)
     free(text);
 }
 
+static void check_digits(const uint8_t *data)
+{
+    double value;
+    char text[64];
+    uint64_t digits;
+    int exponent;
+    memcpy(&value, data, sizeof value);
+    if (!isfinite(value) || !(value > 0))
+        return;
+    ntk_real_shortest(value, &digits, &exponent);
+    assert(digits > 0 && digits < 100000000000000000 && digits % 10 != 0);
+    snprintf(text, sizeof text, "%llue%d", (unsigned long long)digits, exponent);
+    assert(strtod(text, NULL) == value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    if (size >= sizeof(double))
+        check_digits(data);
     check((const char *)data, size);
     check_in_array(data, size);
     return 0;

@@ -16,6 +16,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_access());
     srunner_add_suite(runner, ntk_suite_quota());
     srunner_add_suite(runner, ntk_suite_operation());
+    srunner_add_suite(runner, ntk_suite_text());
     srunner_add_suite(runner, ntk_suite_tls());
     srunner_add_suite(runner, ntk_suite_inference_refusals());
     srunner_add_suite(runner, ntk_suite_survival());

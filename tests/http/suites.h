@@ -25,6 +25,7 @@ Suite *ntk_suite_quota(void);
 Suite *ntk_suite_service(void);
 Suite *ntk_suite_state(void);
 Suite *ntk_suite_survival(void);
+Suite *ntk_suite_text(void);
 Suite *ntk_suite_tls(void);
 Suite *ntk_suite_truths(void);
 
