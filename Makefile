@@ -131,7 +131,7 @@ check: all test-programs  ## run every test of one MODE, without installing
 
 TESTS := $(foreach area,core io netcdf jail cli server http,$(B)/tests/test_$(area))
 .PHONY: test-programs
-test-programs: $(TESTS)
+test-programs: $(TESTS) $(B)/tests/load_client
 
 CHECK_LIBS := $(call pkg,libs,check) -lpthread
 $(B)/tests/test_core:   $(call objects,tests/core)   $(SUPPORT) $(CORE)
@@ -144,6 +144,10 @@ $(B)/tests/test_http:   $(call objects,tests/http)   $(SUPPORT) $(SERVER) $(NETC
 $(TESTS):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_cli) $(LIBS_server) $(LIBS_io) $(LIBS_core)
+
+$(B)/tests/load_client: $(call objects,tests/operations)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
 
 bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
 	$(B)/bench $(B)

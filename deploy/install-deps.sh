@@ -13,7 +13,8 @@ build="gcc g++ make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjan
        libhdf5-dev libopenblas-pthread-dev liblapacke-dev libsodium-dev libseccomp-dev
        libdragonbox-dev libfast-float-dev libsqlite3-dev libudunits2-dev libgnutls28-dev libsystemd-dev curl jq netcdf-bin"
 test="check curl openssl clang libclang-rt-14-dev valgrind gcovr netcdf-bin python3 python3-netcdf4
-      chromium chromium-driver python3-selenium prometheus python3-jsonschema"
+      chromium chromium-driver python3-selenium prometheus python3-jsonschema
+      python3-torch python3-onnx python3-requests"
 
 wanted=""
 [ $# -gt 0 ] || set -- build test

@@ -184,12 +184,6 @@ enum ntk_handled ntk_handle_job_delete(struct ntk_request *request)
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static int has_parameter(const struct ntk_request *request, const char *name)
-{
-    const char *value = ntk_request_parameter(request, name);
-    return value && strcmp(value, "0");
-}
-
 static enum ntk_status read_key(const struct ntk_request *request, const char **out,
                                 struct ntk_error *error)
 {
@@ -223,10 +217,10 @@ static json_t *describe_prediction(const struct ntk_prediction *p, const struct 
                      (json_int_t)config->job_timeout_s, "problems", problems);
 }
 
-/* Checks the request and what it will need; with dry_run that is the answer. *answered: nothing is
+/* Checks the request and what it will need; of a dry run that is the answer. *answered: nothing is
  * left to do. */
-static enum ntk_status examine(struct ntk_request *request, const json_t *body, int *answered,
-                               struct ntk_error *error)
+static enum ntk_status examine(struct ntk_request *request, const json_t *body, int dry_run,
+                               int *answered, struct ntk_error *error)
 {
     const struct ntk_config *config = request->server->config;
     struct ntk_fit_request fit;
@@ -236,7 +230,7 @@ static enum ntk_status examine(struct ntk_request *request, const json_t *body, 
         return status;
     int known = ntk_predict_fit(config, &fit, &prediction);
     status = known ? ntk_prediction_check(&prediction, config, error) : NTK_OK;
-    if (!has_parameter(request, "dry_run"))
+    if (!dry_run)
         return status;
     ntk_reply_json(request, MHD_HTTP_OK,
                    describe_prediction(known ? &prediction : NULL, config, error));
@@ -250,13 +244,13 @@ static enum ntk_status start(struct ntk_request *request, const json_t *body,
                              struct ntk_error *error)
 {
     struct ntk_jobs *jobs = request->server->jobs;
-    int known = 0;
-    enum ntk_status status = NTK_OK;
-    if (!has_parameter(request, "dry_run"))
+    int known = 0, dry_run = 0;
+    enum ntk_status status = ntk_request_switch(request, "dry_run", &dry_run, error);
+    if (!status && !dry_run)
         status = ntk_jobs_find_key(jobs, wish->key, wish->request, &known, id, error);
     if (status || known)
         return status;
-    status = examine(request, body, answered, error);
+    status = examine(request, body, dry_run, answered, error);
     if (status || *answered)
         return status;
     status = ntk_jobs_submit(jobs, wish, &known, id, error);

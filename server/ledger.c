@@ -396,14 +396,21 @@ struct comparison {
     int same;
 };
 
+/* As floats: what an archive says of a forecast is what JSON says of it, rounded. */
+static int is_same_forecast(double a, double b)
+{
+    return (float)a == (float)b || (isnan(a) && isnan(b));
+}
+
 static enum ntk_status compare_forecast(void *user, int64_t id, const struct ntk_record *found,
                                         struct ntk_error *error)
 {
     struct comparison *comparison = user;
     (void)id, (void)error;
-    comparison->same = found->points == comparison->record->points &&
-                       !memcmp(ntk_record_forecast(found), ntk_record_forecast(comparison->record),
-                               found->points * sizeof(double));
+    comparison->same = found->points == comparison->record->points;
+    for (size_t p = 0; p < found->points && comparison->same; p++)
+        comparison->same = is_same_forecast(ntk_record_forecast(found)[p],
+                                            ntk_record_forecast(comparison->record)[p]);
     return NTK_OK;
 }
 

@@ -88,16 +88,17 @@ static void add_dataset(struct shape *shape, const json_t *description, int own_
 static double predict_memory(const struct shape *s)
 {
     double n = s->samples, m = fmin(n, s->features);
-    double work = 8 * n * (48 * s->scored + 2 * s->points + 4 * s->features + 4 * m);
-    return 256.0 * MIB + 1.5 * (s->cached + work);
+    double work = 8 * n * (48 * s->scored + s->points + 4 * s->features + 4 * m);
+    return 288.0 * MIB + 1.5 * (s->cached + work);
 }
 
 static double predict_seconds(const struct shape *s, const struct ntk_fit_request *request)
 {
     const char *method = option(request, "--method"), *noise = option(request, "--noise");
-    double n = s->samples, m = fmin(n, s->features);
-    double ica = method && !strcmp(method, "svd") ? 0 : (1.2 + 8e-4 * n) * fmin(m, 64) / 64;
-    double lead = 0.05 + ica + 3.5e-9 * n * m * m + 3e-6 * n * s->scored + 2e-8 * n * s->points;
+    double n = s->samples, m = fmin(n, s->features), mixed = fmin(m, 64) / 64;
+    double ica = method && !strcmp(method, "svd") ? 0 : (1.2 + 8e-4 * n) * mixed * mixed;
+    double lead = 0.05 + ica + 3.5e-9 * n * m * m + 3e-6 * n * s->scored + 2e-8 * n * s->points +
+                  5e-8 * n * s->features;
     return 3 * (double)s->n_leads * lead * (noise && !strcmp(noise, "validate") ? 3 : 1);
 }
 

@@ -575,6 +575,24 @@ START_TEST(a_dry_run_predicts_and_starts_nothing)
 }
 END_TEST
 
+/* By the command line, under exactly what was predicted. */
+START_TEST(a_fit_gets_by_with_what_was_predicted)
+{
+    char program[600], output[100], memory[24], seconds[24];
+    struct ntk_test_reply reply = post_fit("/v1/calibrations?dry_run=1", "", "one", "svd");
+    json_t *json = ntk_test_reply_json(&reply), *predicted = json_object_get(json, "predicted");
+    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    snprintf(output, sizeof output, "%s/calibration", served.folder);
+    snprintf(memory, sizeof memory, "%lld", (long long)number(predicted, "memory_bytes"));
+    snprintf(seconds, sizeof seconds, "%lld", 60 + (long long)number(predicted, "seconds"));
+    const char *arguments[] = {program,    "fit",  "-o",         output,  "--method", "svd",
+                               "--memory", memory, "--deadline", seconds, archive,    NULL};
+    ck_assert_int_eq(ntk_test_run(NULL, arguments), 0);
+    json_decref(json);
+    ntk_test_reply_clear(&reply);
+}
+END_TEST
+
 static void expect_refusal(const char *option, const char *value, const char *sentence)
 {
     const char *extra[] = {option, value, NULL};
@@ -770,6 +788,7 @@ Suite *ntk_suite_jobs(void)
     tcase_add_test(tests, who_asks_for_a_job_that_runs_is_told_when_to_ask_again);
     tcase_add_test(tests, a_job_that_is_dismissed_leaves_no_files_and_stays_dismissed);
     tcase_add_test(tests, a_dry_run_predicts_and_starts_nothing);
+    tcase_add_test(tests, a_fit_gets_by_with_what_was_predicted);
     tcase_add_test(tests, a_fit_beyond_a_limit_is_refused_with_the_number);
     tcase_add_test(tests, events_tell_each_change_until_the_end);
     tcase_add_test(tests, a_job_that_ended_has_one_event);

@@ -76,7 +76,7 @@ static void *write_netcdf(size_t *size)
 {
     char path[100];
     snprintf(path, sizeof path, "%s/truths.nc", served.folder);
-    ntk_world_write_archive(path, 0, DAYS);
+    ntk_world_write_archive(path, 0, DAYS, 1);
     return ntk_test_read_file(path, size);
 }
 

@@ -96,12 +96,19 @@ class World:
     """A daemon with two versions of a calibration, records and truths, and its document."""
 
     def __init__(self):
-        import daemon
-        from document import Document, strictly
-
         self.daemon = daemon.Daemon(
             os.environ.get("NTK_BUILD", "build/release"), ["--request_body_bytes", str(1 << 20), "--query_rate", "100000"]
         )
+        try:
+            self.look()
+        except BaseException:
+            self.daemon.remove()
+            raise
+
+    def look(self):
+        import daemon
+        from document import Document, strictly
+
         address = re.fullmatch(r"http://([0-9.]+):([0-9]+)/", self.daemon.url).groups()
         self.client = Client((address[0], int(address[1])))
         self.document = self.client.document = Document(strictly(self.client.send("GET", "/openapi.json").body))
@@ -254,6 +261,15 @@ def archives_and_fits_are_answered_as_described(world):
         ask(200, "DELETE", f"/v1/jobs/{job['jobID']}")
         world.dismissed = wait_for(world, job)
     assert len(ask(200, "GET", "/v1/jobs")["jobs"]) == 5
+    assert len(ask(200, "GET", "/v1/jobs?status=failed,dismissed&limit=2")["jobs"]) == 2
+    body = {"name": "toy", "datasets": [world.dataset], "method": "svd", "rank": 3}
+    assert ask(200, "POST", "/v1/calibrations?dry_run=1", body)["predicted"]["features"] == 24
+    waited = ask(200, "POST", "/v1/calibrations", {**body, "name": "awaited"}, Prefer="wait=60")
+    assert ask(200, "GET", f"/v1/jobs/{waited['jobID']}/results")["calibration"]["version"] == 1
+    events = world.client.ask("GET", f"/v1/jobs/{waited['jobID']}/events")
+    assert events.status == 200 and b"event: status" in events.body
+    last = re.findall(rb"^id: (\S+)$", events.body, re.M)[-1].decode()
+    assert world.client.ask("GET", f"/v1/jobs/{waited['jobID']}/events", Last_Event_ID=last).status == 204
 
 
 def calibrations_are_answered_as_described(world):
@@ -510,6 +526,8 @@ def base_of(world, operation):
         return world.raw(), RAW, {"calibration": "toy", "lead_time_hours": f"{world.hours:g}"}
     if operation.id in ("uploadDataset", "tellTruths"):
         return world.archive_bytes, NETCDF, {}
+    if operation.id == "startFit":
+        return {"name": "toy", "datasets": [world.dataset]}, JSON, {}
     examples = {"lead_time_hours": f"{world.hours:g}", "coords": "POINT(0 0)", "bbox": "-1,-1,1,1"}
     wanted = {p["name"]: examples[p["name"]] for p in operation.queries() if p.get("required")}
     return None, None, wanted
@@ -529,10 +547,12 @@ def texts_against(document, schema):
         yield from ("0", "-0.5", "x", "nan")
     if "exclusiveMaximum" in schema:
         yield from ("1", "1.5", "inf")
-    if kind == "array":
-        yield from ("", "0.5,", "0.5;0.9", "2")
     if "enum" in schema:
         yield from ("other", schema["enum"][0] + "x")
+    if kind == "array" and "enum" in document.resolve(schema["items"]):
+        yield from ("other", "running,other")
+    elif kind == "array":
+        yield from ("", "0.5,", "0.5;0.9", "2")
     if "pattern" in schema:
         yield from ("{}", "a b", "2014-02-30T00:00:00Z")
 
@@ -750,6 +770,14 @@ def the_daemon_is_still_there(world):
     assert world.daemon.process.poll() is None
 
 
+def the_daemon_ends_without_a_complaint(world):
+    world.daemon.stop()
+    with open(os.path.join(world.daemon.folder, "log")) as stream:
+        log = stream.read()
+    assert world.daemon.process.returncode == 0, log[-2000:]
+    assert "runtime error" not in log and "Sanitizer" not in log, log[-2000:]
+
+
 TESTS = [
     it_has_the_members_that_openapi_asks_for,
     its_schemas_are_schemas,
@@ -783,6 +811,7 @@ TESTS = [
     types_that_no_reply_has_are_refused,
     extremes_are_answered_in_json,
     the_daemon_is_still_there,
+    the_daemon_ends_without_a_complaint,
 ]
 
 
