@@ -96,6 +96,8 @@ class World:
     """A daemon with two versions of a calibration, records and truths, and its document."""
 
     def __init__(self):
+        import daemon
+
         self.daemon = daemon.Daemon(
             os.environ.get("NTK_BUILD", "build/release"), ["--request_body_bytes", str(1 << 20), "--query_rate", "100000"]
         )
