@@ -47,7 +47,13 @@ LIBS_cli    := $(call pkg,libs,libseccomp)
 LIBS_server := $(call pkg,libs,libmicrohttpd sqlite3 gnutls libsystemd) -lpthread -lm
 CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd)
 
-objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+# One file is C++, for a library that has no other face; nothing of the C++ runtime is linked.
+CXX      := $(patsubst clang,clang++,$(patsubst gcc,g++,$(CC)))
+CXXFLAGS := -std=c++17 -fno-exceptions -fno-rtti -g $(FLAGS_$(MODE)) \
+            $(patsubst %,-isystem %,$(wildcard /usr/include/dragonbox-*)) \
+            $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS))
+
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c)) $(patsubst %.cc,$(B)/%.o,$(wildcard $(1)/*.cc))
 CORE    := $(B)/libcore.a
 IO      := $(B)/libio.a
 NETCDF  := $(B)/libnetcdf_io.a
@@ -82,6 +88,11 @@ $(B)/%.o: %.c | toolchain
 	@mkdir -p $(@D)
 	@echo "  CC $(MODE) $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/%.o: %.cc | toolchain
+	@mkdir -p $(@D)
+	@echo "  CXX $(MODE) $<"
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
 
 # The assembler takes the page's files and the schemas into the program.
 $(B)/%.o: %.S | toolchain
@@ -118,9 +129,9 @@ test:  ## install, build, run every test, also in the asan mode
 check: all test-programs  ## run every test of one MODE, without installing
 	tests/run.sh $(MODE)
 
-TESTS := $(foreach area,core io netcdf jail cli http,$(B)/tests/test_$(area))
+TESTS := $(foreach area,core io netcdf jail cli server http,$(B)/tests/test_$(area))
 .PHONY: test-programs
-test-programs: $(TESTS)
+test-programs: $(TESTS) $(B)/tests/load_client
 
 CHECK_LIBS := $(call pkg,libs,check) -lpthread
 $(B)/tests/test_core:   $(call objects,tests/core)   $(SUPPORT) $(CORE)
@@ -128,10 +139,15 @@ $(B)/tests/test_io:     $(call objects,tests/io)     $(SUPPORT) $(CONFIG) $(IO) 
 $(B)/tests/test_netcdf: $(call objects,tests/netcdf) $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_jail:   $(call objects,tests/jail)   $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_cli:    $(call objects,tests/cli)    $(SUPPORT) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+$(B)/tests/test_server: $(call objects,tests/server) $(SUPPORT) $(SERVER) $(CONFIG) $(IO) $(CORE)
 $(B)/tests/test_http:   $(call objects,tests/http)   $(SUPPORT) $(SERVER) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 $(TESTS):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_cli) $(LIBS_server) $(LIBS_io) $(LIBS_core)
+
+$(B)/tests/load_client: $(call objects,tests/operations)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
 
 bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
 	$(B)/bench $(B)
@@ -176,7 +192,7 @@ screenshots: all  ## pictures of the page for docs/, through a real daemon; DATA
 	tests/web/screenshots.py $(B) docs $(DATA)
 
 format:  ## lay out all sources with clang-format
-	git ls-files '*.c' '*.h' | xargs clang-format -i
+	git ls-files '*.c' '*.cc' '*.h' | xargs clang-format -i
 
 clean:  ## remove everything built
 	rm -rf build

@@ -177,33 +177,38 @@ static long long milliseconds(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Whether the child has ended, after at most that time. Without a handle (valgrind and old kernels
- * have none) and after a signal it is looked at once more in 10 ms. */
-static int wait_a_while(pid_t child, int handle, long long at_most_ms)
+enum outcome { ENDED, WORKS, TOO_LATE, UNHEARD };
+
+/* How it stands after at most that time. Without a handle (valgrind and old kernels have none) and
+ * after a signal it is looked at once more in 10 ms. A pipe to nobody shows as an error: whoever
+ * wanted the work is gone, perhaps killed, and may have started it again. */
+static enum outcome wait_a_while(pid_t child, int handle, int heard_on, long long at_most_ms)
 {
-    struct pollfd ended = {.fd = handle, .events = POLLIN};
-    if (handle >= 0 && poll(&ended, 1, at_most_ms < INT_MAX ? (int)at_most_ms : INT_MAX) >= 0)
-        return ended.revents != 0;
+    struct pollfd polled[] = {{.fd = handle, .events = POLLIN}, {.fd = heard_on}};
+    if (handle >= 0 && poll(polled, 2, at_most_ms < INT_MAX ? (int)at_most_ms : INT_MAX) >= 0)
+        return polled[0].revents ? ENDED : polled[1].revents & POLLERR ? UNHEARD : WORKS;
     const struct timespec nap = {0, 1000000 * (at_most_ms < 10 ? (long)at_most_ms : 10)};
     siginfo_t info = {0};
     nanosleep(&nap, NULL);
-    return !waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == child;
+    return !waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == child
+               ? ENDED
+               : WORKS;
 }
 
-/* Whether the child ended before the deadline. */
-static int wait_for_end(pid_t child, unsigned deadline_seconds)
+static enum outcome wait_for_end(pid_t child, unsigned deadline_seconds, int heard_on)
 {
     const long long end = milliseconds() + deadline_seconds * 1000LL;
     long long left = deadline_seconds ? deadline_seconds * 1000LL : INT_MAX;
-    int ended = 0, handle = pidfd_open(child, 0);
-    while (!ended && left > 0) {
-        ended = wait_a_while(child, handle, left);
+    int handle = pidfd_open(child, 0);
+    enum outcome outcome = WORKS;
+    while (outcome == WORKS && left > 0) {
+        outcome = wait_a_while(child, handle, heard_on, left);
         if (deadline_seconds)
             left = end - milliseconds();
     }
     if (handle >= 0)
         close(handle);
-    return ended;
+    return outcome == WORKS ? TOO_LATE : outcome;
 }
 
 static int reap(pid_t child)
@@ -253,10 +258,13 @@ static enum ntk_status judge_signal(const struct ntk_jail *jail, int number,
                     number, name ? name : "real-time");
 }
 
-static enum ntk_status judge(const struct ntk_jail *jail, int end, int in_time, int *exit_code,
-                             struct ntk_error *error)
+static enum ntk_status judge(const struct ntk_jail *jail, int end, enum outcome outcome,
+                             int *exit_code, struct ntk_error *error)
 {
-    if (!in_time && WIFSIGNALED(end) && WTERMSIG(end) == SIGKILL)
+    if (outcome == UNHEARD && WIFSIGNALED(end) && WTERMSIG(end) == SIGKILL)
+        return ntk_fail(error, NTK_TRY_AGAIN,
+                        "the work was stopped: nobody listens to its progress any more");
+    if (outcome == TOO_LATE && WIFSIGNALED(end) && WTERMSIG(end) == SIGKILL)
         return ntk_fail(error, NTK_TRY_AGAIN,
                         "the work was stopped by the jail after %u s of wall clock (deadline)",
                         jail->deadline_seconds);
@@ -306,13 +314,13 @@ static enum ntk_status start_and_judge(const struct ntk_jail *jail, int (*work)(
     if (child < 0) {
         status = ntk_fail(error, NTK_TRY_AGAIN, "cannot start the work: %s", strerror(reason));
     } else {
-        int in_time = wait_for_end(child, jail->deadline_seconds);
-        if (!in_time)
+        enum outcome outcome = wait_for_end(child, jail->deadline_seconds, jail->keep_fd);
+        if (outcome != ENDED)
             kill(child, SIGKILL);
         int end = reap(child);
         status = read_message(pipe_ends[0], error);
         if (!status)
-            status = judge(jail, end, in_time, exit_code, error);
+            status = judge(jail, end, outcome, exit_code, error);
     }
     close(pipe_ends[0]);
     return status;

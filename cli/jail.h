@@ -20,10 +20,11 @@ struct ntk_jail {
     size_t n_inputs;
     const char *output;        /* absolute path of an existing file that may be written, or NULL */
     const char *second_output; /* another, or NULL */
-    int keep_fd;               /* a further descriptor that stays open, or -1 */
-    size_t memory_bytes;       /* address space; 0: no limit */
-    size_t output_bytes;       /* largest file; 0: no limit */
-    unsigned cpu_seconds;      /* 0: no limit */
+    int keep_fd;          /* a further descriptor that stays open, or -1; where it is a pipe, the
+                             work is killed once nobody can read from it */
+    size_t memory_bytes;  /* address space; 0: no limit */
+    size_t output_bytes;  /* largest file; 0: no limit */
+    unsigned cpu_seconds; /* 0: no limit */
     unsigned deadline_seconds; /* wall clock; 0: none */
     int sandbox; /* 1: all of the above; 0: only limits, deadline and the separate process */
 };

@@ -31,7 +31,7 @@ static void write_line(int descriptor, double fraction, const char *message)
         json_pack("{s:I, s:s}", "progress", (json_int_t)(100 * fraction), "message", message);
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     if (text && dprintf(descriptor, "%s\n", text) < 0) {
-        /* nobody listens any more: the work goes on */
+        /* nobody listens any more: the jail ends the work */
     }
     free(text);
     json_decref(event);

@@ -6,7 +6,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/posterior_image.h"
 #include "core/standardise.h"
+
+/* A weaker coordinate than this, beside the strongest, would drown in what float32 leaves out. */
+static const double least_eigenvalue = 1e-7;
+
+/* What float32 adds: the image, once all else is there. */
+static enum ntk_status add_image(struct ntk_posterior *posterior, struct ntk_error *error)
+{
+    const double *kept = posterior->kept_eigenvalues;
+    double least = kept[0], most = kept[0];
+    for (size_t j = 1; j < posterior->k; j++) {
+        least = fmin(least, kept[j]);
+        most = fmax(most, kept[j]);
+    }
+    enum ntk_status status = ntk_posterior_image_create(posterior, &posterior->image, error);
+    if (!status)
+        posterior->narrow =
+            least > least_eigenvalue * most && ntk_posterior_image_fits(posterior->image);
+    return status;
+}
+
+/* The arrays, zeroed. */
+static enum ntk_status create_arrays(struct ntk_posterior *posterior, struct ntk_error *error)
+{
+    size_t d = posterior->d, k = posterior->k;
+    posterior->centre = ntk_matrix_create(1, d);
+    posterior->inverse_scale = ntk_matrix_create(1, d);
+    posterior->basis = ntk_matrix_create(k, d);
+    posterior->kept_eigenvalues = ntk_matrix_create(1, k);
+    if (!posterior->centre || !posterior->inverse_scale || !posterior->basis ||
+        !posterior->kept_eigenvalues)
+        return ntk_fail_memory(error, "the posterior", (k + 2) * d * sizeof(double));
+    return NTK_OK;
+}
 
 enum ntk_status ntk_posterior_init(struct ntk_posterior *posterior,
                                    const struct ntk_standardise *standardise, const double *basis,
@@ -16,14 +50,9 @@ enum ntk_status ntk_posterior_init(struct ntk_posterior *posterior,
     assert(k >= 1 && noise_variance > 0);
     size_t d = standardise->d;
     struct ntk_posterior made = {.d = d, .k = k, .mode = mode, .noise_variance = noise_variance};
-    made.centre = ntk_matrix_create(1, d);
-    made.inverse_scale = ntk_matrix_create(1, d);
-    made.basis = ntk_matrix_create(k, d);
-    made.kept_eigenvalues = ntk_matrix_create(1, k);
-    if (!made.centre || !made.inverse_scale || !made.basis || !made.kept_eigenvalues) {
-        ntk_posterior_clear(&made);
-        return ntk_fail_memory(error, "the posterior", (k + 2) * d * sizeof(double));
-    }
+    enum ntk_status status = create_arrays(&made, error);
+    if (status)
+        goto failed;
     for (size_t j = 0; j < d; j++) {
         double scale =
             standardise->channel_scale ? standardise->channel_scale[j] : standardise->mean_norm;
@@ -32,8 +61,35 @@ enum ntk_status ntk_posterior_init(struct ntk_posterior *posterior,
     }
     memcpy(made.basis, basis, k * d * sizeof(double));
     memcpy(made.kept_eigenvalues, kept_eigenvalues, k * sizeof(double));
+    if ((status = add_image(&made, error)))
+        goto failed;
     *posterior = made;
     return NTK_OK;
+failed:
+    ntk_posterior_clear(&made);
+    return status;
+}
+
+enum ntk_status ntk_posterior_copy(const struct ntk_posterior *from, struct ntk_posterior *to,
+                                   struct ntk_error *error)
+{
+    size_t d = from->d, k = from->k;
+    struct ntk_posterior made = {
+        .d = d, .k = k, .mode = from->mode, .noise_variance = from->noise_variance};
+    enum ntk_status status = create_arrays(&made, error);
+    if (status)
+        goto failed;
+    memcpy(made.centre, from->centre, d * sizeof(double));
+    memcpy(made.inverse_scale, from->inverse_scale, d * sizeof(double));
+    memcpy(made.basis, from->basis, k * d * sizeof(double));
+    memcpy(made.kept_eigenvalues, from->kept_eigenvalues, k * sizeof(double));
+    if ((status = add_image(&made, error)))
+        goto failed;
+    *to = made;
+    return NTK_OK;
+failed:
+    ntk_posterior_clear(&made);
+    return status;
 }
 
 void ntk_posterior_clear(struct ntk_posterior *posterior)
@@ -42,17 +98,24 @@ void ntk_posterior_clear(struct ntk_posterior *posterior)
     free(posterior->inverse_scale);
     free(posterior->basis);
     free(posterior->kept_eigenvalues);
+    ntk_posterior_image_free(posterior->image);
     *posterior = (struct ntk_posterior){0};
+}
+
+/* x (d, in double or float32, rounded up to 16), then c (k, and one more when k is odd). */
+static size_t coordinates_at(const struct ntk_posterior *posterior)
+{
+    return (posterior->d + 15) / 16 * 16;
 }
 
 size_t ntk_posterior_work_size(const struct ntk_posterior *posterior)
 {
-    return posterior->d + posterior->k;
+    return coordinates_at(posterior) + posterior->k + posterior->k % 2;
 }
 
 const double *ntk_posterior_coordinates(const struct ntk_posterior *posterior, const double *work)
 {
-    return work + posterior->d;
+    return work + coordinates_at(posterior);
 }
 
 /* |x - Q' c|^2. The difference of squares loses eps |x|^2: good as long as something is left,
@@ -68,12 +131,23 @@ static double residual_variance(const struct ntk_posterior *posterior, double pr
     return cblas_ddot(d, x, 1, x, 1);
 }
 
+/* sigma, from the parts; the posterior as the mode has it. */
+static void take_root(const struct ntk_posterior *posterior, struct ntk_variance *out)
+{
+    if (posterior->mode == NTK_VARIANCE_REFERENCE) {
+        out->posterior = fmax(out->posterior, 1e-8);
+        out->sigma = sqrt(out->posterior + out->residual);
+    } else {
+        out->sigma = sqrt(out->posterior);
+    }
+}
+
 /* The rest of the evaluation, from the standardised x at the front of `work`. */
 static void eval_standardised(const struct ntk_posterior *posterior, double *work,
                               struct ntk_variance *out)
 {
     int d = (int)posterior->d, k = (int)posterior->k;
-    double *x = work, *c = work + posterior->d, s2 = posterior->noise_variance;
+    double *x = work, *c = work + coordinates_at(posterior), s2 = posterior->noise_variance;
 
     double prior = cblas_ddot(d, x, 1, x, 1);
     cblas_dgemv(CblasRowMajor, CblasNoTrans, k, d, 1, posterior->basis, d, x, 1, 0, c, 1);
@@ -86,25 +160,11 @@ static void eval_standardised(const struct ntk_posterior *posterior, double *wor
         shrunk += term;
         correction += lambda * term;
     }
-    double variance = s2 + s2 * shrunk + residual;
     *out = (struct ntk_variance){.prior = prior,
                                  .correction = correction,
                                  .residual = residual,
-                                 .posterior = variance,
-                                 .sigma = sqrt(variance)};
-    if (posterior->mode == NTK_VARIANCE_REFERENCE) {
-        out->posterior = fmax(variance, 1e-8);
-        out->sigma = sqrt(out->posterior + residual);
-    }
-}
-
-void ntk_posterior_eval_f32(const struct ntk_posterior *posterior, const float *features,
-                            double *work, struct ntk_variance *out)
-{
-    const double *centre = posterior->centre, *inverse = posterior->inverse_scale;
-    for (size_t j = 0; j < posterior->d; j++)
-        work[j] = ((double)features[j] - centre[j]) * inverse[j];
-    eval_standardised(posterior, work, out);
+                                 .posterior = s2 + s2 * shrunk + residual};
+    take_root(posterior, out);
 }
 
 void ntk_posterior_eval(const struct ntk_posterior *posterior, const double *features, double *work,
@@ -113,5 +173,34 @@ void ntk_posterior_eval(const struct ntk_posterior *posterior, const double *fea
     const double *centre = posterior->centre, *inverse = posterior->inverse_scale;
     for (size_t j = 0; j < posterior->d; j++)
         work[j] = (features[j] - centre[j]) * inverse[j];
+    eval_standardised(posterior, work, out);
+}
+
+/* Through the image; 0 when float32 does not hold this sample. */
+static int eval_narrow(const struct ntk_posterior *posterior, const float *features, double *work,
+                       struct ntk_variance *out)
+{
+    struct ntk_image_sums sums;
+    double *c = work + coordinates_at(posterior);
+    ntk_posterior_image_sample(posterior->image, features, (float *)work, c, &sums);
+    if (sums.residual < 0)
+        return 0;
+    *out =
+        (struct ntk_variance){.prior = sums.prior,
+                              .correction = sums.squares - sums.shrunk,
+                              .residual = sums.residual,
+                              .posterior = posterior->noise_variance + sums.shrunk + sums.residual};
+    take_root(posterior, out);
+    return 1;
+}
+
+void ntk_posterior_eval_f32(const struct ntk_posterior *posterior, const float *features,
+                            double *work, struct ntk_variance *out)
+{
+    const double *centre = posterior->centre, *inverse = posterior->inverse_scale;
+    if (posterior->narrow && eval_narrow(posterior, features, work, out))
+        return;
+    for (size_t j = 0; j < posterior->d; j++)
+        work[j] = ((double)features[j] - centre[j]) * inverse[j];
     eval_standardised(posterior, work, out);
 }

@@ -5,7 +5,7 @@
  * all directions in float32 partial sums of at most 256 features, added in double.
  *
  * The difference of squares loses 1e-7 of the prior. A sample of which the posterior is less than
- * 0.02 of the prior has its residual formed term by term (two to three times the cost); less than
+ * 0.05 of the prior has its residual formed term by term (two to three times the cost); less than
  * 0.001, or beyond the range of float32, it is evaluated in double (about ten times). A posterior
  * with a scale outside [1e-22, 1e22] is evaluated in double throughout.
  */

@@ -9,9 +9,9 @@ set -eu
 
 run="libmicrohttpd12 libjansson4 libnetcdf19 libhdf5-103-1 libopenblas0-pthread liblapacke
      libsodium23 libsqlite3-0 libseccomp2 libudunits2-0 libgnutls30 libsystemd0 curl ca-certificates"
-build="gcc make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjansson-dev libnetcdf-dev
+build="gcc g++ make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjansson-dev libnetcdf-dev
        libhdf5-dev libopenblas-pthread-dev liblapacke-dev libsodium-dev libseccomp-dev
-       libsqlite3-dev libudunits2-dev libgnutls28-dev libsystemd-dev curl jq netcdf-bin"
+       libdragonbox-dev libfast-float-dev libsqlite3-dev libudunits2-dev libgnutls28-dev libsystemd-dev curl jq netcdf-bin"
 test="check curl openssl clang libclang-rt-14-dev valgrind gcovr netcdf-bin python3 python3-netcdf4
       chromium chromium-driver python3-selenium prometheus python3-jsonschema
       python3-torch python3-onnx python3-requests"

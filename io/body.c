@@ -230,60 +230,73 @@ enum ntk_status ntk_body_npy(const void *bytes, size_t size, struct ntk_body_mat
 
 /* All rows are arrays of one width: known before memory is asked for, because ragged rows could ask
  * for the square of the body's size. */
-static enum ntk_status check_widths(const json_t *array, const char *what, size_t columns,
-                                    struct ntk_error *error)
+static enum ntk_status check_widths(const json_t *array, const struct ntk_numbers *numbers,
+                                    const char *what, size_t columns, struct ntk_error *error)
 {
     for (size_t i = 0; i < json_array_size(array); i++) {
         const json_t *row = json_array_get(array, i);
-        if (!json_is_array(row))
+        size_t n = ntk_numbers_array_size(numbers, row);
+        if (!ntk_numbers_is_array(numbers, row))
             return ntk_fail(error, NTK_BAD_DATA,
                             "%s has no array in row %zu, %zu values were expected as in row 0",
                             what, i, columns);
-        if (json_array_size(row) != columns)
+        if (n != columns)
             return ntk_fail(error, NTK_BAD_DATA,
-                            "%s has %zu values in row %zu, %zu were expected as in row 0", what,
-                            json_array_size(row), i, columns);
+                            "%s has %zu values in row %zu, %zu were expected as in row 0", what, n,
+                            i, columns);
     }
     return NTK_OK;
 }
 
-static enum ntk_status read_row(const json_t *row, const char *what, size_t i,
-                                struct ntk_body_matrix *matrix, struct ntk_error *error)
+static enum ntk_status put_number(double number, const char *what, size_t i, size_t j,
+                                  struct ntk_body_matrix *matrix, struct ntk_error *error)
 {
-    for (size_t j = 0; j < matrix->columns; j++) {
-        const json_t *value = json_array_get(row, j);
-        double number = json_number_value(value);
-        if (!json_is_number(value))
+    if (fabs(number) > FLT_MAX)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "%s has %g at row %zu, column %zu, beyond the range of float32", what,
+                        number, i, j);
+    matrix->owned[i * matrix->columns + j] = (float)number;
+    return NTK_OK;
+}
+
+static enum ntk_status read_row(const json_t *row, struct ntk_numbers *numbers, const char *what,
+                                size_t i, struct ntk_body_matrix *matrix, struct ntk_error *error)
+{
+    size_t n;
+    const double *lifted = ntk_numbers_take(numbers, row, &n, NULL);
+    enum ntk_status status = NTK_OK;
+    for (size_t j = 0; j < matrix->columns && !status; j++) {
+        const json_t *value = lifted ? NULL : json_array_get(row, j);
+        if (!lifted && !json_is_number(value))
             return ntk_fail(error, NTK_BAD_DATA,
                             "%s has %s at row %zu, column %zu, a number was "
                             "expected",
                             what, json_is_null(value) ? "null" : "something else", i, j);
-        if (fabs(number) > FLT_MAX)
-            return ntk_fail(error, NTK_BAD_DATA,
-                            "%s has %g at row %zu, column %zu, beyond the range of float32", what,
-                            number, i, j);
-        matrix->owned[i * matrix->columns + j] = (float)number;
+        status =
+            put_number(lifted ? lifted[j] : json_number_value(value), what, i, j, matrix, error);
     }
-    return NTK_OK;
+    return status;
 }
 
-enum ntk_status ntk_body_json(const json_t *array, const char *what, struct ntk_body_matrix *out,
-                              struct ntk_error *error)
+enum ntk_status ntk_body_json(const json_t *array, struct ntk_numbers *numbers, const char *what,
+                              struct ntk_body_matrix *out, struct ntk_error *error)
 {
-    size_t n = json_array_size(array);
-    if (!json_is_array(array) || n == 0)
+    size_t n = ntk_numbers_array_size(numbers, array);
+    if (!ntk_numbers_is_array(numbers, array) || n == 0)
         return ntk_fail(error, NTK_BAD_DATA, "%s is %s, an array of rows of numbers was expected",
                         what, json_is_array(array) ? "empty" : "not an array");
-    int single = !json_is_array(json_array_get(array, 0));
-    size_t rows = single ? 1 : n, columns = single ? n : json_array_size(json_array_get(array, 0));
+    const json_t *first = json_array_get(array, 0);
+    int single = !ntk_numbers_is_array(numbers, first);
+    size_t rows = single ? 1 : n, columns = single ? n : ntk_numbers_array_size(numbers, first);
     if (columns == 0)
         return ntk_fail(error, NTK_BAD_DATA, "%s has an empty row 0, numbers were expected", what);
     struct ntk_body_matrix made;
-    enum ntk_status status = single ? NTK_OK : check_widths(array, what, columns, error);
+    enum ntk_status status = single ? NTK_OK : check_widths(array, numbers, what, columns, error);
     if (status || (status = create(rows, columns, &made, error)))
         return status;
     for (size_t i = 0; i < rows && !status; i++)
-        status = read_row(single ? array : json_array_get(array, i), what, i, &made, error);
+        status =
+            read_row(single ? array : json_array_get(array, i), numbers, what, i, &made, error);
     if (status)
         ntk_body_clear(&made);
     else

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "core/status.h"
+#include "io/numbers.h"
 
 struct ntk_body_matrix {
     size_t rows, columns;
@@ -26,9 +27,10 @@ enum ntk_status ntk_body_raw(const void *bytes, size_t size, size_t columns,
 enum ntk_status ntk_body_npy(const void *bytes, size_t size, struct ntk_body_matrix *out,
                              struct ntk_error *error);
 
-/* [[numbers]...], or [numbers...] for one row. `what` names the array. */
-enum ntk_status ntk_body_json(const json_t *array, const char *what, struct ntk_body_matrix *out,
-                              struct ntk_error *error);
+/* [[numbers]...], or [numbers...] for one row. `what` names the array; `numbers` has what was
+ * lifted out of its text, or is NULL. */
+enum ntk_status ntk_body_json(const json_t *array, struct ntk_numbers *numbers, const char *what,
+                              struct ntk_body_matrix *out, struct ntk_error *error);
 
 /* NTK_BAD_DATA naming row and column of the first value that is not finite. */
 enum ntk_status ntk_body_check_finite(const struct ntk_body_matrix *matrix, const char *what,

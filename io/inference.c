@@ -9,6 +9,7 @@
 
 #include "io/json.h"
 #include "io/limits.h"
+#include "io/numbers.h"
 
 static const struct {
     const char *name;
@@ -94,9 +95,18 @@ const char *ntk_tensor_text(const struct ntk_tensor *tensor, size_t *offset, siz
 
 /* ---- JSON data ------------------------------------------------------------------------------ */
 
+/* What inputs take their data from. */
+struct body {
+    size_t json_size;
+    struct ntk_numbers *numbers; /* that were lifted out of the JSON, or NULL */
+    const unsigned char *next;   /* bytes behind the JSON that no tensor has taken yet */
+    size_t left;
+};
+
 /* Where the next value goes. */
 struct filling {
     struct ntk_tensor *tensor;
+    struct ntk_numbers *numbers;
     size_t done; /* values */
     size_t used; /* bytes of `owned` */
 };
@@ -113,13 +123,8 @@ static void put(struct filling *filling, const void *bytes, size_t size)
     filling->used += size;
 }
 
-/* Null stands for what is missing: NaN. */
-static enum ntk_status put_real(struct filling *filling, const json_t *json,
-                                struct ntk_error *error)
+static enum ntk_status put_number(struct filling *filling, double number, struct ntk_error *error)
 {
-    double number = json_is_null(json) ? NAN : json_number_value(json);
-    if (!json_is_number(json) && !json_is_null(json))
-        return wrong_value(filling, error);
     if (filling->tensor->type == NTK_FP64) {
         put(filling, &number, sizeof number);
         return NTK_OK;
@@ -132,12 +137,19 @@ static enum ntk_status put_real(struct filling *filling, const json_t *json,
     return NTK_OK;
 }
 
-static enum ntk_status put_integer(struct filling *filling, const json_t *json,
-                                   struct ntk_error *error)
+/* Null stands for what is missing: NaN. */
+static enum ntk_status put_real(struct filling *filling, const json_t *json,
+                                struct ntk_error *error)
 {
-    int64_t number = json_integer_value(json);
+    if (!json_is_number(json) && !json_is_null(json))
+        return wrong_value(filling, error);
+    return put_number(filling, json_is_null(json) ? NAN : json_number_value(json), error);
+}
+
+static enum ntk_status put_integer(struct filling *filling, int64_t number, struct ntk_error *error)
+{
     int32_t narrow = (int32_t)number;
-    if (!json_is_integer(json) || (filling->tensor->type == NTK_INT32 && narrow != number))
+    if (filling->tensor->type == NTK_INT32 && narrow != number)
         return wrong_value(filling, error);
     if (filling->tensor->type == NTK_INT64)
         put(filling, &number, sizeof number);
@@ -172,13 +184,28 @@ static enum ntk_status put_value(struct filling *filling, const json_t *json,
         break;
     case NTK_INT32:
     case NTK_INT64:
-        status = put_integer(filling, json, error);
+        status = json_is_integer(json) ? put_integer(filling, json_integer_value(json), error)
+                                       : wrong_value(filling, error);
         break;
     case NTK_BYTES:
         status = put_text(filling, json, error);
         break;
     }
     filling->done++;
+    return status;
+}
+
+static enum ntk_status put_lifted(struct filling *filling, const double *values, size_t n,
+                                  int whole, struct ntk_error *error)
+{
+    enum ntk_datatype type = filling->tensor->type;
+    int real = type == NTK_FP32 || type == NTK_FP64;
+    enum ntk_status status = NTK_OK;
+    if (!real && (type == NTK_BYTES || !whole))
+        return wrong_value(filling, error);
+    for (size_t i = 0; i < n && !status; i++, filling->done++)
+        status = real ? put_number(filling, values[i], error)
+                      : put_integer(filling, (int64_t)values[i], error);
     return status;
 }
 
@@ -189,10 +216,17 @@ static enum ntk_status put_array(struct filling *filling, const json_t *array, s
 {
     const struct ntk_tensor *tensor = filling->tensor;
     enum ntk_status status = NTK_OK;
-    if (!json_is_array(array) || json_array_size(array) != expected)
+    size_t n = ntk_numbers_array_size(filling->numbers, array);
+    int whole;
+    if (!ntk_numbers_is_array(filling->numbers, array) || n != expected)
         return ntk_fail(error, NTK_BAD_DATA,
                         "input %.60s has data of %zu values where its shape expects %zu",
-                        tensor->name, json_array_size(array), expected);
+                        tensor->name, n, expected);
+    const double *lifted = dimension + 1 == tensor->rank
+                               ? ntk_numbers_take(filling->numbers, array, &n, &whole)
+                               : NULL;
+    if (lifted)
+        return put_lifted(filling, lifted, n, whole, error);
     for (size_t i = 0; i < expected && !status; i++) {
         const json_t *member = json_array_get(array, i);
         status = dimension + 1 < tensor->rank ? put_array(filling, member, dimension + 1,
@@ -214,13 +248,13 @@ static size_t text_bytes(const json_t *json)
 
 /* Data are flat, or nested as the shape is. A value takes a byte of JSON at least, so that no shape
  * can ask for more memory than the body had. */
-static enum ntk_status take_json(struct ntk_tensor *tensor, const json_t *data, size_t json_size,
-                                 struct ntk_error *error)
+static enum ntk_status take_json(struct ntk_tensor *tensor, const json_t *data,
+                                 const struct body *body, struct ntk_error *error)
 {
-    struct filling filling = {.tensor = tensor};
-    int nested = json_is_array(json_array_get(data, 0));
+    struct filling filling = {.tensor = tensor, .numbers = body->numbers};
+    int nested = ntk_numbers_is_array(body->numbers, json_array_get(data, 0));
     size_t unit = tensor->type == NTK_BYTES ? LENGTH_BYTES : datatypes[tensor->type].size, bytes;
-    if (tensor->count > json_size || !ntk_size_multiply(tensor->count, unit, &bytes))
+    if (tensor->count > body->json_size || !ntk_size_multiply(tensor->count, unit, &bytes))
         return ntk_fail(error, NTK_BAD_DATA,
                         "input %.60s has a shape of %zu values, more than its data can have",
                         tensor->name, tensor->count);
@@ -235,12 +269,6 @@ static enum ntk_status take_json(struct ntk_tensor *tensor, const json_t *data, 
 }
 
 /* ---- binary data ---------------------------------------------------------------------------- */
-
-/* Bytes behind the JSON that no tensor has taken yet. */
-struct binary {
-    const unsigned char *next;
-    size_t left;
-};
 
 /* Whether the lengths before the texts lead from one to the next and end where the bytes do. */
 static enum ntk_status check_texts(const struct ntk_tensor *tensor, struct ntk_error *error)
@@ -262,7 +290,7 @@ static enum ntk_status check_texts(const struct ntk_tensor *tensor, struct ntk_e
 }
 
 static enum ntk_status take_binary(struct ntk_tensor *tensor, const json_t *announced,
-                                   struct binary *binary, struct ntk_error *error)
+                                   struct body *body, struct ntk_error *error)
 {
     json_int_t size = json_integer_value(announced);
     size_t expected;
@@ -270,15 +298,15 @@ static enum ntk_status take_binary(struct ntk_tensor *tensor, const json_t *anno
         return ntk_fail(error, NTK_BAD_DATA,
                         "input %.60s has a binary_data_size that is not a whole number from 0",
                         tensor->name);
-    if ((unsigned long long)size > binary->left)
+    if ((unsigned long long)size > body->left)
         return ntk_fail(error, NTK_BAD_DATA,
                         "input %.60s has a binary_data_size of %lld, %zu bytes are left behind the "
                         "JSON",
-                        tensor->name, (long long)size, binary->left);
-    tensor->bytes = binary->next;
+                        tensor->name, (long long)size, body->left);
+    tensor->bytes = body->next;
     tensor->size = (size_t)size;
-    binary->next += tensor->size;
-    binary->left -= tensor->size;
+    body->next += tensor->size;
+    body->left -= tensor->size;
     if (tensor->type == NTK_BYTES)
         return check_texts(tensor, error);
     if (!ntk_size_multiply(tensor->count, datatypes[tensor->type].size, &expected) ||
@@ -357,9 +385,8 @@ static enum ntk_status check_tensor_parameters(const json_t *parameters, const c
     return parameters ? ntk_json_unknown_key(parameters, what, allowed, error) : NTK_OK;
 }
 
-static enum ntk_status take_input(const json_t *json, size_t i, size_t json_size,
-                                  struct binary *binary, struct ntk_tensor *tensor,
-                                  struct ntk_error *error)
+static enum ntk_status take_input(const json_t *json, size_t i, struct body *body,
+                                  struct ntk_tensor *tensor, struct ntk_error *error)
 {
     static const char *const members[] = {"name", "shape", "datatype", "parameters", "data", NULL};
     static const char *const parameters[] = {"binary_data_size", "content_type", NULL};
@@ -380,8 +407,8 @@ static enum ntk_status take_input(const json_t *json, size_t i, size_t json_size
         return ntk_fail(error, NTK_BAD_DATA,
                         "input %.60s has %s, one of data and binary_data_size was expected",
                         tensor->name, data ? "both" : "neither");
-    return data ? take_json(tensor, data, json_size, error)
-                : take_binary(tensor, announced, binary, error);
+    return data ? take_json(tensor, data, body, error)
+                : take_binary(tensor, announced, body, error);
 }
 
 static enum ntk_status check_list(const json_t *list, const char *what, struct ntk_error *error)
@@ -399,8 +426,8 @@ static enum ntk_status named_twice(const char *what, const char *name, struct nt
     return ntk_fail(error, NTK_BAD_DATA, "%s %.60s is there twice, once was expected", what, name);
 }
 
-static enum ntk_status take_inputs(struct ntk_inference *inference, size_t json_size,
-                                   struct binary *binary, struct ntk_error *error)
+static enum ntk_status take_inputs(struct ntk_inference *inference, struct body *body,
+                                   struct ntk_error *error)
 {
     const json_t *list = json_object_get(inference->json, "inputs");
     enum ntk_status status = check_list(list, "inputs", error);
@@ -411,7 +438,7 @@ static enum ntk_status take_inputs(struct ntk_inference *inference, size_t json_
         return ntk_fail_memory(error, "the inputs", json_array_size(list));
     for (size_t i = 0; i < json_array_size(list) && !status; i++) {
         struct ntk_tensor *tensor = &inference->inputs[i];
-        status = take_input(json_array_get(list, i), i, json_size, binary, tensor, error);
+        status = take_input(json_array_get(list, i), i, body, tensor, error);
         if (!status && ntk_inference_input(inference, tensor->name))
             status = named_twice("input", tensor->name, error);
         inference->n_inputs = i + 1;
@@ -511,6 +538,43 @@ static enum ntk_status load_json(const void *body, size_t size, json_t **out,
                : ntk_fail(error, NTK_BAD_DATA, "the request is JSON but not an object");
 }
 
+/* Takes what inference->json has; *inference is cleared on failure. */
+static enum ntk_status take_all(struct ntk_inference *inference, struct body *body,
+                                struct ntk_error *error)
+{
+    enum ntk_status status = take_head(inference, error);
+    if (!status)
+        status = take_inputs(inference, body, error);
+    if (!status)
+        status = take_outputs(inference, error);
+    if (!status && body->left > 0)
+        status =
+            ntk_fail(error, NTK_BAD_DATA,
+                     "%zu bytes are left behind the inputs' data, none was expected", body->left);
+    if (status)
+        ntk_inference_clear(inference);
+    return status;
+}
+
+/* With long arrays read beside jansson; 0 when that is not to be had, for whatever reason. */
+static int parse_lifted(const void *text, struct body body, struct ntk_inference *out)
+{
+    struct ntk_inference inference = {0};
+    struct ntk_numbers numbers;
+    if (!(inference.json = ntk_numbers_load(text, body.json_size, &numbers)))
+        return 0;
+    body.numbers = &numbers;
+    int done = !take_all(&inference, &body, NULL);
+    if (done && !ntk_numbers_all_taken(&numbers)) {
+        ntk_inference_clear(&inference);
+        done = 0;
+    }
+    ntk_numbers_clear(&numbers);
+    if (done)
+        *out = inference;
+    return done;
+}
+
 enum ntk_status ntk_inference_parse(const void *body, size_t size, size_t json_size,
                                     struct ntk_inference *out, struct ntk_error *error)
 {
@@ -520,21 +584,15 @@ enum ntk_status ntk_inference_parse(const void *body, size_t size, size_t json_s
         return ntk_fail(error, NTK_BAD_DATA,
                         "Inference-Header-Content-Length is %zu, the body has %zu bytes", json_size,
                         size);
-    struct binary binary = {(const unsigned char *)body + json_size, size - json_size};
+    struct body all = {json_size, NULL, (const unsigned char *)body + json_size, size - json_size};
+    if (parse_lifted(body, all, out))
+        return NTK_OK;
     enum ntk_status status = load_json(body, json_size, &inference.json, error);
-    if (!status)
-        status = take_head(&inference, error);
-    if (!status)
-        status = take_inputs(&inference, json_size, &binary, error);
-    if (!status)
-        status = take_outputs(&inference, error);
-    if (!status && binary.left > 0)
-        status =
-            ntk_fail(error, NTK_BAD_DATA,
-                     "%zu bytes are left behind the inputs' data, none was expected", binary.left);
     if (status)
         ntk_inference_clear(&inference);
     else
+        status = take_all(&inference, &all, error);
+    if (!status)
         *out = inference;
     return status;
 }

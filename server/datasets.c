@@ -32,6 +32,15 @@ int ntk_dataset_path(const struct ntk_config *config, const char *id, char *out,
     return access(out, R_OK) == 0;
 }
 
+json_t *ntk_dataset_description(const struct ntk_config *config, const char *id)
+{
+    char path[PATH_MAX];
+    if (!is_id(id))
+        return NULL;
+    format_path(config, id, ".json", path, sizeof path);
+    return json_load_file(path, 0, NULL);
+}
+
 /* What ntkuq inspect says of a file: a new reference. */
 static enum ntk_status inspect(const struct ntk_server *server, const char *path, json_t **out,
                                struct ntk_error *error)
@@ -167,8 +176,7 @@ enum ntk_handled ntk_handle_dataset_get(struct ntk_request *request)
         ntk_reply_problem(request, MHD_HTTP_NOT_FOUND, "there is no dataset '%s'", id);
         return NTK_HANDLED;
     }
-    format_path(request->server->config, id, ".json", path, sizeof path);
-    json_t *description = json_load_file(path, 0, NULL);
+    json_t *description = ntk_dataset_description(request->server->config, id);
     if (!description) {
         ntk_reply_problem(request, MHD_HTTP_INTERNAL_SERVER_ERROR,
                           "the description of dataset %s cannot be read", id);

@@ -11,6 +11,7 @@
 #include "server/access_log.h"
 #include "server/admit.h"
 #include "server/cors.h"
+#include "server/job_events.h"
 #include "server/listen.h"
 #include "server/log.h"
 #include "server/request.h"
@@ -277,6 +278,7 @@ void ntk_http_stop(struct ntk_http *http, unsigned seconds)
         return;
     struct ntk_server *server = http->server;
     atomic_store(&server->draining, 1);
+    ntk_job_events_close(server->job_events);
     for (unsigned waited = 0; waited < seconds * 50 && atomic_load(&http->server->active) > 0;
          waited++)
         nanosleep(&pause, NULL);

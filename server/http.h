@@ -21,6 +21,7 @@
 #include "server/tokens.h"
 
 struct ntk_inference_stats;
+struct ntk_job_events;
 struct ntk_jobs;
 struct ntk_labels;
 struct ntk_ledger;
@@ -50,12 +51,14 @@ struct ntk_server {
     struct ntk_watch *watch;
     struct ntk_ledger_health *ledger_health;
     struct ntk_jobs *jobs;
+    struct ntk_job_events *job_events;
     struct ntk_inference_stats *inference_stats;
     struct ntk_workers *workers;
     struct ntk_metrics *metrics;
     int uses_tls;        /* set by ntk_http_start */
     atomic_int draining; /* no new connections; those that are open end with their reply */
     atomic_int stopping; /* what workers run is killed */
+    atomic_long waiting; /* workers that wait for a job */
     atomic_long active;  /* requests begun and not yet completed */
     atomic_ulong beats;  /* counts what the connection threads do: while it grows, they live */
 };
@@ -106,6 +109,12 @@ void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *t
 
 /* Sends an open regular file and closes it. */
 void ntk_reply_file(struct ntk_request *request, unsigned status, const char *type, int descriptor);
+
+/* Sends what read() gives, until it gives MHD_CONTENT_READER_END_OF_STREAM; one that has nothing
+ * suspends the connection and gives 0. Takes `user`, which is given to release(). */
+void ntk_reply_stream(struct ntk_request *request, unsigned status, const char *type, size_t block,
+                      MHD_ContentReaderCallback read, void *user,
+                      MHD_ContentReaderFreeCallback release);
 
 void ntk_reply_empty(struct ntk_request *request, unsigned status);
 

@@ -224,17 +224,25 @@ static enum ntk_status read_forecast_value(const json_t *json, const char *name,
     return NTK_OK;
 }
 
-static enum ntk_status read_forecast_row(const json_t *json, const char *name, size_t row,
-                                         size_t points, double *out, struct ntk_error *error)
+static enum ntk_status read_forecast_row(const json_t *json, struct ntk_numbers *numbers,
+                                         const char *name, size_t row, size_t points, double *out,
+                                         struct ntk_error *error)
 {
     enum ntk_status status = NTK_OK;
-    if (!json_is_array(json) && points == 1)
+    int array = ntk_numbers_is_array(numbers, json);
+    size_t n = ntk_numbers_array_size(numbers, json);
+    if (!array && points == 1)
         return read_forecast_value(json, name, row, out, error);
-    if (json_array_size(json) != points)
+    if (n != points)
         return ntk_fail(error, NTK_BAD_DATA,
                         "forecast of %.60s, sample %zu, has %zu values, %zu "
                         "were expected",
-                        name, row, json_is_array(json) ? json_array_size(json) : 1, points);
+                        name, row, array ? n : 1, points);
+    const double *lifted = ntk_numbers_take(numbers, json, &n, NULL);
+    if (lifted) {
+        memcpy(out, lifted, n * sizeof *out);
+        return NTK_OK;
+    }
     for (size_t p = 0; p < points && !status; p++)
         status = read_forecast_value(json_array_get(json, p), name, row, out + p, error);
     return status;
@@ -242,31 +250,36 @@ static enum ntk_status read_forecast_row(const json_t *json, const char *name, s
 
 /* An array of numbers, one a sample, or of arrays with all points of the calibrated field. */
 static enum ntk_status read_forecast(struct ntk_interval_query *query, const char *name,
-                                     const json_t *json, struct ntk_query_variable *out,
-                                     struct ntk_error *error)
+                                     const json_t *json, struct ntk_numbers *numbers,
+                                     struct ntk_query_variable *out, struct ntk_error *error)
 {
     const struct ntk_calibration_variable *variable =
         ntk_calibration_find_variable(query->lead, name);
-    size_t rows = query->features.rows, bytes;
+    size_t rows = query->features.rows, n = ntk_numbers_array_size(numbers, json), bytes;
     if (!variable)
         return unknown_variable(query, name, error);
-    if (!json_is_array(json) || json_array_size(json) != rows)
+    if (!ntk_numbers_is_array(numbers, json) || n != rows)
         return ntk_fail(error, NTK_BAD_DATA, "forecast of %.60s has %zu samples, features have %zu",
-                        name, json_array_size(json), rows);
-    size_t points = json_is_array(json_array_get(json, 0)) ? variable->points : 1;
+                        name, n, rows);
+    size_t points = ntk_numbers_is_array(numbers, json_array_get(json, 0)) ? variable->points : 1;
     if (!ntk_size_multiply(rows, points * sizeof(double), &bytes) ||
         !(out->forecast = malloc(bytes)))
         return ntk_fail_memory(error, "the forecast", rows);
     set_variable(query, variable, points, out);
+    const double *lifted = ntk_numbers_take(numbers, json, &n, NULL);
+    if (lifted) {
+        memcpy(out->forecast, lifted, n * sizeof *lifted);
+        return NTK_OK;
+    }
     enum ntk_status status = NTK_OK;
     for (size_t i = 0; i < rows && !status; i++)
-        status = read_forecast_row(json_array_get(json, i), name, i, points,
+        status = read_forecast_row(json_array_get(json, i), numbers, name, i, points,
                                    out->forecast + i * points, error);
     return status;
 }
 
-static enum ntk_status read_forecasts(const json_t *forecast, struct ntk_interval_query *query,
-                                      struct ntk_error *error)
+static enum ntk_status read_forecasts(const json_t *forecast, struct ntk_numbers *numbers,
+                                      struct ntk_interval_query *query, struct ntk_error *error)
 {
     const char *name;
     json_t *values;
@@ -279,8 +292,8 @@ static enum ntk_status read_forecasts(const json_t *forecast, struct ntk_interva
         return ntk_fail_memory(error, "the forecast", json_object_size(forecast));
     json_object_foreach((json_t *)forecast, name, values)
     {
-        enum ntk_status status =
-            read_forecast(query, name, values, &query->variables[query->n_variables++], error);
+        enum ntk_status status = read_forecast(query, name, values, numbers,
+                                               &query->variables[query->n_variables++], error);
         if (status)
             return status;
     }
@@ -368,14 +381,14 @@ static enum ntk_status check_covariates(const struct ntk_interval_query *query,
     return ntk_body_check_finite(&query->covariates, "covariates", error);
 }
 
-static enum ntk_status read_covariates(const json_t *json, struct ntk_interval_query *query,
-                                       struct ntk_error *error)
+static enum ntk_status read_covariates(const json_t *json, struct ntk_numbers *numbers,
+                                       struct ntk_interval_query *query, struct ntk_error *error)
 {
     if (!json)
         return NTK_OK;
-    if (!json_is_array(json))
+    if (!ntk_numbers_is_array(numbers, json))
         return ntk_fail(error, NTK_BAD_DATA, "covariates is not an array of rows");
-    enum ntk_status status = ntk_body_json(json, "covariates", &query->covariates, error);
+    enum ntk_status status = ntk_body_json(json, numbers, "covariates", &query->covariates, error);
     return status ? status : check_covariates(query, error);
 }
 
@@ -406,8 +419,8 @@ static enum ntk_status read_share(const json_t *json, const char *name, double *
 }
 
 /* What kind of interval is wanted, and what is told of the situation. */
-static enum ntk_status read_options(const json_t *body, struct ntk_interval_query *query,
-                                    struct ntk_error *error)
+static enum ntk_status read_options(const json_t *body, struct ntk_numbers *numbers,
+                                    struct ntk_interval_query *query, struct ntk_error *error)
 {
     const json_t *family = json_object_get(body, "family");
     enum ntk_status status =
@@ -422,7 +435,8 @@ static enum ntk_status read_options(const json_t *body, struct ntk_interval_quer
         status = ntk_interval_options_check(&query->options, error);
     if (!status)
         status = read_times(json_object_get(body, "forecast_reference_time"), query, error);
-    return status ? status : read_covariates(json_object_get(body, "covariates"), query, error);
+    return status ? status
+                  : read_covariates(json_object_get(body, "covariates"), numbers, query, error);
 }
 
 static enum ntk_status check_features(const struct ntk_interval_query *query,
@@ -442,7 +456,8 @@ static enum ntk_status check_features(const struct ntk_interval_query *query,
 /* ---- bodies --------------------------------------------------------------------------------- */
 
 static enum ntk_status read_json(struct ntk_request *request, const json_t *body,
-                                 struct ntk_interval_query *query, struct ntk_error *error)
+                                 struct ntk_numbers *numbers, struct ntk_interval_query *query,
+                                 struct ntk_error *error)
 {
     static const char *const allowed[] = {
         "calibration", "version",    "lead_time_hours", "features", "forecast",
@@ -469,20 +484,53 @@ static enum ntk_status read_json(struct ntk_request *request, const json_t *body
         return status;
     if (!json_is_number(hours))
         return ntk_fail(error, NTK_BAD_DATA, "lead_time_hours is missing or not a number");
-    if (!json_is_array(features))
+    if (!ntk_numbers_is_array(numbers, features))
         return ntk_fail(error, NTK_BAD_DATA, "features is missing or not an array of rows");
     if ((status = find_lead(query, json_number_value(hours), error)) ||
         (status = parse_levels_json(json_object_get(body, "levels"), query, error)) ||
-        (status = ntk_body_json(features, "features", &query->features, error)) ||
-        (status = check_features(query, error)) || (status = read_options(body, query, error)))
+        (status = ntk_body_json(features, numbers, "features", &query->features, error)) ||
+        (status = check_features(query, error)) ||
+        (status = read_options(body, numbers, query, error)))
         return status;
     query->record = json_is_true(record);
     if (query->record && (!forecast || !query->reference_time))
         return ntk_fail(error, NTK_BAD_DATA,
                         "record is true but %s is missing: what is recorded can be verified later",
                         forecast ? "forecast_reference_time" : "forecast");
-    status = forecast ? read_forecasts(forecast, query, error) : take_offsets(query, error);
+    status =
+        forecast ? read_forecasts(forecast, numbers, query, error) : take_offsets(query, error);
     return status ? status : read_thresholds(json_object_get(body, "thresholds"), query, error);
+}
+
+/* With long arrays read beside jansson; 0 when that is not to be had, for whatever reason. */
+static int read_lifted(struct ntk_request *request, struct ntk_interval_query *query)
+{
+    const struct ntk_interval_query before = *query;
+    struct ntk_numbers numbers;
+    json_t *body = ntk_numbers_load(request->body, request->body_size, &numbers);
+    if (!body)
+        return 0;
+    ntk_stopwatch_lap(query->watch, NTK_STAGE_PARSE);
+    int done = !read_json(request, body, &numbers, query, NULL) && ntk_numbers_all_taken(&numbers);
+    if (!done) {
+        ntk_interval_query_clear(request, query);
+        *query = before;
+    }
+    ntk_numbers_clear(&numbers);
+    json_decref(body);
+    return done;
+}
+
+/* By jansson alone, which has a sentence for everything. */
+static enum ntk_status read_plain(struct ntk_request *request, struct ntk_interval_query *query,
+                                  int *replied, struct ntk_error *error)
+{
+    json_t *body = ntk_request_json(request);
+    *replied = body == NULL;
+    ntk_stopwatch_lap(query->watch, NTK_STAGE_PARSE);
+    enum ntk_status status = body ? read_json(request, body, NULL, query, error) : NTK_USAGE;
+    json_decref(body);
+    return status;
 }
 
 /* A row too short or too long is told in columns: the body of one row has no other shape. */
@@ -578,19 +626,13 @@ enum ntk_status ntk_interval_query_read(struct ntk_request *request, struct ntk_
     struct ntk_interval_query query = {.options = ntk_interval_defaults,
                                        .ledger = request->server->ledger,
                                        .watch = &request->watch};
-    enum ntk_status status = NTK_USAGE;
+    enum ntk_status status = NTK_OK;
     *replied = 0;
     ntk_stopwatch_start(query.watch);
-    if (ntk_request_has_type(request, "application/json")) {
-        json_t *body = ntk_request_json(request);
-        *replied = body == NULL;
-        ntk_stopwatch_lap(query.watch, NTK_STAGE_PARSE);
-        if (body)
-            status = read_json(request, body, &query, error);
-        json_decref(body);
-    } else {
+    if (!ntk_request_has_type(request, "application/json"))
         status = read_binary(request, &query, error);
-    }
+    else if (!read_lifted(request, &query))
+        status = read_plain(request, &query, replied, error);
     ntk_stopwatch_lap(query.watch, NTK_STAGE_VALIDATE);
     if (status)
         ntk_interval_query_clear(request, &query);

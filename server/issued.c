@@ -15,6 +15,7 @@ struct wanted {
     long long place; /* -1: all */
     struct ntk_text *text;
     size_t shown;
+    unsigned version; /* of the last one shown */
 };
 
 static enum ntk_status parse_real(struct ntk_request *request, const char *name, double *out,
@@ -77,7 +78,7 @@ static void find_newest(void *user, struct ntk_series *series,
     if ((*filter->calibration && strcmp(filter->calibration, series->calibration)) ||
         (*filter->variable && strcmp(filter->variable, series->variable)) ||
         (filter->version && filter->version != series->version) ||
-        fabs(filter->lead_hours - series->lead_hours) > 1e-6)
+        fabs(filter->lead_hours - series->lead_hours) > 1e-6 || series->n == 0)
         return;
     int64_t newest = series->entries[series->n - 1].reference_time;
     if (filter->from == INT64_MIN || newest > filter->from)
@@ -130,9 +131,9 @@ static void write_levels(const struct wanted *wanted, const struct ntk_record *r
     ntk_text_append(wanted->text, "]");
 }
 
-static void lay_over(double *values, size_t n, const struct ntk_truth *truth)
+static void lay_over(double *values, const struct ntk_truth *truth)
 {
-    for (size_t p = 0; p < n && p < truth->points; p++)
+    for (size_t p = 0; p < truth->points; p++)
         values[p] = isnan(truth->values[p]) ? values[p] : truth->values[p];
 }
 
@@ -150,12 +151,15 @@ static enum ntk_status write_truth(const struct wanted *wanted, const struct ntk
         status = ntk_store_truth_get(wanted->server->store, &key, 0, &own, error);
     double *values = malloc((record->points + 1) * sizeof *values);
     ntk_text_append(wanted->text, ",\"truth\":");
-    if (!status && values && (own.values || shared.points == record->points)) {
+    int shares = shared.points == record->points; /* as in the ledger */
+    int owns = own.values && own.points <= record->points;
+    if (!status && values && (owns || shares)) {
         for (size_t p = 0; p < record->points; p++)
             values[p] = NAN;
-        if (shared.points == record->points)
-            lay_over(values, record->points, &shared);
-        lay_over(values, record->points, &own);
+        if (shares)
+            lay_over(values, &shared);
+        if (owns)
+            lay_over(values, &own);
         write_values(wanted, values, record->points);
     } else {
         ntk_text_append(wanted->text, "null");
@@ -176,6 +180,7 @@ static enum ntk_status write_record(void *user, int64_t id, const struct ntk_rec
         return ntk_fail(error, NTK_USAGE, "place is %lld, %s of %s has places 0 to %zu",
                         wanted->place, record->variable, record->calibration, record->points - 1);
     ntk_text_append(text, wanted->shown++ ? ",\n{" : "\n{");
+    wanted->version = record->version;
     write_name(text, "\"calibration\":", record->calibration);
     ntk_text_append(text, ",\"version\":");
     ntk_text_append_size(text, record->version);
@@ -211,14 +216,14 @@ static void write_list(struct ntk_text *text, const char *name, const double *va
     ntk_text_append(text, "]");
 }
 
-/* Where the fields of the calibration that is asked about are. */
+/* Where the fields of the calibration that is asked about are, by the version that is shown. */
 static void write_places(const struct wanted *wanted)
 {
     const struct ntk_version *version = NULL;
     ntk_text_append(wanted->text, "\n],\"places\":");
-    if (*wanted->filter.calibration)
-        ntk_registry_acquire(wanted->server->registry, wanted->filter.calibration,
-                             wanted->filter.version, &version, NULL);
+    if (*wanted->filter.calibration && wanted->shown > 0)
+        ntk_registry_acquire(wanted->server->registry, wanted->filter.calibration, wanted->version,
+                             &version, NULL);
     const struct ntk_places *places = version ? &version->calibration->places : NULL;
     if (places && places->kind != NTK_PLACE_NONE) {
         write_name(wanted->text, "{\"kind\":", ntk_place_name(places->kind));

@@ -1,258 +1,309 @@
 #include "server/jobs.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
+#include "server/job.h"
 #include "server/log.h"
-#include "server/process.h"
-#include "server/upload.h"
 
-enum state { ACCEPTED, RUNNING, SUCCESSFUL, FAILED, DISMISSED };
-static const char *const state_names[] = {"accepted", "running", "successful", "failed",
-                                          "dismissed"};
+enum { REMEMBERED = 1000, ATTEMPTS_MOST = 2 };
 
-enum { REMEMBERED = 1000, ARGUMENTS_FIXED = 16 };
-
-struct job {
-    char id[33];                /* immutable */
-    char name[NTK_NAME_SIZE];   /* immutable */
-    char **options, **datasets; /* immutable; end with NULL */
-    struct ntk_jobs *jobs;      /* immutable */
-    atomic_int cancel;
-    /* Guarded by the lock of `jobs`: */
-    enum state state;
-    int progress;
-    char message[200], failure[512];
-    char created[32], started[32], finished[32];
-    unsigned version;
-    char sha256[NTK_SHA256_HEX];
-    struct job *next; /* the one submitted before */
-};
-
-struct ntk_jobs {
-    const struct ntk_config *config; /* immutable */
-    struct ntk_registry *registry;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t changed;
-    struct job *newest;
-    size_t waiting, total;
-    size_t ended[NTK_JOB_STATES];
-    int stopping;
-};
-
-static void free_texts(char **texts)
-{
-    for (char **text = texts; text && *text; text++)
-        free(*text);
-    free(texts);
-}
-
-static char **copy_texts(const char *const *texts)
-{
-    size_t n = 0;
-    while (texts[n])
-        n++;
-    char **copy = calloc(n + 1, sizeof *copy);
-    for (size_t i = 0; copy && i < n; i++) {
-        if (!(copy[i] = strdup(texts[i]))) {
-            free_texts(copy);
-            return NULL;
-        }
-    }
-    return copy;
-}
-
-static void job_free(struct job *job)
+static void job_free(struct ntk_job *job)
 {
     if (!job)
         return;
-    free_texts(job->options);
-    free_texts(job->datasets);
+    free(job->request);
     free(job);
 }
 
-/* ---- running -------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
-static void note_progress(void *user, int percent, const char *message)
+/* Milliseconds since 1970, and always more than before: also after a restart. */
+void ntk_job_touch(struct ntk_job *job)
 {
-    struct job *job = user;
-    pthread_mutex_lock(&job->jobs->lock);
-    job->progress = percent < 0 ? 0 : percent > 99 ? 99 : percent; /* 100 once published */
-    snprintf(job->message, sizeof job->message, "%s", message);
-    pthread_mutex_unlock(&job->jobs->lock);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t time = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    job->change = time > job->change ? time : job->change + 1;
+    job->jobs->changes++;
+    pthread_cond_broadcast(&job->jobs->changed);
 }
 
-/* argv of ntkuq fit; the numbers' texts are the caller's. NULL without memory. */
-static const char **make_arguments(const struct job *job, const char *output, const char *memory,
-                                   const char *deadline)
+static enum ntk_status store_job(const struct ntk_job *job, const struct ntk_job_standing *now,
+                                 struct ntk_error *error)
 {
-    size_t n = 0, options = 0, datasets = 0;
-    while (job->options[options])
-        options++;
-    while (job->datasets[datasets])
-        datasets++;
-    const struct ntk_config *config = job->jobs->config;
-    const char **arguments = calloc(ARGUMENTS_FIXED + options + datasets + 1, sizeof *arguments);
-    const char *fixed[] = {config->ntkuq_program,
-                           "fit",
-                           "-o",
-                           output,
-                           "--name",
-                           job->name,
-                           "--progress-fd",
-                           "3",
-                           "--memory",
-                           memory,
-                           "--deadline",
-                           deadline,
-                           "--sandbox",
-                           config->sandbox ? "on" : "off"};
-    if (!arguments)
-        return NULL;
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        arguments[n++] = fixed[i];
-    for (size_t i = 0; i < options; i++)
-        arguments[n++] = job->options[i];
-    arguments[n++] = "--";
-    for (size_t i = 0; i < datasets; i++)
-        arguments[n++] = job->datasets[i];
-    return arguments;
+    struct ntk_stored_job stored = {.id = job->id,
+                                    .name = job->name,
+                                    .request = job->request,
+                                    .key = job->key,
+                                    .state = ntk_job_state_names[now->state],
+                                    .message = now->message,
+                                    .failure = now->failure,
+                                    .created = job->created,
+                                    .started = now->started,
+                                    .finished = now->finished,
+                                    .updated = now->updated,
+                                    .progress = now->progress,
+                                    .attempts = now->attempts,
+                                    .version = now->version,
+                                    .sha256 = now->sha256};
+    return ntk_store_job_put(job->jobs->store, &stored, error);
 }
 
-static enum ntk_status fit(struct job *job, const char *output, struct ntk_error *error)
+static void apply(struct ntk_job *job, const struct ntk_job_standing *next)
 {
-    const struct ntk_config *config = job->jobs->config;
-    char memory[24], deadline[24];
-    snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->job_memory_bytes);
-    snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->job_timeout_s);
-    const char **arguments = make_arguments(job, output, memory, deadline);
-    if (!arguments)
-        return ntk_fail_memory(error, "a job", 0);
-    struct ntk_process process = {.arguments = arguments,
-                                  .timeout_seconds = config->job_timeout_s + 5,
-                                  .nice = 10,
-                                  .progress = note_progress,
-                                  .user = job,
-                                  .cancel = &job->cancel};
-    struct ntk_process_result result;
-    enum ntk_status status = ntk_process_run(&process, &result, error);
-    free(arguments);
-    if (status)
-        return status;
-    if ((status = ntk_process_status(&result)))
-        ntk_fail(error, status, "%s", result.complaint);
-    ntk_process_result_clear(&result);
+    struct ntk_jobs *jobs = job->jobs;
+    pthread_mutex_lock(&jobs->lock);
+    jobs->waiting -= job->now.state == NTK_JOB_ACCEPTED;
+    jobs->waiting += next->state == NTK_JOB_ACCEPTED;
+    if (next->state >= NTK_JOB_SUCCESSFUL)
+        jobs->ended[next->state]++;
+    job->now = *next;
+    ntk_job_touch(job);
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+enum ntk_status ntk_job_change(struct ntk_job *job, struct ntk_job_standing *next,
+                               struct ntk_error *error)
+{
+    ntk_log_time(next->updated, sizeof next->updated);
+    enum ntk_status status = store_job(job, next, error);
+    if (!status)
+        apply(job, next);
     return status;
 }
 
-static void finish(struct job *job, enum ntk_status status, const struct ntk_error *error)
-{
-    pthread_mutex_lock(&job->jobs->lock);
-    ntk_log_time(job->finished, sizeof job->finished);
-    if (!status) {
-        job->state = SUCCESSFUL;
-        job->progress = 100;
-        snprintf(job->message, sizeof job->message, "published version %u of %s", job->version,
-                 job->name);
-    } else {
-        job->state = atomic_load(&job->cancel) ? DISMISSED : FAILED;
-        snprintf(job->failure, sizeof job->failure, "%s", error->text);
-        snprintf(job->message, sizeof job->message, "%.190s", error->text);
-    }
-    job->jobs->ended[job->state]++;
-    pthread_mutex_unlock(&job->jobs->lock);
-    if (status)
-        ntk_log(NTK_LOG_WARNING, "job", "job %s for %s ended: %s", job->id, job->name, error->text);
-    else
-        ntk_log(NTK_LOG_INFO, "job", "job %s published version %u of %s", job->id, job->version,
-                job->name);
-}
-
-/* Fits into a temporary file and publishes it as the next version. */
-static void run_job(struct job *job)
+void ntk_job_settle(struct ntk_job *job, struct ntk_job_standing *next)
 {
     struct ntk_error error = {""};
-    char output[PATH_MAX], sha256[NTK_SHA256_HEX] = "";
-    unsigned version = 0;
-    snprintf(output, sizeof output, "%.4000s/tmp/%s.safetensors", job->jobs->config->state_dir,
-             job->id);
-    enum ntk_status status = fit(job, output, &error);
-    if (!status && atomic_load(&job->cancel))
-        status = ntk_fail(&error, NTK_TRY_AGAIN, "the job was dismissed");
-    if (!status)
-        status =
-            ntk_registry_publish(job->jobs->registry, job->name, output, &version, sha256, &error);
-    ntk_upload_sweep(job->jobs->config->state_dir, job->id);
-    pthread_mutex_lock(&job->jobs->lock);
-    job->version = version;
-    memcpy(job->sha256, sha256, sizeof sha256);
-    pthread_mutex_unlock(&job->jobs->lock);
-    finish(job, status, &error);
+    if (!ntk_job_change(job, next, &error))
+        return;
+    ntk_log(NTK_LOG_ERROR, "job", "the state of job %s cannot be stored: %s", job->id, error.text);
+    apply(job, next);
 }
 
-/* The oldest job that waits; the lock is held. */
-static struct job *oldest_waiting(const struct ntk_jobs *jobs)
+void ntk_job_end(struct ntk_job_standing *standing, enum ntk_job_state state, const char *message)
 {
-    struct job *found = NULL;
-    for (struct job *job = jobs->newest; job; job = job->next) {
-        if (job->state == ACCEPTED)
+    standing->state = state;
+    ntk_log_time(standing->finished, sizeof standing->finished);
+    snprintf(standing->message, sizeof standing->message, "%.190s", message);
+    if (state == NTK_JOB_SUCCESSFUL)
+        standing->progress = 100;
+    else
+        snprintf(standing->failure, sizeof standing->failure, "%s", message);
+}
+
+/* ---- the table; both locks are held, or no other thread knows it yet --------------------------
+ */
+
+static struct ntk_job *find_job(const struct ntk_jobs *jobs, const char *id)
+{
+    struct ntk_job *job = jobs->newest;
+    while (job && strcmp(job->id, id))
+        job = job->next;
+    return job;
+}
+
+struct ntk_job *ntk_job_oldest_waiting(const struct ntk_jobs *jobs)
+{
+    struct ntk_job *found = NULL;
+    for (struct ntk_job *job = jobs->newest; job; job = job->next) {
+        if (job->now.state == NTK_JOB_ACCEPTED)
             found = job;
     }
     return found;
 }
 
-static struct job *take_job(struct ntk_jobs *jobs)
+static void insert(struct ntk_jobs *jobs, struct ntk_job *job)
 {
-    struct job *job;
-    pthread_mutex_lock(&jobs->lock);
-    while (!(job = oldest_waiting(jobs)) && !jobs->stopping)
-        pthread_cond_wait(&jobs->changed, &jobs->lock);
-    if (jobs->stopping)
-        job = NULL;
-    if (job) {
-        job->state = RUNNING;
-        jobs->waiting--;
-        ntk_log_time(job->started, sizeof job->started);
-        snprintf(job->message, sizeof job->message, "started");
+    job->next = jobs->newest;
+    jobs->newest = job;
+    jobs->total++;
+    jobs->waiting += job->now.state == NTK_JOB_ACCEPTED;
+    ntk_job_touch(job);
+}
+
+/* Takes the oldest job that ended out of the table when there are too many. */
+static struct ntk_job *take_forgotten(struct ntk_jobs *jobs)
+{
+    struct ntk_job **oldest = NULL;
+    for (struct ntk_job **job = &jobs->newest; *job; job = &(*job)->next) {
+        if ((*job)->now.state >= NTK_JOB_SUCCESSFUL)
+            oldest = job;
     }
-    pthread_mutex_unlock(&jobs->lock);
-    return job;
+    if (jobs->total <= REMEMBERED || !oldest)
+        return NULL;
+    struct ntk_job *gone = *oldest;
+    *oldest = gone->next;
+    jobs->total--;
+    return gone;
 }
 
-static void *run_jobs(void *argument)
+/* The journal is held. */
+static void forget(struct ntk_jobs *jobs, struct ntk_job *gone)
 {
-    struct ntk_jobs *jobs = argument;
-    for (struct job *job; (job = take_job(jobs));)
-        run_job(job);
-    return NULL;
+    struct ntk_error error = {""};
+    if (gone && ntk_store_job_remove(jobs->store, gone->id, &error))
+        ntk_log(NTK_LOG_ERROR, "job", "job %s cannot be forgotten: %s", gone->id, error.text);
+    job_free(gone);
 }
 
-enum ntk_status ntk_jobs_create(const struct ntk_config *config, struct ntk_registry *registry,
-                                struct ntk_jobs **out, struct ntk_error *error)
+/* ---- after a restart ------------------------------------------------------------------------- */
+
+int ntk_job_state_parse(const char *name, size_t length)
+{
+    for (int s = 0; s < NTK_JOB_STATES; s++) {
+        if (strlen(ntk_job_state_names[s]) == length &&
+            !strncmp(ntk_job_state_names[s], name, length))
+            return s;
+    }
+    return -1;
+}
+
+static enum ntk_status load_job(void *user, const struct ntk_stored_job *stored,
+                                struct ntk_error *error)
+{
+    struct ntk_jobs *jobs = user;
+    int state = ntk_job_state_parse(stored->state, strlen(stored->state));
+    struct ntk_job *job = calloc(1, sizeof *job);
+    if (!job || !(job->request = strdup(stored->request))) {
+        job_free(job);
+        return ntk_fail_memory(error, "a job", sizeof *job);
+    }
+    job->jobs = jobs;
+    snprintf(job->id, sizeof job->id, "%s", stored->id);
+    snprintf(job->name, sizeof job->name, "%s", stored->name);
+    snprintf(job->key, sizeof job->key, "%s", stored->key);
+    snprintf(job->created, sizeof job->created, "%s", stored->created);
+    struct ntk_job_standing *now = &job->now;
+    now->state = state < 0 ? NTK_JOB_FAILED : (enum ntk_job_state)state;
+    now->progress = stored->progress;
+    now->attempts = stored->attempts;
+    now->version = stored->version;
+    snprintf(now->message, sizeof now->message, "%s", stored->message);
+    snprintf(now->failure, sizeof now->failure, "%s", stored->failure);
+    snprintf(now->started, sizeof now->started, "%s", stored->started);
+    snprintf(now->finished, sizeof now->finished, "%s", stored->finished);
+    snprintf(now->updated, sizeof now->updated, "%s", stored->updated);
+    snprintf(now->sha256, sizeof now->sha256, "%s", stored->sha256);
+    insert(jobs, job);
+    return NTK_OK;
+}
+
+/* Whether another job is known to have published that version. */
+static int is_claimed(const struct ntk_jobs *jobs, const char *name, unsigned version)
+{
+    for (const struct ntk_job *job = jobs->newest; job; job = job->next) {
+        if (job->now.state == NTK_JOB_SUCCESSFUL && job->now.version == version &&
+            !strcmp(job->name, name))
+            return 1;
+    }
+    return 0;
+}
+
+/* The version that this job published before it could say so, or 0. */
+static unsigned find_published(const struct ntk_jobs *jobs, const struct ntk_job *job)
+{
+    unsigned found = 0;
+    json_t *series = ntk_registry_describe_name(jobs->registry, job->name), *item;
+    size_t i;
+    json_array_foreach(json_object_get(series, "versions"), i, item)
+    {
+        const char *sha256 = json_string_value(json_object_get(item, "sha256"));
+        unsigned version = (unsigned)json_integer_value(json_object_get(item, "version"));
+        if (sha256 && *job->now.sha256 && !strcmp(sha256, job->now.sha256) &&
+            !is_claimed(jobs, job->name, version))
+            found = version;
+    }
+    json_decref(series);
+    return found;
+}
+
+/* What ran when the process ended. */
+static void recover(struct ntk_job *job)
+{
+    char message[200];
+    struct ntk_job_standing next = job->now;
+    unsigned published = find_published(job->jobs, job);
+    if (published) {
+        next.version = published;
+        snprintf(message, sizeof message, "published version %u of %s", published, job->name);
+        ntk_job_end(&next, NTK_JOB_SUCCESSFUL, message);
+    } else if (next.attempts >= ATTEMPTS_MOST) {
+        snprintf(message, sizeof message,
+                 "the daemon ended %u times while this job ran, it is not tried again",
+                 next.attempts);
+        ntk_job_end(&next, NTK_JOB_FAILED, message);
+    } else {
+        next.state = NTK_JOB_ACCEPTED;
+        next.progress = 0;
+        *next.sha256 = 0;
+        snprintf(next.message, sizeof next.message, "waits to be resumed after a restart");
+    }
+    ntk_job_settle(job, &next);
+    ntk_log(NTK_LOG_WARNING, "job", "job %s for %s ran when the daemon ended: %s", job->id,
+            job->name, next.message);
+}
+
+static enum ntk_status load_all(struct ntk_jobs *jobs, struct ntk_error *error)
+{
+    enum ntk_status status = ntk_store_jobs(jobs->store, load_job, jobs, error);
+    if (status)
+        return status;
+    for (struct ntk_job *job = jobs->newest; job; job = job->next) {
+        if (job->now.state == NTK_JOB_RUNNING)
+            recover(job);
+    }
+    for (struct ntk_job *gone; (gone = take_forgotten(jobs));)
+        forget(jobs, gone);
+    return NTK_OK;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void table_free(struct ntk_jobs *jobs)
+{
+    for (struct ntk_job *job = jobs->newest, *next; job; job = next) {
+        next = job->next;
+        job_free(job);
+    }
+    pthread_mutex_destroy(&jobs->journal);
+    pthread_mutex_destroy(&jobs->lock);
+    pthread_cond_destroy(&jobs->changed);
+    free(jobs);
+}
+
+enum ntk_status ntk_jobs_create(const struct ntk_config *config, struct ntk_store *store,
+                                struct ntk_registry *registry, struct ntk_jobs **out,
+                                struct ntk_error *error)
 {
     struct ntk_jobs *jobs = calloc(1, sizeof *jobs);
     if (!jobs)
         return ntk_fail_memory(error, "the jobs", sizeof *jobs);
-    jobs->config = config;
-    jobs->registry = registry;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&jobs->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&jobs->journal, NULL);
     pthread_mutex_init(&jobs->lock, NULL);
-    pthread_cond_init(&jobs->changed, NULL);
-    int reason = pthread_create(&jobs->thread, NULL, run_jobs, jobs);
-    if (reason) {
-        free(jobs);
-        return ntk_fail(error, NTK_TRY_AGAIN, "cannot start the job thread: %s", strerror(reason));
-    }
-    *out = jobs;
-    return NTK_OK;
+    jobs->config = config;
+    jobs->store = store;
+    jobs->registry = registry;
+    enum ntk_status status = load_all(jobs, error);
+    int reason = status ? 0 : pthread_create(&jobs->thread, NULL, ntk_job_run_all, jobs);
+    if (reason)
+        status =
+            ntk_fail(error, NTK_TRY_AGAIN, "cannot start the job thread: %s", strerror(reason));
+    if (status)
+        table_free(jobs);
+    else
+        *out = jobs;
+    return status;
 }
 
 void ntk_jobs_free(struct ntk_jobs *jobs)
@@ -261,156 +312,221 @@ void ntk_jobs_free(struct ntk_jobs *jobs)
         return;
     pthread_mutex_lock(&jobs->lock);
     jobs->stopping = 1;
-    for (struct job *job = jobs->newest; job; job = job->next)
+    for (struct ntk_job *job = jobs->newest; job; job = job->next)
         atomic_store(&job->cancel, 1);
     pthread_cond_broadcast(&jobs->changed);
     pthread_mutex_unlock(&jobs->lock);
     pthread_join(jobs->thread, NULL);
-    for (struct job *job = jobs->newest, *next; job; job = next) {
-        next = job->next;
-        job_free(job);
-    }
-    pthread_mutex_destroy(&jobs->lock);
-    pthread_cond_destroy(&jobs->changed);
-    free(jobs);
+    table_free(jobs);
 }
 
-/* ---- submitting and asking ------------------------------------------------------------------ */
+/* ---- submitting ------------------------------------------------------------------------------ */
 
-/* Forgets the oldest job that ended when there are too many; the lock is held. */
-static void forget_oldest(struct ntk_jobs *jobs)
+enum ntk_status ntk_jobs_find_key(struct ntk_jobs *jobs, const char *key, const char *request,
+                                  int *known, char id[NTK_JOB_ID], struct ntk_error *error)
 {
-    struct job **oldest = NULL;
-    for (struct job **job = &jobs->newest; *job; job = &(*job)->next) {
-        if ((*job)->state >= SUCCESSFUL)
-            oldest = job;
-    }
-    if (jobs->total < REMEMBERED || !oldest)
-        return;
-    struct job *gone = *oldest;
-    *oldest = gone->next;
-    jobs->total--;
-    job_free(gone);
+    enum ntk_status status = NTK_OK;
+    pthread_mutex_lock(&jobs->lock);
+    const struct ntk_job *job = *key ? jobs->newest : NULL;
+    while (job && strcmp(job->key, key))
+        job = job->next;
+    if (job && strcmp(job->request, request))
+        status = ntk_fail(error, NTK_CONFLICT,
+                          "Idempotency-Key %.128s came with another request before, that of job "
+                          "%s; a new request needs a new key",
+                          key, job->id);
+    else if (job)
+        memcpy(id, job->id, sizeof job->id);
+    if (!status)
+        *known = job != NULL;
+    pthread_mutex_unlock(&jobs->lock);
+    return status;
 }
 
-enum ntk_status ntk_jobs_submit(struct ntk_jobs *jobs, const struct ntk_fit_job *fit_job,
-                                char id[33], struct ntk_error *error)
+static struct ntk_job *job_create(struct ntk_jobs *jobs, const struct ntk_job_wish *wish)
 {
     unsigned char random[16];
-    struct job *job = calloc(1, sizeof *job);
-    if (job) {
-        job->options = copy_texts(fit_job->options);
-        job->datasets = copy_texts(fit_job->datasets);
-    }
-    if (!job || !job->options || !job->datasets) {
+    struct ntk_job *job = calloc(1, sizeof *job);
+    if (!job || !(job->request = strdup(wish->request))) {
         job_free(job);
-        return ntk_fail_memory(error, "a job", sizeof *job);
+        return NULL;
     }
     randombytes_buf(random, sizeof random);
     sodium_bin2hex(job->id, sizeof job->id, random, sizeof random);
-    snprintf(job->name, sizeof job->name, "%s", fit_job->name);
-    snprintf(job->message, sizeof job->message, "waiting");
+    snprintf(job->name, sizeof job->name, "%s", wish->name);
+    snprintf(job->key, sizeof job->key, "%s", wish->key);
+    snprintf(job->now.message, sizeof job->now.message, "waiting");
     ntk_log_time(job->created, sizeof job->created);
+    memcpy(job->now.updated, job->created, sizeof job->created);
     job->jobs = jobs;
-
-    pthread_mutex_lock(&jobs->lock);
-    size_t waiting = jobs->waiting;
-    int refused = waiting >= jobs->config->job_queue || jobs->stopping;
-    if (!refused) {
-        memcpy(id, job->id, sizeof job->id);
-        forget_oldest(jobs);
-        job->next = jobs->newest;
-        jobs->newest = job;
-        jobs->waiting++;
-        jobs->total++;
-        pthread_cond_signal(&jobs->changed);
-    }
-    pthread_mutex_unlock(&jobs->lock);
-    if (!refused)
-        return NTK_OK;
-    job_free(job);
-    return ntk_fail(error, NTK_TRY_AGAIN, "%zu jobs wait already, at most %llu may", waiting,
-                    (unsigned long long)jobs->config->job_queue);
-}
-
-static struct job *find_job(const struct ntk_jobs *jobs, const char *id)
-{
-    struct job *job = jobs->newest;
-    while (job && strcmp(job->id, id))
-        job = job->next;
     return job;
 }
 
-static json_t *time_or_null(const char *time)
-{
-    return *time ? json_string(time) : json_null();
-}
-
-static json_t *describe(const struct job *job)
-{
-    char link[64];
-    snprintf(link, sizeof link, "/v1/jobs/%s", job->id);
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:[{s:s, s:s}]}", "jobID", job->id, "type",
-        "process", "processID", "fit", "status", state_names[job->state], "progress", job->progress,
-        "message", job->message, "created", job->created, "started", time_or_null(job->started),
-        "finished", time_or_null(job->finished), "links", "rel", "self", "href", link);
-    json_object_set_new(json, "calibration", json_string(job->name));
-    if (job->state == FAILED || job->state == DISMISSED)
-        json_object_set_new(json, "error", json_string(job->failure));
-    if (job->state == SUCCESSFUL)
-        json_object_set_new(json, "result",
-                            json_pack("{s:s, s:i, s:s}", "calibration", job->name, "version",
-                                      (int)job->version, "sha256", job->sha256));
-    return json;
-}
-
-json_t *ntk_jobs_describe(struct ntk_jobs *jobs, const char *id)
+static enum ntk_status check_queue(struct ntk_jobs *jobs, struct ntk_error *error)
 {
     pthread_mutex_lock(&jobs->lock);
-    const struct job *job = find_job(jobs, id);
-    json_t *json = job ? describe(job) : NULL;
+    size_t waiting = jobs->waiting;
+    int stopping = jobs->stopping;
     pthread_mutex_unlock(&jobs->lock);
-    return json;
+    if (stopping)
+        return ntk_fail(error, NTK_TRY_AGAIN, "the daemon stops, it takes no more jobs");
+    if (waiting >= jobs->config->job_queue)
+        return ntk_fail(error, NTK_TRY_AGAIN, "%zu jobs wait already, at most %llu may", waiting,
+                        (unsigned long long)jobs->config->job_queue);
+    return NTK_OK;
 }
 
-json_t *ntk_jobs_list(struct ntk_jobs *jobs)
+/* The journal is held. */
+static enum ntk_status add_job(struct ntk_jobs *jobs, const struct ntk_job_wish *wish,
+                               char id[NTK_JOB_ID], struct ntk_error *error)
+{
+    enum ntk_status status = check_queue(jobs, error);
+    if (status)
+        return status;
+    struct ntk_job *job = job_create(jobs, wish);
+    if (!job)
+        return ntk_fail_memory(error, "a job", sizeof *job);
+    if ((status = store_job(job, &job->now, error))) {
+        job_free(job);
+        return status;
+    }
+    memcpy(id, job->id, sizeof job->id);
+    pthread_mutex_lock(&jobs->lock);
+    insert(jobs, job);
+    struct ntk_job *gone = take_forgotten(jobs);
+    pthread_mutex_unlock(&jobs->lock);
+    forget(jobs, gone);
+    return NTK_OK;
+}
+
+enum ntk_status ntk_jobs_submit(struct ntk_jobs *jobs, const struct ntk_job_wish *wish, int *known,
+                                char id[NTK_JOB_ID], struct ntk_error *error)
+{
+    pthread_mutex_lock(&jobs->journal);
+    enum ntk_status status = ntk_jobs_find_key(jobs, wish->key, wish->request, known, id, error);
+    if (!status && !*known)
+        status = add_job(jobs, wish, id, error);
+    pthread_mutex_unlock(&jobs->journal);
+    return status;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+int ntk_jobs_look(struct ntk_jobs *jobs, const char *id, struct ntk_job_look *out)
+{
+    pthread_mutex_lock(&jobs->lock);
+    const struct ntk_job *job = find_job(jobs, id);
+    if (job)
+        *out = (struct ntk_job_look){.document = ntk_job_describe(job),
+                                     .has_ended = job->now.state >= NTK_JOB_SUCCESSFUL,
+                                     .retry_after_s = ntk_job_retry_after(job),
+                                     .change = job->change};
+    pthread_mutex_unlock(&jobs->lock);
+    return job != NULL;
+}
+
+json_t *ntk_jobs_list(struct ntk_jobs *jobs, unsigned states, size_t most)
 {
     json_t *list = json_array();
     pthread_mutex_lock(&jobs->lock);
-    for (const struct job *job = jobs->newest; job; job = job->next)
-        json_array_append_new(list, describe(job));
+    for (const struct ntk_job *job = jobs->newest; job; job = job->next) {
+        if (most && json_array_size(list) == most)
+            break;
+        if (!states || states & 1u << job->now.state)
+            json_array_append_new(list, ntk_job_describe(job));
+    }
     pthread_mutex_unlock(&jobs->lock);
-    return json_pack("{s:o}", "jobs", list);
+    return json_pack("{s:o, s:[{s:s, s:s, s:s}]}", "jobs", list, "links", "rel", "self", "type",
+                     "application/json", "href", "/v1/jobs");
+}
+
+static enum ntk_status describe_results(const struct ntk_job *job, json_t **out,
+                                        struct ntk_error *error)
+{
+    char address[160];
+    const struct ntk_job_standing *now = &job->now;
+    if (now->state < NTK_JOB_SUCCESSFUL)
+        return ntk_fail(error, NTK_NO_INPUT, "job %s is %s, it has results once it is successful",
+                        job->id, ntk_job_state_names[now->state]);
+    if (now->state > NTK_JOB_SUCCESSFUL)
+        return ntk_fail(error, NTK_NO_INPUT, "job %s has no results, it %s: %.300s", job->id,
+                        now->state == NTK_JOB_FAILED ? "failed" : "was dismissed", now->failure);
+    snprintf(address, sizeof address, "/v1/calibrations/%s/versions/%u", job->name, now->version);
+    *out = json_pack("{s:{s:s, s:s, s:s, s:i, s:s}}", "calibration", "href", address, "type",
+                     "application/json", "name", job->name, "version", (int)now->version, "sha256",
+                     now->sha256);
+    return *out ? NTK_OK : ntk_fail_memory(error, "the results", 0);
+}
+
+enum ntk_status ntk_jobs_results(struct ntk_jobs *jobs, const char *id, json_t **out,
+                                 struct ntk_error *error)
+{
+    pthread_mutex_lock(&jobs->lock);
+    const struct ntk_job *job = find_job(jobs, id);
+    enum ntk_status status = job ? describe_results(job, out, error)
+                                 : ntk_fail(error, NTK_NO_INPUT, "there is no job '%.80s'", id);
+    pthread_mutex_unlock(&jobs->lock);
+    return status;
 }
 
 void ntk_jobs_count(struct ntk_jobs *jobs, struct ntk_job_count out[NTK_JOB_STATES])
 {
     pthread_mutex_lock(&jobs->lock);
     for (size_t s = 0; s < NTK_JOB_STATES; s++)
-        out[s] = (struct ntk_job_count){state_names[s], s >= SUCCESSFUL, 0, jobs->ended[s]};
-    for (const struct job *job = jobs->newest; job; job = job->next)
-        out[job->state].now++;
+        out[s] = (struct ntk_job_count){ntk_job_state_names[s], s >= NTK_JOB_SUCCESSFUL, 0,
+                                        jobs->ended[s]};
+    for (const struct ntk_job *job = jobs->newest; job; job = job->next)
+        out[job->now.state].now++;
     pthread_mutex_unlock(&jobs->lock);
+}
+
+uint64_t ntk_jobs_await(struct ntk_jobs *jobs, uint64_t seen, unsigned timeout_ms)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += timeout_ms / 1000;
+    end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&jobs->lock);
+    while (jobs->changes == seen &&
+           pthread_cond_timedwait(&jobs->changed, &jobs->lock, &end) != ETIMEDOUT)
+        ;
+    uint64_t changes = jobs->changes;
+    pthread_mutex_unlock(&jobs->lock);
+    return changes;
+}
+
+void ntk_jobs_wake(struct ntk_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->lock);
+    jobs->changes++;
+    pthread_cond_broadcast(&jobs->changed);
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+/* ---- dismissing ------------------------------------------------------------------------------ */
+
+/* The journal is held, so that it does not change under us. */
+static enum ntk_status dismiss(struct ntk_job *job, struct ntk_error *error)
+{
+    if (job->now.state == NTK_JOB_RUNNING) {
+        atomic_store(&job->dismissed, 1);
+        atomic_store(&job->cancel, 1);
+    }
+    if (job->now.state != NTK_JOB_ACCEPTED)
+        return NTK_OK;
+    struct ntk_job_standing next = job->now;
+    ntk_job_end(&next, NTK_JOB_DISMISSED, "the job was dismissed before it started");
+    return ntk_job_change(job, &next, error);
 }
 
 enum ntk_status ntk_jobs_dismiss(struct ntk_jobs *jobs, const char *id, struct ntk_error *error)
 {
-    enum ntk_status status = NTK_OK;
-    pthread_mutex_lock(&jobs->lock);
-    struct job *job = find_job(jobs, id);
-    if (!job)
-        status = ntk_fail(error, NTK_NO_INPUT, "there is no job '%.80s'", id);
-    else if (job->state == RUNNING)
-        atomic_store(&job->cancel, 1);
-    else if (job->state == ACCEPTED) {
-        job->state = DISMISSED;
-        jobs->ended[DISMISSED]++;
-        jobs->waiting--;
-        ntk_log_time(job->finished, sizeof job->finished);
-        snprintf(job->message, sizeof job->message, "dismissed before it started");
-        snprintf(job->failure, sizeof job->failure, "the job was dismissed");
-    }
-    pthread_mutex_unlock(&jobs->lock);
+    pthread_mutex_lock(&jobs->journal);
+    struct ntk_job *job = find_job(jobs, id);
+    enum ntk_status status =
+        job ? dismiss(job, error) : ntk_fail(error, NTK_NO_INPUT, "there is no job '%.80s'", id);
+    pthread_mutex_unlock(&jobs->journal);
     return status;
 }

@@ -114,6 +114,10 @@ static enum ntk_status check_change(const struct label *at, const char *calibrat
                                     struct ntk_error *error)
 {
     unsigned revision = at ? at->revision : 0;
+    if (change->must_exist && !at)
+        return ntk_fail(error, NTK_CONFLICT,
+                        "label %s of %s is not there, If-Match says it must be", label,
+                        calibration);
     if (change->has_expected && change->expected != revision)
         return ntk_fail(error, NTK_CONFLICT,
                         "label %s of %s is at revision %u, If-Match says %u: somebody changed it",

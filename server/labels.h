@@ -29,13 +29,14 @@ int ntk_labels_hold(struct ntk_labels *labels, const char *calibration, unsigned
 /* What a change wants. */
 struct ntk_label_change {
     unsigned version;   /* 0: roll back to the one before */
+    int must_exist;     /* the label must be there already */
     int has_expected;   /* `expected` was given */
     unsigned expected;  /* revision that must be found; 0: the label must be new */
     const char *reason; /* of an override, or "" */
 };
 
-/* Points the label. NTK_CONFLICT: the revision is another one; NTK_NO_INPUT: there is nothing to
- * roll back to. */
+/* Points the label. NTK_CONFLICT: the revision is another one, or there is none; NTK_NO_INPUT:
+ * there is nothing to roll back to. */
 enum ntk_status ntk_labels_point(struct ntk_labels *labels, const char *calibration,
                                  const char *label, const struct ntk_label_change *change,
                                  struct ntk_error *error);

@@ -8,6 +8,7 @@
 
 #include "core/interval.h"
 #include "server/verification.h"
+#include "server/when.h"
 
 struct named_adaptation {
     char calibration[NTK_NAME_SIZE];
@@ -395,14 +396,21 @@ struct comparison {
     int same;
 };
 
+/* As floats: what an archive says of a forecast is what JSON says of it, rounded. */
+static int is_same_forecast(double a, double b)
+{
+    return (float)a == (float)b || (isnan(a) && isnan(b));
+}
+
 static enum ntk_status compare_forecast(void *user, int64_t id, const struct ntk_record *found,
                                         struct ntk_error *error)
 {
     struct comparison *comparison = user;
     (void)id, (void)error;
-    comparison->same = found->points == comparison->record->points &&
-                       !memcmp(ntk_record_forecast(found), ntk_record_forecast(comparison->record),
-                               found->points * sizeof(double));
+    comparison->same = found->points == comparison->record->points;
+    for (size_t p = 0; p < found->points && comparison->same; p++)
+        comparison->same = is_same_forecast(ntk_record_forecast(found)[p],
+                                            ntk_record_forecast(comparison->record)[p]);
     return NTK_OK;
 }
 
@@ -450,6 +458,17 @@ enum ntk_status ntk_ledger_record(struct ntk_ledger *ledger, const struct ntk_re
 
 /* ---- truths --------------------------------------------------------------------------------- */
 
+static enum ntk_status contradict(const struct ntk_truth *truth, size_t place, double before,
+                                  double now, struct ntk_error *error)
+{
+    char when[32];
+    ntk_when_print(truth->reference_time, when, sizeof when);
+    return ntk_fail(error, NTK_CONFLICT,
+                    "the truth of %s at place %zu, %g hours from %s, is known as %.9g, found %.9g; "
+                    "\"replace\": true corrects it",
+                    truth->variable, place, truth->lead_hours, when, before, now);
+}
+
 /* Lays `found` under `truth`: *changed when it says more or something else. */
 static enum ntk_status merge_truth(const struct ntk_truth *truth, const struct ntk_truth *found,
                                    int replace, double *merged, size_t n, int *changed,
@@ -463,10 +482,7 @@ static enum ntk_status merge_truth(const struct ntk_truth *truth, const struct n
         if (isnan(now) || now == before)
             continue;
         if (!isnan(before) && !replace)
-            return ntk_fail(error, NTK_CONFLICT,
-                            "the truth of %s at place %zu is known as %.9g, found %.9g; "
-                            "\"replace\": true corrects it",
-                            truth->variable, p, before, now);
+            return contradict(truth, p, before, now, error);
         *changed = 1;
     }
     return NTK_OK;

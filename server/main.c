@@ -18,6 +18,7 @@
 #include "io/publish.h"
 #include "server/http.h"
 #include "server/inference_stats.h"
+#include "server/job_events.h"
 #include "server/jobs.h"
 #include "server/labels.h"
 #include "server/ledger.h"
@@ -99,6 +100,7 @@ static void stop(struct ntk_server *server, struct ntk_http *http)
         ntk_http_stop(http, STOP_SECONDS);
     else
         ntk_workers_free(server->workers);
+    ntk_job_events_free(server->job_events);
     ntk_jobs_free(server->jobs);
     ntk_ledger_health_free(server->ledger_health);
     ntk_watch_free(server->watch);
@@ -161,7 +163,9 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
         status = ntk_watch_create(config, server->store, server->registry, server->ledger,
                                   server->labels, &server->watch, error);
     if (!status)
-        status = ntk_jobs_create(config, server->registry, &server->jobs, error);
+        status = ntk_jobs_create(config, server->store, server->registry, &server->jobs, error);
+    if (!status)
+        status = ntk_job_events_create(server->jobs, &server->job_events, error);
     if (!status)
         status = ntk_inference_stats_create(&server->inference_stats, error);
     if (!status)

@@ -9,7 +9,7 @@
 #include "server/ledger.h"
 #include "server/routes.h"
 
-enum { KEPT = 64, TAG = 48, KEY = 600 };
+enum { KEPT = 64, KEPT_BYTES = 1 << 20, TAG = 48, KEY = 600 };
 
 struct kept {
     char key[KEY]; /* the request, "" when free */
@@ -58,9 +58,10 @@ static enum MHD_Result add_parameter(void *user, enum MHD_ValueKind kind, const 
 {
     struct key *key = user;
     (void)kind;
-    size_t left = sizeof key->text - key->size;
-    size_t wrote =
-        (size_t)snprintf(key->text + key->size, left, "&%s=%s", name, value ? value : "");
+    size_t left = sizeof key->text - key->size, length = value ? strlen(value) : 0;
+    /* with its length: a value may hold what looks like the next parameter */
+    size_t wrote = (size_t)snprintf(key->text + key->size, left, "&%s=%zu:%s", name, length,
+                                    value ? value : "");
     key->size = wrote < left ? key->size + wrote : sizeof key->text;
     return MHD_YES;
 }
@@ -105,10 +106,12 @@ static int reply_kept(struct ntk_request *request, uint64_t generation, const st
     return found;
 }
 
-/* Takes the text's bytes, in the place that was not used for longest. */
+/* Takes the text's bytes, unless they are many, in the place that was not used for longest. */
 static void keep(struct ntk_polled *polled, uint64_t generation, const struct key *key,
                  struct ntk_text *text)
 {
+    if (text->size > KEPT_BYTES)
+        return; /* a field of many places: rendered again rather than kept */
     pthread_mutex_lock(&polled->lock);
     struct kept *oldest = &polled->kept[0];
     for (size_t i = 0; i < KEPT; i++) {
@@ -167,10 +170,11 @@ void ntk_polled_reply(struct ntk_request *request, int offers_csv, ntk_polled_re
         return;
     }
     make_tag(request->server->polled, generation, &key, tag);
-    if (match && strstr(match, tag))
-        ntk_reply_empty(request, MHD_HTTP_NOT_MODIFIED);
-    else if (!reply_kept(request, generation, &key, type))
+    int known = match && strstr(match, tag); /* in a list or weak, too (RFC 9110, 13.1.2) */
+    if (!known && !reply_kept(request, generation, &key, type))
         status = render_reply(request, generation, &key, csv, type, render, &error);
+    if (!status && (known || (match && !strcmp(match, "*"))))
+        ntk_reply_empty(request, MHD_HTTP_NOT_MODIFIED);
     if (status) {
         ntk_reply_failure(request, status, &error);
         return;

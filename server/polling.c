@@ -134,12 +134,15 @@ static double median_of(const double *sorted, size_t n)
     return n ? (sorted[(n - 1) / 2] + sorted[n / 2]) / 2 : NAN;
 }
 
+/* Widths that differ by the rounding of an archive's limits alone are equal: where the model has
+ * one width, all are. */
 static double percentile_of(const double *sorted, size_t n, double width)
 {
     size_t below = 0, equal = 0;
+    double rounding = 1e-4 * fabs(width);
     for (size_t i = 0; i < n; i++) {
-        below += sorted[i] < width;
-        equal += sorted[i] == width;
+        below += sorted[i] < width - rounding;
+        equal += fabs(sorted[i] - width) <= rounding;
     }
     return n && isfinite(width) ? 100 * ((double)below + 0.5 * (double)equal) / (double)n : NAN;
 }
@@ -411,8 +414,8 @@ static void show_alarm(void *user, const struct ntk_alarm *alarm)
         (filter->variable && strcmp(filter->variable, alarm->variable)) ||
         (filter->version && filter->version != alarm->version) ||
         fabs(filter->lead_hours - alarm->lead_hours) > 1e-6 ||
-        fabs(filter->level - alarm->level) > 1e-9)
-        return;
+        (!isnan(filter->level) && !(fabs(filter->level - alarm->level) <= 1e-9)))
+        return; /* an alarm of features is of no variable and no level */
     ntk_table_string(table, alarm->kind == NTK_ALARM_COVERAGE ? "coverage" : "spectrum");
     ntk_table_string(table, alarm->calibration);
     ntk_table_count(table, alarm->version);

@@ -15,7 +15,8 @@ static enum ntk_status read_expected(struct ntk_request *request, struct ntk_lab
 {
     const char *match = ntk_request_header(request, MHD_HTTP_HEADER_IF_MATCH);
     char *end;
-    if (!match || !strcmp(match, "*"))
+    change->must_exist = match && !strcmp(match, "*");
+    if (!match || change->must_exist)
         return NTK_OK;
     errno = 0;
     unsigned long revision = *match == '"' ? strtoul(match + 1, &end, 10) : 0;
@@ -84,11 +85,9 @@ static void reply_label(struct ntk_request *request, const char *name, const cha
 {
     struct ntk_labels *labels = request->server->labels;
     char tag[24];
-    unsigned revision = 0;
     json_t *all = ntk_labels_describe(labels, name);
     json_t *one = json_incref(json_object_get(all, label));
-    ntk_labels_find(labels, name, label, &revision);
-    snprintf(tag, sizeof tag, "\"%u\"", revision);
+    snprintf(tag, sizeof tag, "\"%d\"", (int)json_integer_value(json_object_get(one, "revision")));
     json_object_set_new(one, "calibration", json_string(name));
     json_object_set_new(one, "label", json_string(label));
     json_decref(all);

@@ -42,6 +42,17 @@ void ntk_reply_empty(struct ntk_request *request, unsigned status)
                   MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT));
 }
 
+void ntk_reply_stream(struct ntk_request *request, unsigned status, const char *type, size_t block,
+                      MHD_ContentReaderCallback read, void *user,
+                      MHD_ContentReaderFreeCallback release)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, read, user, release);
+    if (!response)
+        release(user);
+    take_response(request, status, type, 0, response);
+}
+
 void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *type, void *bytes,
                      size_t size)
 {

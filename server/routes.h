@@ -40,12 +40,13 @@ size_t ntk_route_index(const struct ntk_route *route);
 ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_get,
     ntk_handle_calibration_post, ntk_handle_calibration_list, ntk_handle_calibration_get,
     ntk_handle_version_get, ntk_handle_job_list, ntk_handle_job_get, ntk_handle_job_delete,
-    ntk_handle_inference_server, ntk_handle_inference_live, ntk_handle_inference_ready,
-    ntk_handle_inference_model, ntk_handle_inference_model_ready, ntk_handle_inference_stats,
-    ntk_handle_infer, ntk_handle_truths, ntk_handle_label_put, ntk_handle_label_list,
-    ntk_handle_adaptation_put, ntk_handle_widths, ntk_handle_coverage, ntk_handle_adaptation,
-    ntk_handle_alarms, ntk_handle_issued, ntk_handle_health, ntk_handle_ready, ntk_handle_openapi,
-    ntk_handle_spectrum, ntk_handle_page, ntk_handle_page_file, ntk_handle_metrics;
+    ntk_handle_job_results, ntk_handle_job_events, ntk_handle_inference_server,
+    ntk_handle_inference_live, ntk_handle_inference_ready, ntk_handle_inference_model,
+    ntk_handle_inference_model_ready, ntk_handle_inference_stats, ntk_handle_infer,
+    ntk_handle_truths, ntk_handle_label_put, ntk_handle_label_list, ntk_handle_adaptation_put,
+    ntk_handle_widths, ntk_handle_coverage, ntk_handle_adaptation, ntk_handle_alarms,
+    ntk_handle_issued, ntk_handle_health, ntk_handle_ready, ntk_handle_openapi, ntk_handle_spectrum,
+    ntk_handle_page, ntk_handle_page_file, ntk_handle_metrics;
 
 /* OGC API - Environmental Data Retrieval. */
 ntk_handler ntk_handle_edr_landing, ntk_handle_edr_conformance, ntk_handle_edr_collections,

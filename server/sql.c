@@ -5,10 +5,7 @@
 
 static enum ntk_status failed(sqlite3 *database, struct ntk_error *error)
 {
-    int code = sqlite3_errcode(database);
-    enum ntk_status status =
-        code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? NTK_BAD_DATA : NTK_CANNOT_CREATE;
-    return ntk_fail(error, status, "the state database: %s", sqlite3_errmsg(database));
+    return ntk_fail(error, NTK_CANNOT_CREATE, "the state database: %s", sqlite3_errmsg(database));
 }
 
 static int bind_next(sqlite3_stmt *statement, int place, char type, va_list *values)

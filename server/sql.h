@@ -13,7 +13,8 @@ struct ntk_store {
 };
 
 /* Prepares `sql` on a connection and binds its ?1, ?2, ... by `types`, a letter each:
- *   s const char *, i int64_t, d double (not a number: NULL), b const void * and size_t. */
+ *   s const char *, i int64_t, d double (not a number: NULL), b const void * and size_t.
+ * NTK_CANNOT_CREATE, of every function here, with what SQLite says. */
 enum ntk_status ntk_sql_prepare(sqlite3 *database, sqlite3_stmt **out, struct ntk_error *error,
                                 const char *sql, const char *types, ...);
 

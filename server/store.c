@@ -11,8 +11,9 @@ enum { SCHEMA = 1 };
 
 static const char schema[] =
     "CREATE TABLE job (id TEXT PRIMARY KEY, name TEXT, request TEXT, key TEXT, state TEXT,"
-    " message TEXT, failure TEXT, created TEXT, started TEXT, finished TEXT, progress INTEGER,"
-    " version INTEGER, sha256 TEXT, place INTEGER, ended INTEGER);"
+    " message TEXT, failure TEXT, created TEXT, started TEXT, finished TEXT, updated TEXT,"
+    " progress INTEGER, attempts INTEGER, version INTEGER, sha256 TEXT, place INTEGER,"
+    " ended INTEGER);"
     "CREATE TABLE label (calibration TEXT, label TEXT, version INTEGER, previous INTEGER,"
     " revision INTEGER, reason TEXT, changed TEXT, PRIMARY KEY (calibration, label));"
     "CREATE TABLE label_history (id INTEGER PRIMARY KEY, calibration TEXT, label TEXT,"
@@ -35,76 +36,81 @@ static const char schema[] =
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+/* What keeps the daemon from starting. */
+static enum ntk_status refuse(sqlite3 *database, const char *path, struct ntk_error *error)
+{
+    int code = sqlite3_errcode(database);
+    if (code != SQLITE_NOTADB && code != SQLITE_CORRUPT)
+        return ntk_fail(error, NTK_CANNOT_CREATE, "state_dir: cannot use %s: %s", path,
+                        sqlite3_errmsg(database));
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "state_dir: %s is damaged: %s; move it away to start with an empty one", path,
+                    sqlite3_errmsg(database));
+}
+
 static enum ntk_status open_connection(const char *path, sqlite3 **out, struct ntk_error *error)
 {
     const char *settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                            "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000;";
     sqlite3 *database = NULL;
-    int code = sqlite3_open_v2(
-        path, &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_exec(database, settings, NULL, NULL, NULL);
-    if (code == SQLITE_OK) {
+    if (!sqlite3_open_v2(path, &database,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) &&
+        !sqlite3_exec(database, settings, NULL, NULL, NULL)) {
         *out = database;
         return NTK_OK;
     }
-    ntk_fail(error,
-             code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? NTK_BAD_DATA : NTK_CANNOT_CREATE,
-             "state_dir: cannot use %s: %s; move it away to start with an empty one", path,
-             sqlite3_errmsg(database));
+    enum ntk_status status = refuse(database, path, error);
     sqlite3_close(database);
-    return NTK_CANNOT_CREATE;
+    return status;
 }
 
-static enum ntk_status read_number(sqlite3 *database, const char *sql, int64_t *out,
-                                   struct ntk_error *error)
-{
-    sqlite3_stmt *statement;
-    enum ntk_status status = ntk_sql_prepare(database, &statement, error, sql, "");
-    if (status)
-        return status;
-    int row = ntk_sql_step(database, statement, error);
-    if (row == 1)
-        *out = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return row == 1 ? NTK_OK : NTK_BAD_DATA;
-}
-
+/* SQLite's own check says "ok", or a title and a line for each damage. */
 static enum ntk_status check_integrity(sqlite3 *database, const char *path, struct ntk_error *error)
 {
-    sqlite3_stmt *statement;
-    enum ntk_status status =
-        ntk_sql_prepare(database, &statement, error, "PRAGMA integrity_check(1)", "");
-    if (status)
-        return status;
-    int row = ntk_sql_step(database, statement, error);
-    if (row != 1)
-        status = NTK_BAD_DATA;
-    else if (strcmp(ntk_sql_text(statement, 0), "ok"))
-        status =
-            ntk_fail(error, NTK_BAD_DATA,
-                     "state_dir: %s is damaged: %.200s; move it away to start with an empty one, "
-                     "or save what is left with 'sqlite3 FILE .recover'",
-                     path, ntk_sql_text(statement, 0));
+    sqlite3_stmt *statement = NULL;
+    enum ntk_status status = NTK_OK;
+    if (sqlite3_prepare_v2(database, "PRAGMA integrity_check(1)", -1, &statement, NULL) ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        status = refuse(database, path, error);
+    } else if (strcmp(ntk_sql_text(statement, 0), "ok")) {
+        const char *said = ntk_sql_text(statement, 0), *next = strchr(said, '\n');
+        said = next ? next + 1 : said;
+        status = ntk_fail(error, NTK_BAD_DATA,
+                          "state_dir: %s is damaged: %.*s; move it away to start with an empty one",
+                          path, (int)strcspn(said, "\n"), said);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static enum ntk_status read_schema(sqlite3 *database, const char *path, int *out,
+                                   struct ntk_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ntk_status status = NTK_OK;
+    if (sqlite3_prepare_v2(database, "PRAGMA user_version", -1, &statement, NULL) ||
+        sqlite3_step(statement) != SQLITE_ROW)
+        status = refuse(database, path, error);
+    else
+        *out = sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
     return status;
 }
 
 static enum ntk_status make_tables(sqlite3 *database, const char *path, struct ntk_error *error)
 {
-    int64_t found = 0;
-    enum ntk_status status = read_number(database, "PRAGMA user_version", &found, error);
+    int found = 0;
+    enum ntk_status status = read_schema(database, path, &found, error);
     if (status || found == SCHEMA)
         return status;
     if (found != 0)
         return ntk_fail(error, NTK_BAD_DATA,
-                        "state_dir: %s has schema version %lld, this program knows %d", path,
-                        (long long)found, SCHEMA);
+                        "state_dir: %s has schema version %d, this program knows %d", path, found,
+                        SCHEMA);
     if (sqlite3_exec(database, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
         sqlite3_exec(database, schema, NULL, NULL, NULL) ||
         sqlite3_exec(database, "COMMIT", NULL, NULL, NULL))
-        return ntk_fail(error, NTK_CANNOT_CREATE, "state_dir: cannot set up %s: %s", path,
-                        sqlite3_errmsg(database));
+        return refuse(database, path, error);
     return NTK_OK;
 }
 
@@ -179,14 +185,24 @@ enum ntk_status ntk_store_job_put(struct ntk_store *store, const struct ntk_stor
     pthread_mutex_lock(&store->writing);
     enum ntk_status status = ntk_sql_run(
         store->writer, error,
-        "INSERT INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+        "INSERT INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
         " (SELECT coalesce(max(place), 0) + 1 FROM job), unixepoch(nullif(?10, '')))"
         " ON CONFLICT (id) DO UPDATE SET state = ?5, message = ?6, failure = ?7, started = ?9,"
-        " finished = ?10, progress = ?11, version = ?12, sha256 = ?13,"
-        " ended = unixepoch(nullif(?10, ''))",
-        "ssssssssssiis", job->id, job->name, job->request, job->key, job->state, job->message,
-        job->failure, job->created, job->started, job->finished, (int64_t)job->progress,
-        (int64_t)job->version, job->sha256);
+        " finished = ?10, updated = ?11, progress = ?12, attempts = ?13, version = ?14,"
+        " sha256 = ?15, ended = unixepoch(nullif(?10, ''))",
+        "sssssssssssiiis", job->id, job->name, job->request, job->key, job->state, job->message,
+        job->failure, job->created, job->started, job->finished, job->updated,
+        (int64_t)job->progress, (int64_t)job->attempts, (int64_t)job->version, job->sha256);
+    pthread_mutex_unlock(&store->writing);
+    return status;
+}
+
+enum ntk_status ntk_store_job_remove(struct ntk_store *store, const char *id,
+                                     struct ntk_error *error)
+{
+    pthread_mutex_lock(&store->writing);
+    enum ntk_status status =
+        ntk_sql_run(store->writer, error, "DELETE FROM job WHERE id = ?1", "s", id);
     pthread_mutex_unlock(&store->writing);
     return status;
 }
@@ -203,7 +219,7 @@ static enum ntk_status for_each_row(struct ntk_store *store, sqlite3_stmt *state
     while (!status && (row = ntk_sql_step(store->reader, statement, error)) == 1)
         status = take_row(statement, take, user, error);
     sqlite3_finalize(statement);
-    return status ? status : row < 0 ? NTK_BAD_DATA : NTK_OK;
+    return status ? status : row < 0 ? NTK_CANNOT_CREATE : NTK_OK;
 }
 
 /* Function pointers travel through void * by address. */
@@ -219,9 +235,11 @@ static enum ntk_status take_job(sqlite3_stmt *row, void *take, void *user, struc
                                  .created = ntk_sql_text(row, 7),
                                  .started = ntk_sql_text(row, 8),
                                  .finished = ntk_sql_text(row, 9),
-                                 .progress = sqlite3_column_int(row, 10),
-                                 .version = (unsigned)sqlite3_column_int(row, 11),
-                                 .sha256 = ntk_sql_text(row, 12)};
+                                 .updated = ntk_sql_text(row, 10),
+                                 .progress = sqlite3_column_int(row, 11),
+                                 .attempts = (unsigned)sqlite3_column_int(row, 12),
+                                 .version = (unsigned)sqlite3_column_int(row, 13),
+                                 .sha256 = ntk_sql_text(row, 14)};
     return (*(ntk_job_take **)take)(user, &job, error);
 }
 
@@ -391,7 +409,7 @@ enum ntk_status ntk_store_has_records(struct ntk_store *store, const char *calib
         sqlite3_finalize(statement);
     pthread_mutex_unlock(&store->reading);
     if (row < 0)
-        return status ? status : NTK_BAD_DATA;
+        return status ? status : NTK_CANNOT_CREATE;
     *out = row;
     return NTK_OK;
 }

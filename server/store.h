@@ -7,8 +7,8 @@
  * What a call has stored survives kill -9 and a loss of power (write-ahead log, synchronous FULL).
  * Calls that write more than one thing stand between ntk_store_begin and ntk_store_commit. Safe
  * from any thread, also from what takes records: a transaction holds the writer's lock; asking uses
- * a connection of its own and sees what was committed. NTK_CANNOT_CREATE: the disk refuses;
- * NTK_BAD_DATA: the file is damaged.
+ * a connection of its own and sees what was committed. NTK_CANNOT_CREATE: the disk refuses, or
+ * what is on it cannot be read any more.
  */
 #ifndef NTK_SERVER_STORE_H
 #define NTK_SERVER_STORE_H
@@ -21,7 +21,8 @@
 
 struct ntk_store;
 
-/* Opens or makes the database and checks its integrity. */
+/* Opens or makes the database and checks its integrity. NTK_BAD_DATA: it is damaged, no database,
+ * or of another schema. */
 enum ntk_status ntk_store_open(const char *state_dir, struct ntk_store **out,
                                struct ntk_error *error);
 void ntk_store_close(struct ntk_store *store);
@@ -93,13 +94,16 @@ struct ntk_stored_job {
     const char *id, *name, *request; /* request: JSON with what to run */
     const char *key;                 /* of idempotency, or "" */
     const char *state, *message, *failure;
-    const char *created, *started, *finished;
+    const char *created, *started, *finished, *updated; /* "" when not yet */
     int progress;
-    unsigned version; /* published, or 0 */
-    const char *sha256;
+    unsigned attempts;  /* times it was started */
+    unsigned version;   /* published, or 0 */
+    const char *sha256; /* of what it publishes: known before the version is there */
 };
 enum ntk_status ntk_store_job_put(struct ntk_store *store, const struct ntk_stored_job *job,
                                   struct ntk_error *error);
+enum ntk_status ntk_store_job_remove(struct ntk_store *store, const char *id,
+                                     struct ntk_error *error);
 typedef enum ntk_status ntk_job_take(void *user, const struct ntk_stored_job *job,
                                      struct ntk_error *error);
 /* Oldest first. */

@@ -35,7 +35,7 @@ static enum ntk_status find_id(struct ntk_store *store, const struct ntk_record 
     if (row == 1)
         *id = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
-    return row < 0 ? NTK_BAD_DATA : NTK_OK;
+    return row < 0 ? NTK_CANNOT_CREATE : NTK_OK;
 }
 
 enum ntk_status ntk_store_record_add(struct ntk_store *store, const struct ntk_record *record,
@@ -97,9 +97,9 @@ static size_t pack_groups(const struct ntk_verified *verified, size_t n_levels, 
 static void unpack_groups(const char *bytes, size_t n, size_t n_levels, struct ntk_verified *out)
 {
     double head[3];
-    size_t size = 3 + 2 * n_levels;
-    out->n_groups = n / size;
-    for (size_t g = 0; g < out->n_groups && g < 1 + NTK_RECORD_BANDS; g++) {
+    size_t size = 3 + 2 * n_levels, most = 1 + NTK_RECORD_BANDS;
+    out->n_groups = n / size < most ? n / size : most; /* whatever a damaged file says */
+    for (size_t g = 0; g < out->n_groups; g++) {
         struct ntk_verified_group *group = &out->groups[g];
         const char *at = bytes + g * size * sizeof(double);
         memcpy(head, at, sizeof head);
@@ -156,7 +156,7 @@ static enum ntk_status copy_doubles(sqlite3_stmt *row, int column, size_t expect
     size_t n;
     const void *bytes = ntk_sql_doubles(row, column, &n);
     if (n != expected)
-        return ntk_fail(error, NTK_BAD_DATA,
+        return ntk_fail(error, NTK_CANNOT_CREATE,
                         "the state database: a row has %zu values, %zu were expected", n, expected);
     double *copy = malloc((n + 1) * sizeof *copy);
     if (!copy)
@@ -180,27 +180,48 @@ static enum ntk_status take_record(sqlite3_stmt *row, ntk_record_take *take, voi
     return status;
 }
 
-/* A condition that is not set is written so that it does not hide an index from the others. */
+/* Only the conditions that are wanted: SQLite finds no index for those that hold whatever comes. By
+ * itself it would take the one that gives the order, which is no use to a truth: it knows variable,
+ * lead time and reference time. */
+static void write_query(const struct ntk_record_filter *filter, char *out, size_t size)
+{
+    int one_time = filter->from == filter->to;
+    int of_truth = *filter->variable && !isnan(filter->lead_hours) && one_time && !filter->id;
+    const struct {
+        int wanted;
+        const char *condition;
+    } all[] = {{*filter->calibration != 0, " AND calibration = ?1"},
+               {filter->version != 0, " AND version = ?2"},
+               {*filter->variable != 0, " AND variable = ?3"},
+               {!isnan(filter->lead_hours), " AND lead_hours = ?4"},
+               {one_time, " AND reference_time = ?5"},
+               {!one_time && filter->from != INT64_MIN, " AND reference_time >= ?5"},
+               {!one_time && filter->to != INT64_MAX, " AND reference_time <= ?6"},
+               {filter->id != 0, " AND id = ?7"}};
+    size_t used = (size_t)snprintf(
+        out, size, "SELECT " RECORD_COLUMNS ", vals FROM record%s WHERE ?7 >= 0" /* binds all */,
+        of_truth ? " INDEXED BY record_truth" : "");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (all[i].wanted)
+            used += (size_t)snprintf(out + used, size - used, "%s", all[i].condition);
+    }
+    snprintf(out + used, size - used, RECORD_ORDER);
+}
+
 enum ntk_status ntk_store_records(struct ntk_store *store, const struct ntk_record_filter *filter,
                                   ntk_record_take *take, void *user, struct ntk_error *error)
 {
     sqlite3 *database = filter->inside ? store->writer : store->reader;
     sqlite3_stmt *statement;
-    char sql[700];
+    char query[800];
     int row = 0;
+    write_query(filter, query, sizeof query);
     if (!filter->inside)
         pthread_mutex_lock(&store->reading);
-    snprintf(sql, sizeof sql,
-             "SELECT " RECORD_COLUMNS ", vals FROM record WHERE %s AND %s AND %s AND %s"
-             " AND reference_time BETWEEN ?5 AND ?6 AND %s" RECORD_ORDER,
-             *filter->calibration ? "calibration = ?1" : "?1 = ''",
-             filter->version ? "version = ?2" : "?2 = 0",
-             *filter->variable ? "variable = ?3" : "?3 = ''",
-             isnan(filter->lead_hours) ? "?4 IS NULL" : "lead_hours = ?4",
-             filter->id ? "id = ?7" : "?7 = 0");
-    enum ntk_status status = ntk_sql_prepare(
-        database, &statement, error, sql, "sisdiii", filter->calibration, (int64_t)filter->version,
-        filter->variable, filter->lead_hours, filter->from, filter->to, filter->id);
+    enum ntk_status status =
+        ntk_sql_prepare(database, &statement, error, query, "sisdiii", filter->calibration,
+                        (int64_t)filter->version, filter->variable, filter->lead_hours,
+                        filter->from, filter->to, filter->id);
     if (!status) {
         while (!status && (row = ntk_sql_step(database, statement, error)) == 1)
             status = take_record(statement, take, user, error);
@@ -208,7 +229,7 @@ enum ntk_status ntk_store_records(struct ntk_store *store, const struct ntk_reco
     }
     if (!filter->inside)
         pthread_mutex_unlock(&store->reading);
-    return status ? status : row < 0 ? NTK_BAD_DATA : NTK_OK;
+    return status ? status : row < 0 ? NTK_CANNOT_CREATE : NTK_OK;
 }
 
 enum ntk_status ntk_store_summaries(struct ntk_store *store, ntk_summary_take *take, void *user,
@@ -236,7 +257,7 @@ enum ntk_status ntk_store_summaries(struct ntk_store *store, ntk_summary_take *t
         status = take(user, sqlite3_column_int64(statement, 0), &record, &verified, error);
     }
     if (!status)
-        status = row < 0 ? NTK_BAD_DATA : NTK_OK;
+        status = row < 0 ? NTK_CANNOT_CREATE : NTK_OK;
     sqlite3_finalize(statement);
     pthread_mutex_unlock(&store->reading);
     return status;
@@ -267,7 +288,7 @@ enum ntk_status ntk_store_samples(struct ntk_store *store, const char *calibrati
         free(sample.coordinates);
     }
     if (!status)
-        status = row < 0 ? NTK_BAD_DATA : NTK_OK;
+        status = row < 0 ? NTK_CANNOT_CREATE : NTK_OK;
     sqlite3_finalize(statement);
     pthread_mutex_unlock(&store->reading);
     return status;
@@ -295,7 +316,7 @@ enum ntk_status ntk_store_truth_get(struct ntk_store *store, const struct ntk_tr
             status = copy_doubles(statement, 0, found.points, &found.values, error);
         }
         sqlite3_finalize(statement);
-        status = row < 0 ? NTK_BAD_DATA : status;
+        status = row < 0 ? NTK_CANNOT_CREATE : status;
     }
     if (!inside)
         pthread_mutex_unlock(&store->reading);

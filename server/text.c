@@ -1,9 +1,12 @@
 #include "server/text.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "io/real.h"
 
 void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size)
 {
@@ -28,17 +31,86 @@ void ntk_text_append(struct ntk_text *text, const char *string)
     ntk_text_append_bytes(text, string, strlen(string));
 }
 
+enum {
+    DIGITS_MOST = 17,
+    REAL_MOST = 32,      /* bytes: a sign, the digits, a point, e-324 or 0.000 */
+    EXPONENT_LEAST = -4, /* below it, as from `precision` on, %g writes an exponent */
+    DIGITS_SHORT = 15    /* every number of so many digits survives double, and %.15g shows it */
+};
+
+static size_t print_digits(uint64_t digits, char out[DIGITS_MOST])
+{
+    char backwards[DIGITS_MOST];
+    size_t n = 0;
+    for (; digits; digits /= 10)
+        backwards[n++] = (char)('0' + digits % 10);
+    for (size_t i = 0; i < n; i++)
+        out[i] = backwards[n - 1 - i];
+    return n;
+}
+
+static char *put(char *to, const char *bytes, size_t size)
+{
+    memcpy(to, bytes, size);
+    return to + size;
+}
+
+static char *put_zeros(char *to, int n)
+{
+    while (n-- > 0)
+        *to++ = '0';
+    return to;
+}
+
+/* The first digit counts 10^exponent. */
+static char *put_scientific(char *to, const char *digits, size_t n, int exponent)
+{
+    *to++ = *digits;
+    if (n > 1)
+        *to++ = '.';
+    to = put(to, digits + 1, n - 1);
+    return to + sprintf(to, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+}
+
+static char *put_plain(char *to, const char *digits, size_t n, int exponent)
+{
+    size_t whole = exponent < 0 ? 0 : (size_t)exponent + 1;
+    if (whole >= n)
+        return put_zeros(put(to, digits, n), (int)(whole - n));
+    to = whole ? put(to, digits, whole) : put(to, "0", 1);
+    *to++ = '.';
+    to = put_zeros(to, -1 - exponent);
+    return put(to, digits + whole, n - whole);
+}
+
+static size_t print_real(double value, char out[REAL_MOST])
+{
+    char digits[DIGITS_MOST] = {'0'}, *to = out;
+    uint64_t significand;
+    int exponent = 0;
+    size_t n = 1;
+    if (signbit(value))
+        *to++ = '-';
+    if (value != 0) {
+        ntk_real_shortest(fabs(value), &significand, &exponent);
+        n = print_digits(significand, digits);
+        exponent += (int)n - 1;
+    }
+    /* not beyond the digits: what looks like an integer is exactly that integer */
+    int precision = n <= DIGITS_SHORT ? DIGITS_SHORT : (int)n;
+    to = exponent < EXPONENT_LEAST || exponent >= precision
+             ? put_scientific(to, digits, n, exponent)
+             : put_plain(to, digits, n, exponent);
+    return (size_t)(to - out);
+}
+
 void ntk_text_append_real(struct ntk_text *text, double value, const char *missing)
 {
-    char digits[40];
-    if (!isfinite(value)) {
+    char real[REAL_MOST];
+    if (isfinite(value))
+        ntk_text_append_bytes(text, real, print_real(value, real));
+    else
         ntk_text_append(text, missing);
-        return;
-    }
-    int length = snprintf(digits, sizeof digits, "%.15g", value);
-    if (strtod(digits, NULL) != value)
-        length = snprintf(digits, sizeof digits, "%.17g", value);
-    ntk_text_append_bytes(text, digits, (size_t)length);
 }
 
 void ntk_text_append_size(struct ntk_text *text, size_t value)

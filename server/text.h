@@ -16,7 +16,8 @@ struct ntk_text {
 void ntk_text_append(struct ntk_text *text, const char *string);
 void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size);
 
-/* The shortest of 15 or 17 digits that reads back as the same double; `missing` when not finite. */
+/* The fewest digits that read back as the same double, laid out as %.15g does; more than 15 as
+ * %.16g or %.17g does. `missing` when not finite. */
 void ntk_text_append_real(struct ntk_text *text, double value, const char *missing);
 void ntk_text_append_size(struct ntk_text *text, size_t value);
 

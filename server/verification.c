@@ -69,7 +69,7 @@ void ntk_record_verify(const struct ntk_record *record, const double *truth,
     out->n_p = 0;
     for (size_t p = 0; p < record->points; p++) {
         double score = (forecast[p] - truth[p] - ntk_record_centre(record)[p]) / scale[p];
-        if (!isfinite(score))
+        if (isnan(score) || !isfinite(scale[p]) || scale[p] <= 0)
             continue; /* no truth, no forecast, or no interval */
         double crps =
             model ? scale[p] * ntk_interval_crps(model, NTK_FAMILY_CONFORMAL, score) : NAN;

@@ -159,8 +159,8 @@ static void tell_spectrum(struct alarms *alarms, const struct place *place,
     alarm->version = place->version;
     alarm->lead_hours = place->lead_hours;
     alarm->since = window->newest;
-    alarm->statistic = found->distance;
-    alarm->threshold = ntk_monitor_defaults.alpha;
+    alarm->statistic = 1 / found->p_value; /* as for coverage: on where it reaches the threshold */
+    alarm->threshold = 1 / ntk_monitor_defaults.alpha;
     used = (size_t)snprintf(alarm->message, sizeof alarm->message,
                             "features of the last %zu forecasts at %g h are unlike the calibration "
                             "set (p %.2g):",
@@ -218,8 +218,9 @@ static int same_alarms(const struct alarms *a, const struct alarms *b)
     if (a->n != b->n)
         return 0;
     for (size_t i = 0; i < a->n; i++) {
-        if (strcmp(a->items[i].message, b->items[i].message) ||
-            a->items[i].statistic != b->items[i].statistic)
+        const struct ntk_alarm *x = &a->items[i], *y = &b->items[i];
+        if (strcmp(x->message, y->message) || strcmp(x->calibration, y->calibration) ||
+            x->version != y->version || x->statistic != y->statistic || x->since != y->since)
             return 0;
     }
     return 1;
@@ -232,7 +233,8 @@ static void log_new(const struct alarms *before, const struct alarms *now)
                 before->n, now->items[now->n - 1].message);
 }
 
-static void look(struct ntk_watch *watch)
+/* Whether it found something else than before, and told the ledger so. */
+static int look(struct ntk_watch *watch)
 {
     struct look look = {0};
     ntk_ledger_each(watch->ledger, look_at_series, &look);
@@ -248,6 +250,7 @@ static void look(struct ntk_watch *watch)
     free(old.items);
     if (!same)
         ntk_ledger_touch(watch->ledger);
+    return !same;
 }
 
 /* Waits so long, or until the end; false at the end. */
@@ -291,11 +294,10 @@ static void *run(void *argument)
         if (generation == seen)
             continue;
         long started = ms_now();
-        look(watch);
+        /* its own change of the generation is no reason to look again, any other is */
+        seen = generation + (uint64_t)look(watch);
         pause = 9 * (ms_now() - started);
         pause = pause < LOOK_MS ? LOOK_MS : pause;
-        /* Its own change of the generation is no reason to look again. */
-        seen = ntk_ledger_generation(watch->ledger) == generation + 1 ? generation + 1 : generation;
     } while (wait_ms(watch, pause));
     return NULL;
 }

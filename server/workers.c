@@ -92,6 +92,11 @@ enum ntk_status ntk_workers_submit(struct ntk_workers *workers, size_t most,
     return ntk_fail(error, NTK_TRY_AGAIN, "%zu tasks wait already, at most %zu may", waiting, most);
 }
 
+size_t ntk_workers_count(const struct ntk_workers *workers)
+{
+    return workers->n;
+}
+
 void ntk_workers_free(struct ntk_workers *workers)
 {
     if (!workers)

@@ -17,6 +17,9 @@ enum ntk_status ntk_workers_submit(struct ntk_workers *workers, size_t most,
                                    void (*run)(void *argument), void *argument,
                                    struct ntk_error *error);
 
+/* How many threads there are. */
+size_t ntk_workers_count(const struct ntk_workers *workers);
+
 /* Runs what is queued to its end, then stops the threads and frees. */
 void ntk_workers_free(struct ntk_workers *workers);
 

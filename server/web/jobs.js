@@ -59,7 +59,7 @@ export function drawJobs(jobs) {
         byId('jobs-body'),
         list.length
             ? element('ul', {class: 'jobs'}, list.slice(0, SHOWN).map(jobLine))
-            : element('p', {class: 'empty'}, 'No jobs since the daemon started.'),
+            : element('p', {class: 'empty'}, 'No jobs yet.'),
         list.length > SHOWN
             ? element('p', {class: 'note'}, `and ${list.length - SHOWN} earlier ones`)
             : null,

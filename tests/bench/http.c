@@ -22,37 +22,61 @@ static enum MHD_Result drop_body(void *user, struct MHD_Connection *connection, 
     return MHD_queue_response(connection, MHD_HTTP_OK, bench->response);
 }
 
-/* The same raw body for both. */
-static size_t print_request(char *out, size_t size, const char *path)
+size_t ntk_bench_print_query(char *out, const double *features, size_t d, int digits)
 {
-    float features[256];
-    for (int j = 0; j < 256; j++)
-        features[j] = 0.01f * (float)j;
-    int head = snprintf(out, size,
-                        "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
-                        "application/octet-stream\r\nContent-Length: %zu\r\n\r\n",
-                        path, sizeof features);
-    memcpy(out + head, features, sizeof features);
-    return (size_t)head + sizeof features;
+    char *to =
+        out + sprintf(out, "{\"calibration\":\"bench\",\"lead_time_hours\":24,\"features\":");
+    for (size_t j = 0; j < d; j++)
+        to += sprintf(to, "%s%.*g", j ? ", " : "[[", digits, features[j]);
+    return (size_t)(to + sprintf(to, "]]}") - out);
 }
 
-static int fit(struct ntk_bench_http *bench, const char *build)
+static size_t print_body(char *out, size_t d, int json)
+{
+    double *features = calloc(d, sizeof *features);
+    for (size_t j = 0; j < d; j++) {
+        float narrow = 0.01f * (float)j;
+        features[j] = (double)narrow;
+        if (!json)
+            memcpy(out + j * sizeof narrow, &narrow, sizeof narrow);
+    }
+    size_t size = json ? ntk_bench_print_query(out, features, d, 9) : d * sizeof(float);
+    free(features);
+    return size;
+}
+
+/* The same body for both. */
+static char *print_request(const char *path, size_t d, int json, size_t *size)
+{
+    char *body = malloc(32 * d + 200), *out = malloc(32 * d + 500);
+    size_t length = print_body(body, d, json);
+    int head = sprintf(out,
+                       "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/%s\r\n"
+                       "Content-Length: %zu\r\n\r\n",
+                       path, json ? "json" : "octet-stream", length);
+    memcpy(out + head, body, length);
+    free(body);
+    *size = (size_t)head + length;
+    return out;
+}
+
+static int fit(struct ntk_bench_http *bench, const char *build, size_t d)
 {
     char command[1000];
     const char *folder = bench->daemon.folder;
     snprintf(command, sizeof command,
              "mkdir -p %s/state/calibrations/bench && %s/ntkuq simulate -o %s/a.nc --samples 60 "
-             "--features 256 && %s/ntkuq fit -o %s/state/calibrations/bench/1.safetensors --method "
+             "--features %zu && %s/ntkuq fit -o %s/state/calibrations/bench/1.safetensors --method "
              "svd --rank 10 %s/a.nc >/dev/null",
-             folder, build, folder, build, folder, folder);
+             folder, build, folder, d, build, folder, folder);
     return system(command);
 }
 
-int ntk_bench_http_start(struct ntk_bench_http *bench, const char *build)
+int ntk_bench_http_start(struct ntk_bench_http *bench, const char *build, size_t d, int json)
 {
     setenv("NTK_BUILD", build, 1);
     ntk_test_daemon_create(&bench->daemon);
-    if (fit(bench, build))
+    if (fit(bench, build, d))
         return -1;
     ntk_test_daemon_start(&bench->daemon, NULL);
     bench->response = MHD_create_response_from_buffer(2, (void *)"{}", MHD_RESPMEM_PERSISTENT);
@@ -64,10 +88,10 @@ int ntk_bench_http_start(struct ntk_bench_http *bench, const char *build)
     other.port = MHD_get_daemon_info(bench->empty, MHD_DAEMON_INFO_BIND_PORT)->port;
     bench->query_socket = ntk_test_connect(&bench->daemon);
     bench->empty_socket = ntk_test_connect(&other);
-    bench->request_size = print_request(bench->request, sizeof bench->request,
-                                        "/v1/intervals?calibration=bench&lead_time_hours=24");
-    bench->empty_request_size =
-        print_request(bench->empty_request, sizeof bench->empty_request, "/");
+    bench->request =
+        print_request(json ? "/v1/intervals" : "/v1/intervals?calibration=bench&lead_time_hours=24",
+                      d, json, &bench->request_size);
+    bench->empty_request = print_request("/", d, json, &bench->empty_request_size);
     return 0;
 }
 
@@ -96,6 +120,8 @@ void ntk_bench_http_stop(struct ntk_bench_http *bench)
 {
     close(bench->query_socket);
     close(bench->empty_socket);
+    free(bench->request);
+    free(bench->empty_request);
     MHD_stop_daemon(bench->empty);
     MHD_destroy_response(bench->response);
     ntk_test_daemon_stop(&bench->daemon);

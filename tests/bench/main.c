@@ -5,7 +5,9 @@
  *   batch     sigma of many samples      limit: cblas_sgemm of the same shape (the projection
  * alone) field     sigma of a global field    limit: cblas_sgemm in blocks of 512 rows; reading the
  * bytes fit       standardise + decompose    limit: dsyrk + dsyevd of the smaller Gram matrix alone
+ *   json      a request of 1536 features limit: jansson's DOM of it; strtod over its numbers
  *   http      POST /v1/intervals, raw    limit: an empty libmicrohttpd handler that drops the body
+ *             the same in JSON           limit: the same with as long a body
  *
  * Prints a table, and one JSON line a figure to standard output with --json. Absolute times say
  * where things stand on this machine; only ratios are comparable.
@@ -23,6 +25,7 @@
 #include "core/posterior_batch.h"
 #include "core/random.h"
 #include "core/standardise.h"
+#include "io/body.h"
 #include "tests/bench/http.h"
 
 static int as_json;
@@ -237,14 +240,70 @@ static void bench_fit(size_t n, size_t d, size_t rounds)
     free(features), free(x), free(gram), free(values);
 }
 
+/* ---- JSON ----------------------------------------------------------------------------------- */
+
+/* The features of a request as float32, or what jansson makes of it. */
+static void read_request(const char *text, size_t size, size_t d)
+{
+    struct ntk_numbers numbers;
+    struct ntk_body_matrix matrix;
+    json_t *json = ntk_numbers_load(text, size, &numbers);
+    if (!json ||
+        ntk_body_json(json_object_get(json, "features"), &numbers, "features", &matrix, NULL) ||
+        matrix.columns != d)
+        abort();
+    ntk_body_clear(&matrix);
+    ntk_numbers_clear(&numbers);
+    json_decref(json);
+}
+
+static double scan_with_strtod(const char *next, size_t d)
+{
+    double sum = 0;
+    char *end;
+    for (next = strchr(next, '[') + 2; d--; next = end + 1)
+        sum += strtod(next, &end);
+    return sum;
+}
+
+/* `digits` as clients print them: 9 for float32, 17 for Python's floats. */
+static void bench_json(size_t d, int digits)
+{
+    enum { CALLS = 20 };
+    char *text = malloc(32 * d + 200), what[64];
+    double *x = random_matrix(1, d, 4), ours[ROUNDS], dom[ROUNDS], scan[ROUNDS];
+    volatile double sink = 0;
+    size_t size = ntk_bench_print_query(text, x, d, digits);
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = now();
+        for (int i = 0; i < CALLS; i++)
+            read_request(text, size, d);
+        double middle = now();
+        for (int i = 0; i < CALLS; i++)
+            json_decref(json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL));
+        double later = now();
+        for (int i = 0; i < CALLS; i++)
+            sink = scan_with_strtod(text, d);
+        ours[round] = (middle - start) / CALLS;
+        dom[round] = (later - middle) / CALLS;
+        scan[round] = (now() - later) / CALLS;
+    }
+    (void)sink;
+    snprintf(what, sizeof what, "JSON request, d %zu, %d digits", d, digits);
+    struct timing timing = summarise(ours, ROUNDS);
+    print_row(what, "jansson's DOM of it", timing, summarise(dom, ROUNDS));
+    print_row(what, "strtod over its numbers", timing, summarise(scan, ROUNDS));
+    free(text), free(x);
+}
+
 /* ---- HTTP ----------------------------------------------------------------------------------- */
 
-static void bench_http(const char *build)
+static void bench_http(const char *build, size_t d, int json)
 {
     enum { REQUESTS = 3000 };
     struct ntk_bench_http bench;
     static double ours[REQUESTS], limit[REQUESTS];
-    if (ntk_bench_http_start(&bench, build)) {
+    if (ntk_bench_http_start(&bench, build, d, json)) {
         fprintf(stderr, "the daemon could not be benchmarked\n");
         return;
     }
@@ -256,8 +315,10 @@ static void bench_http(const char *build)
         ours[i] = middle - start;
         limit[i] = now() - middle;
     }
-    print_row("POST /v1/intervals, raw, d 256", "empty libmicrohttpd handler",
-              summarise(ours, REQUESTS), summarise(limit, REQUESTS));
+    char what[64];
+    snprintf(what, sizeof what, "POST /v1/intervals, %s, d %zu", json ? "JSON" : "raw", d);
+    print_row(what, "empty libmicrohttpd handler", summarise(ours, REQUESTS),
+              summarise(limit, REQUESTS));
     ntk_bench_http_stop(&bench);
 }
 
@@ -277,6 +338,11 @@ int main(int argc, char **argv)
     bench_batch((size_t)721 * 1440, 256, 10, 512, 9, 1);
     for (size_t i = 0; i < sizeof fits / sizeof *fits; i++)
         bench_fit(fits[i][0], fits[i][1], fits[i][2]);
-    bench_http(build);
+    bench_json(256, 9);
+    bench_json(1536, 9);
+    bench_json(1536, 17);
+    bench_http(build, 256, 0);
+    bench_http(build, 1536, 0);
+    bench_http(build, 1536, 1);
     return 0;
 }

@@ -109,10 +109,31 @@ START_TEST(float32_features_give_what_their_doubles_give)
     struct ntk_variance a, b;
     for (size_t j = 0; j < d; j++)
         wide[j] = (double)(narrow[j] = 250 + 3.7f * (float)j);
+    ck_assert_uint_le(ntk_posterior_work_size(&posterior), 64);
+    ck_assert(posterior.narrow);
     ntk_posterior_eval_f32(&posterior, narrow, work, &a);
     ntk_posterior_eval(&posterior, wide, work, &b);
+    ck_assert_double_eq_tol(a.sigma, b.sigma, 1e-6 * b.sigma);
+    posterior.narrow = 0; /* in double: the same to the last bit */
+    ntk_posterior_eval_f32(&posterior, narrow, work, &a);
     ck_assert_mem_eq(&a, &b, sizeof a);
     ntk_posterior_clear(&posterior);
+}
+END_TEST
+
+START_TEST(weak_coordinates_are_evaluated_in_double)
+{
+    struct ntk_standardise standardise = {
+        .d = 4, .mean_norm = 1, .feature_mean = (double[]){0, 0, 0, 0}};
+    double basis[8] = {1, 0, 0, 0, 0, 1, 0, 0}, kept[2] = {1, 2e-7};
+    for (int weak = 0; weak < 2; weak++, kept[1] = 1e-7) {
+        struct ntk_posterior posterior;
+        ck_assert_int_eq(ntk_posterior_init(&posterior, &standardise, basis, kept, 2, 1e-9,
+                                            NTK_VARIANCE_PUBLISHED, NULL),
+                         NTK_OK);
+        ck_assert_int_eq(posterior.narrow, !weak);
+        ntk_posterior_clear(&posterior);
+    }
 }
 END_TEST
 
@@ -125,11 +146,15 @@ START_TEST(evaluation_allocates_nothing)
     struct ntk_variance v;
     for (size_t j = 0; j < d; j++)
         in_subspace[j] = posterior.centre[j] + posterior.basis[j] / posterior.inverse_scale[j];
+    float narrow_in_subspace[24];
+    for (size_t j = 0; j < d; j++)
+        narrow_in_subspace[j] = (float)in_subspace[j];
     ntk_posterior_eval_f32(&posterior, sample, work, &v); /* BLAS sets itself up once */
     ntk_posterior_eval(&posterior, in_subspace, work, &v);
     size_t before = ntk_test_allocations();
     for (int i = 0; i < 1000; i++) {
         ntk_posterior_eval_f32(&posterior, sample, work, &v);
+        ntk_posterior_eval_f32(&posterior, narrow_in_subspace, work, &v);
         ntk_posterior_eval(&posterior, in_subspace, work, &v);
     }
     size_t after = ntk_test_allocations(); /* before Check itself allocates */
@@ -213,6 +238,7 @@ Suite *ntk_suite_posterior(void)
     tcase_add_test(tests, the_mean_has_the_noise_variance);
     tcase_add_test(tests, the_reference_counts_the_residual_twice);
     tcase_add_test(tests, float32_features_give_what_their_doubles_give);
+    tcase_add_test(tests, weak_coordinates_are_evaluated_in_double);
 #ifdef NTK_TEST_COUNTS_ALLOCATIONS
     tcase_add_test(tests, evaluation_allocates_nothing);
 #endif

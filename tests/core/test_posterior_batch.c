@@ -6,6 +6,7 @@
 
 #include "core/posterior.h"
 #include "core/posterior_batch.h"
+#include "core/posterior_image.h"
 #include "core/random.h"
 #include "tests/core/suites.h"
 #include "tests/support/allocations.h"
@@ -104,31 +105,71 @@ static float *sample(struct ntk_random *random, const struct ntk_posterior *post
     return features;
 }
 
-/* sigma agrees with the evaluation in double to 1e-5, with every vector length there is. */
+/* Two numbers agree within the bound, or are both beyond the range of double. */
+static int agree(double found, double expected, double bound)
+{
+    return fabs(found - expected) <= bound || (isinf(expected) && found == expected);
+}
+
+/* What one evaluation through float32 found, and what double says. */
+static void check_parts(const struct ntk_posterior *posterior, const struct ntk_variance *found,
+                        const double *c, const struct ntk_variance *exact, const double *exact_c,
+                        const char *what)
+{
+    double bound = 1e-6 * (exact->prior + posterior->noise_variance);
+    ck_assert_msg(fabs(found->sigma - exact->sigma) <= 1e-5 * exact->sigma,
+                  "%s: sigma is %.9g, expected %.9g; prior %g, residual %g", what, found->sigma,
+                  exact->sigma, exact->prior, exact->residual);
+    ck_assert_msg(agree(found->prior, exact->prior, bound) &&
+                      agree(found->correction, exact->correction, bound) &&
+                      agree(found->residual, exact->residual, bound) &&
+                      agree(found->posterior, exact->posterior, bound),
+                  "%s: prior, correction, residual, posterior are %g %g %g %g, expected %g %g %g "
+                  "%g",
+                  what, found->prior, found->correction, found->residual, found->posterior,
+                  exact->prior, exact->correction, exact->residual, exact->posterior);
+    for (size_t i = 0; i < posterior->k; i++)
+        ck_assert_msg(agree(c[i], exact_c[i], 1e-6 * sqrt(exact->prior)),
+                      "%s: coordinate %zu is %g, expected %g", what, i, c[i], exact_c[i]);
+}
+
+/* sigma agrees with the evaluation in double to 1e-5, of a batch and of each sample alone, with
+ * every vector length there is. `posterior` has no image: it evaluates in double. */
 static void check_agreement(const struct ntk_posterior *posterior, const float *features, size_t n,
                             const char *what)
 {
     struct ntk_posterior_batch *batch = NULL;
-    struct ntk_variance variance;
+    struct ntk_posterior single;
+    struct ntk_variance variance, narrow;
     double *work = ntk_matrix_create(1, ntk_posterior_work_size(posterior));
+    double *narrow_work = ntk_matrix_create(1, ntk_posterior_work_size(posterior));
     float *sigma = calloc(n, sizeof *sigma);
+    ck_assert_ptr_null(posterior->image);
     ck_assert_int_eq(ntk_posterior_batch_create(posterior, &batch, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_posterior_copy(posterior, &single, NULL), NTK_OK);
     for (size_t l = 0; l < LANES_KNOWN; l++) {
         if (!ntk_posterior_batch_set_lanes(batch, lanes_known[l]))
             continue;
+        ntk_posterior_image_set_lanes(single.image, lanes_known[l]);
         memset(sigma, 0xff, n * sizeof *sigma);
         ntk_posterior_batch_sigma(batch, features, n, sigma);
         for (size_t s = 0; s < n; s++) {
-            ntk_posterior_eval_f32(posterior, features + s * posterior->d, work, &variance);
+            const float *sample = features + s * posterior->d;
+            char where[200];
+            snprintf(where, sizeof where, "%s: d %zu, k %zu, sample %zu of %zu, %zu lanes", what,
+                     posterior->d, posterior->k, s, n, lanes_known[l]);
+            ntk_posterior_eval_f32(posterior, sample, work, &variance);
             ck_assert_msg(fabs((double)sigma[s] - variance.sigma) <= 1e-5 * variance.sigma,
-                          "%s: d %zu, k %zu, sample %zu of %zu, %zu lanes: sigma is %.9g, expected "
-                          "%.9g; prior %g, residual %g",
-                          what, posterior->d, posterior->k, s, n, lanes_known[l], (double)sigma[s],
-                          variance.sigma, variance.prior, variance.residual);
+                          "%s: sigma is %.9g, expected %.9g; prior %g, residual %g", where,
+                          (double)sigma[s], variance.sigma, variance.prior, variance.residual);
+            ntk_posterior_eval_f32(&single, sample, narrow_work, &narrow);
+            check_parts(posterior, &narrow, ntk_posterior_coordinates(&single, narrow_work),
+                        &variance, ntk_posterior_coordinates(posterior, work), where);
         }
     }
     ntk_posterior_batch_free(batch);
-    free(sigma), free(work);
+    ntk_posterior_clear(&single);
+    free(sigma), free(work), free(narrow_work);
 }
 
 static void check_world(struct ntk_random *random, const struct world *world, size_t n,
@@ -195,6 +236,34 @@ START_TEST(little_outside_the_kept_directions_is_still_seen)
             snprintf(what, sizeof what, "%g outside", outside);
             check_world(&random, &world, 9, outside, what);
         }
+    }
+}
+END_TEST
+
+/* Rounding errors of equal terms do not cancel: the worst case for partial sums. */
+START_TEST(equal_features_along_an_equal_direction_are_summed_well_enough)
+{
+    struct ntk_random random;
+    ntk_random_init(&random, 15);
+    for (size_t d = 64; d <= 8192; d *= 2) {
+        struct world world = {.d = d, .k = 3, .spread = 1, .noise_variance = 1e-9};
+        struct ntk_posterior posterior = make(&random, &world);
+        float *features = calloc(60 * d, sizeof *features);
+        memset(posterior.centre, 0, d * sizeof *posterior.centre);
+        for (size_t i = 0; i < 3; i++)
+            for (size_t j = 0; j < d; j++) /* three rows of a Hadamard matrix */
+                posterior.basis[i * d + j] = (j >> i & 1 && i ? -1 : 1) / sqrt((double)d);
+        for (size_t j = 0; j < d; j++)
+            posterior.inverse_scale[j] = 1;
+        for (size_t s = 0; s < 60; s++) {
+            float level = (float)(1 + ntk_random_uniform(&random));
+            float outside = (float)pow(10, -2 * ntk_random_uniform(&random));
+            for (size_t j = 0; j < d; j++) /* the rest alternates in a way orthogonal to all */
+                features[s * d + j] = level * (1 + outside * (j >> 3 & 1 ? -1.F : 1.F));
+        }
+        check_agreement(&posterior, features, 60, "equal terms");
+        free(features);
+        ntk_posterior_clear(&posterior);
     }
 }
 END_TEST
@@ -382,6 +451,7 @@ Suite *ntk_suite_posterior_batch(void)
     tcase_add_loop_test(tests, a_batch_agrees_with_single_samples_in_double, 0, 4);
     tcase_add_test(tests, many_directions_and_features_are_summed_in_blocks);
     tcase_add_test(tests, little_outside_the_kept_directions_is_still_seen);
+    tcase_add_test(tests, equal_features_along_an_equal_direction_are_summed_well_enough);
     tcase_add_test(tests, features_of_any_scale_have_a_sigma);
     tcase_add_test(tests, samples_of_extreme_norm_have_a_sigma);
     tcase_add_test(tests, a_channel_that_never_varied_is_ignored);

@@ -13,7 +13,7 @@ static void check_matrix(const json_t *json)
 {
     struct ntk_body_matrix matrix = {.rows = 7};
     struct ntk_error error = {""};
-    enum ntk_status status = ntk_body_json(json, "features", &matrix, &error);
+    enum ntk_status status = ntk_body_json(json, NULL, "features", &matrix, &error);
     if (status) {
         assert(status == NTK_BAD_DATA || status == NTK_TRY_AGAIN);
         assert(!matrix.values && !matrix.owned && matrix.rows == 7 && *error.text);

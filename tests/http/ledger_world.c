@@ -124,7 +124,7 @@ static void write_file(const char *path, int samples, const struct columns *c)
     must(nc_close(file));
 }
 
-void ntk_world_write_archive(const char *path, int first, int samples)
+void ntk_world_write_archive(const char *path, int first, int samples, double stretch)
 {
     size_t n = (size_t)samples;
     struct columns c = {calloc(n * FEATURES, sizeof(float)),
@@ -134,6 +134,8 @@ void ntk_world_write_archive(const char *path, int first, int samples)
                         calloc(n, sizeof(float)),
                         calloc(n, sizeof(int))};
     fill_columns(&c, first, samples);
+    for (size_t i = 0; i < n; i++)
+        c.features[i * FEATURES] *= (float)stretch;
     write_file(path, samples, &c);
     free(c.features), free(c.wind), free(c.wind_truth);
     free(c.energy), free(c.energy_truth), free(c.days);
@@ -161,11 +163,12 @@ void ntk_world_fit(const struct ntk_test_daemon *daemon, const char *archive, co
 void ntk_world_create(struct ntk_test_daemon *daemon)
 {
     static const char *const below[] = {"", "/calibrations"};
-    static const char *const two[] = {"--method", "svd",      "--rank",  "2",    "--centre", "none",
-                                      "--scale",  "constant", "--place", "none", NULL};
-    static const char *const three[] = {"--method", "svd",  "--rank",  "3",
-                                        "--centre", "none", "--scale", "constant",
-                                        "--place",  "none", NULL};
+    static const struct {
+        const char *name;
+        unsigned version;
+        const char *rank, *scale;
+    } all[] = {
+        {"toy", 1, "2", "constant"}, {"toy", 2, "3", "constant"}, {"other", 1, "2", "sigma"}};
     char path[128];
     ntk_test_daemon_create(daemon);
     for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
@@ -173,10 +176,13 @@ void ntk_world_create(struct ntk_test_daemon *daemon)
         ck_assert_int_eq(mkdir(path, 0755), 0);
     }
     snprintf(path, sizeof path, "%s/fitted.nc", daemon->folder);
-    ntk_world_write_archive(path, FIT_FROM, FITTED);
-    ntk_world_fit(daemon, path, "toy", 1, two);
-    ntk_world_fit(daemon, path, "toy", 2, three);
-    ntk_world_fit(daemon, path, "other", 1, two);
+    ntk_world_write_archive(path, FIT_FROM, FITTED, 1);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const char *const options[] = {"--method", "svd",  "--rank",  all[i].rank,
+                                       "--centre", "none", "--scale", all[i].scale,
+                                       "--place",  "none", NULL};
+        ntk_world_fit(daemon, path, all[i].name, all[i].version, options);
+    }
 }
 
 /* ---- talking -------------------------------------------------------------------------------- */

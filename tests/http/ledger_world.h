@@ -1,8 +1,9 @@
 /* A daemon with small calibrations whose issued intervals and truths are known functions of the
  * day: what the suites of the ledger share. Any failure ends the test.
  *
- * Calibrations toy (versions 1 and 2) and other (version 1) have one lead time of 24 hours, a wind
- * at four stations and an energy. Day 0 is 2014-01-01. */
+ * Calibrations toy (versions 1 and 2, of one width) and other (version 1, whose width follows
+ * sigma) have one lead time of 24 hours, a wind at four stations and an energy. Day 0 is
+ * 2014-01-01. */
 #ifndef NTK_TESTS_HTTP_LEDGER_WORLD_H
 #define NTK_TESTS_HTTP_LEDGER_WORLD_H
 
@@ -16,8 +17,8 @@ enum { NTK_WORLD_FEATURES = 5, NTK_WORLD_STATIONS = 4 };
 void ntk_world_create(struct ntk_test_daemon *daemon);
 
 /* The archive that was fitted, of `samples` days from day `first` on, whose truths are those of
- * ntk_world_truth. */
-void ntk_world_write_archive(const char *path, int first, int samples);
+ * ntk_world_truth; its first feature is multiplied by `stretch`. */
+void ntk_world_write_archive(const char *path, int first, int samples, double stretch);
 
 /* Fits state/calibrations/NAME/VERSION.safetensors; `options` ends with NULL. */
 void ntk_world_fit(const struct ntk_test_daemon *daemon, const char *archive, const char *name,

@@ -244,7 +244,7 @@ START_TEST(ragged_json_is_refused_before_memory_is_asked_for)
         json_array_append_new(first, json_integer(1));
         json_array_append_new(rows, json_array());
     }
-    ck_assert_int_eq(ntk_body_json(rows, "features", &m, &error), NTK_BAD_DATA);
+    ck_assert_int_eq(ntk_body_json(rows, NULL, "features", &m, &error), NTK_BAD_DATA);
     ck_assert_str_eq(error.text,
                      "features has 0 values in row 1, 120000 were expected as in row 0");
     json_decref(rows);
@@ -271,7 +271,7 @@ START_TEST(json_rows_are_read_or_named)
         json_t *json = json_loads(cases[i].text, 0, NULL);
         struct ntk_body_matrix m = {0};
         struct ntk_error error = {""};
-        enum ntk_status status = ntk_body_json(json, "features", &m, &error);
+        enum ntk_status status = ntk_body_json(json, NULL, "features", &m, &error);
         ck_assert_str_eq(error.text, cases[i].sentence ? cases[i].sentence : "");
         ck_assert_int_eq(status, cases[i].sentence ? NTK_BAD_DATA : NTK_OK);
         ntk_body_clear(&m);

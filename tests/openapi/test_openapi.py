@@ -263,6 +263,15 @@ def archives_and_fits_are_answered_as_described(world):
         ask(200, "DELETE", f"/v1/jobs/{job['jobID']}")
         world.dismissed = wait_for(world, job)
     assert len(ask(200, "GET", "/v1/jobs")["jobs"]) == 5
+    assert len(ask(200, "GET", "/v1/jobs?status=failed,dismissed&limit=2")["jobs"]) == 2
+    body = {"name": "toy", "datasets": [world.dataset], "method": "svd", "rank": 3}
+    assert ask(200, "POST", "/v1/calibrations?dry_run=1", body)["predicted"]["features"] == 24
+    waited = ask(200, "POST", "/v1/calibrations", {**body, "name": "awaited"}, Prefer="wait=60")
+    assert ask(200, "GET", f"/v1/jobs/{waited['jobID']}/results")["calibration"]["version"] == 1
+    events = world.client.ask("GET", f"/v1/jobs/{waited['jobID']}/events")
+    assert events.status == 200 and b"event: status" in events.body
+    last = re.findall(rb"^id: (\S+)$", events.body, re.M)[-1].decode()
+    assert world.client.ask("GET", f"/v1/jobs/{waited['jobID']}/events", Last_Event_ID=last).status == 204
 
 
 def calibrations_are_answered_as_described(world):
@@ -519,6 +528,8 @@ def base_of(world, operation):
         return world.raw(), RAW, {"calibration": "toy", "lead_time_hours": f"{world.hours:g}"}
     if operation.id in ("uploadDataset", "tellTruths"):
         return world.archive_bytes, NETCDF, {}
+    if operation.id == "startFit":
+        return {"name": "toy", "datasets": [world.dataset]}, JSON, {}
     examples = {"lead_time_hours": f"{world.hours:g}", "coords": "POINT(0 0)", "bbox": "-1,-1,1,1"}
     wanted = {p["name"]: examples[p["name"]] for p in operation.queries() if p.get("required")}
     return None, None, wanted
@@ -538,10 +549,12 @@ def texts_against(document, schema):
         yield from ("0", "-0.5", "x", "nan")
     if "exclusiveMaximum" in schema:
         yield from ("1", "1.5", "inf")
-    if kind == "array":
-        yield from ("", "0.5,", "0.5;0.9", "2")
     if "enum" in schema:
         yield from ("other", schema["enum"][0] + "x")
+    if kind == "array" and "enum" in document.resolve(schema["items"]):
+        yield from ("other", "running,other")
+    elif kind == "array":
+        yield from ("", "0.5,", "0.5;0.9", "2")
     if "pattern" in schema:
         yield from ("{}", "a b", "2014-02-30T00:00:00Z")
 

@@ -22,6 +22,16 @@ static void require(int condition, const char *complaint, const char *subject)
     abort();
 }
 
+static void print_file(const char *path)
+{
+    char line[1000];
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file))
+        fputs(line, stderr);
+    if (file)
+        fclose(file);
+}
+
 const char *ntk_test_program(const char *name)
 {
     static char path[600];
@@ -76,6 +86,8 @@ void ntk_test_daemon_start(struct ntk_test_daemon *daemon, const char *const *ex
         usleep(20000);
         port = fopen(port_file, "r");
     }
+    if (!port)
+        print_file(log); /* its folder may be gone when somebody looks */
     require(port != NULL, "the daemon did not start; see", log);
     require(fscanf(port, "%d", &daemon->port) == 1, "no port in", port_file);
     fclose(port);

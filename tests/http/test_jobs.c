@@ -1,0 +1,800 @@
+/* Jobs: they outlive the daemon, are made once for a key, refused before they cannot succeed,
+ * waited for and listened to. Each test has a daemon of its own; the archive is made once. */
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/http/suites.h"
+#include "tests/support/daemon.h"
+
+enum { LISTENERS_MOST = 64, WAITERS = 6, WAITERS_MOST = 2 };
+
+static struct ntk_test_daemon served;
+static char archive[] = "/tmp/ntk-jobs-XXXXXX"; /* made once; six lead times */
+static char dataset[65];
+
+static const char json_header[] = "Content-Type: application/json\r\n";
+static const char netcdf_header[] = "Content-Type: application/x-netcdf\r\n";
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static const char *text(const json_t *json, const char *key)
+{
+    const char *found = json_string_value(json_object_get(json, key));
+    return found ? found : "";
+}
+
+static json_int_t number(const json_t *json, const char *key)
+{
+    return json_integer_value(json_object_get(json, key));
+}
+
+static struct ntk_test_reply upload(const char *path)
+{
+    size_t size;
+    void *bytes = ntk_test_read_file(archive, &size);
+    struct ntk_test_reply reply =
+        ntk_test_request(&served, "POST", path, netcdf_header, bytes, size);
+    free(bytes);
+    return reply;
+}
+
+static void make_archive(void)
+{
+    char program[600];
+    int file = mkstemp(archive);
+    ck_assert_int_ge(file, 0);
+    close(file);
+    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    const char *simulate[] = {program, "simulate",   "-o",  archive, "--samples",
+                              "300",   "--features", "256", NULL};
+    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
+}
+
+static void remove_archive(void)
+{
+    unlink(archive);
+}
+
+static void start(void)
+{
+    ntk_test_daemon_create(&served);
+    ntk_test_daemon_start(&served, NULL);
+    struct ntk_test_reply reply = upload("/v1/datasets");
+    ck_assert_int_eq(reply.status, 201);
+    json_t *json = ntk_test_reply_json(&reply);
+    snprintf(dataset, sizeof dataset, "%s", text(json, "id"));
+    json_decref(json);
+    ntk_test_reply_clear(&reply);
+}
+
+static void stop(void)
+{
+    if (served.pid > 0)
+        ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    ntk_test_daemon_remove(&served);
+}
+
+static void restart(void)
+{
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    ntk_test_daemon_start(&served, NULL);
+}
+
+static void restart_by_kill(void)
+{
+    kill(served.pid, SIGKILL);
+    ntk_test_daemon_stop(&served);
+    ntk_test_daemon_start(&served, NULL);
+}
+
+static struct ntk_test_reply ask(const char *method, const char *path)
+{
+    return ntk_test_request(&served, method, path, "", NULL, 0);
+}
+
+static json_t *ask_json(const char *method, const char *path, int status)
+{
+    struct ntk_test_reply reply = ask(method, path);
+    ck_assert_msg(reply.status == status, "%s %s: %d %s", method, path, reply.status, reply.body);
+    json_t *json = ntk_test_reply_json(&reply);
+    ntk_test_reply_clear(&reply);
+    return json;
+}
+
+/* A fit of the archive; svd takes a second, the default many. */
+static void print_fit(char out[300], const char *name, const char *method)
+{
+    snprintf(out, 300, "{\"name\": \"%s\", \"datasets\": [\"%s\"], \"method\": \"%s\"}", name,
+             dataset, method);
+}
+
+static struct ntk_test_reply post_fit(const char *path, const char *headers, const char *name,
+                                      const char *method)
+{
+    char body[300], all[400];
+    print_fit(body, name, method);
+    snprintf(all, sizeof all, "%s%s", json_header, headers);
+    return ntk_test_request(&served, "POST", path, all, body, strlen(body));
+}
+
+/* Starts a fit and gives its id. */
+static void start_fit(const char *headers, const char *name, const char *method, char id[40])
+{
+    struct ntk_test_reply reply = post_fit("/v1/calibrations", headers, name, method);
+    ck_assert_msg(reply.status == 202, "%d %s", reply.status, reply.body);
+    json_t *job = ntk_test_reply_json(&reply);
+    snprintf(id, 40, "%s", text(job, "jobID"));
+    ck_assert_uint_eq(strlen(id), 32);
+    json_decref(job);
+    ntk_test_reply_clear(&reply);
+}
+
+static json_t *get_job(const char *id)
+{
+    char path[80];
+    snprintf(path, sizeof path, "/v1/jobs/%s", id);
+    return ask_json("GET", path, 200);
+}
+
+/* Until the job has made `progress` per cent or has ended. */
+static json_t *await_progress(const char *id, json_int_t progress)
+{
+    for (;;) {
+        json_t *job = get_job(id);
+        if (!json_is_null(json_object_get(job, "finished")) || number(job, "progress") >= progress)
+            return job;
+        json_decref(job);
+        usleep(10000);
+    }
+}
+
+static json_t *await_end(const char *id)
+{
+    return await_progress(id, 101);
+}
+
+static void expect_end(const char *id, const char *status, unsigned attempts)
+{
+    json_t *job = await_end(id);
+    ck_assert_msg(!strcmp(text(job, "status"), status), "%s: %s", text(job, "status"),
+                  text(job, "message"));
+    ck_assert_int_eq(number(job, "attempts"), attempts);
+    json_decref(job);
+}
+
+static size_t count_versions(const char *name)
+{
+    char path[80];
+    snprintf(path, sizeof path, "/v1/calibrations/%s", name);
+    struct ntk_test_reply reply = ask("GET", path);
+    json_t *json = ntk_test_reply_json(&reply);
+    size_t n = json_array_size(json_object_get(json, "versions"));
+    json_decref(json);
+    ntk_test_reply_clear(&reply);
+    return n;
+}
+
+static size_t count_left_behind(void)
+{
+    char path[100];
+    size_t n = 0;
+    snprintf(path, sizeof path, "%s/state/tmp", served.folder);
+    DIR *folder = opendir(path);
+    for (struct dirent *file; (file = readdir(folder));)
+        n += file->d_name[0] != '.';
+    closedir(folder);
+    return n;
+}
+
+/* What only a crash at the right moment would write. The daemon must not run. */
+static void change_store(const char *sql)
+{
+    char path[100];
+    sqlite3 *database = NULL;
+    snprintf(path, sizeof path, "%s/state/state.sqlite", served.folder);
+    ck_assert_int_eq(sqlite3_open(path, &database), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_changes(database), 1);
+    sqlite3_close(database);
+}
+
+/* ---- restarts -------------------------------------------------------------------------------- */
+
+START_TEST(a_fit_in_the_middle_of_kill_nine_ends_as_exactly_one_version)
+{
+    char running[40], waiting[40];
+    start_fit("", "one", "svd", running);
+    start_fit("", "two", "svd", waiting);
+    json_t *job = await_progress(running, 16);
+    ck_assert_str_eq(text(job, "status"), "running");
+    json_decref(job);
+    restart_by_kill();
+    expect_end(running, "successful", 2);
+    expect_end(waiting, "successful", 1);
+    ck_assert_uint_eq(count_versions("one"), 1);
+    ck_assert_uint_eq(count_versions("two"), 1);
+    ck_assert_uint_eq(count_left_behind(), 0);
+}
+END_TEST
+
+START_TEST(a_job_that_ended_the_daemon_twice_is_not_tried_again)
+{
+    char id[40];
+    start_fit("", "slow", "auto", id);
+    for (unsigned attempt = 1; attempt <= 2; attempt++) {
+        json_t *job = await_progress(id, 1);
+        ck_assert_int_eq(number(job, "attempts"), attempt);
+        json_decref(job);
+        restart_by_kill();
+    }
+    json_t *job = get_job(id);
+    ck_assert_str_eq(text(job, "status"), "failed");
+    ck_assert_str_eq(text(job, "error"),
+                     "the daemon ended 2 times while this job ran, it is not tried again");
+    json_decref(job);
+}
+END_TEST
+
+START_TEST(an_orderly_stop_is_no_attempt)
+{
+    char id[40];
+    start_fit("", "one", "svd", id);
+    for (int i = 0; i < 3; i++) {
+        json_decref(await_progress(id, 1));
+        restart();
+    }
+    expect_end(id, "successful", 1);
+    ck_assert_uint_eq(count_versions("one"), 1);
+}
+END_TEST
+
+START_TEST(a_version_published_right_before_the_crash_is_found_and_not_made_again)
+{
+    char id[40];
+    start_fit("", "one", "svd", id);
+    expect_end(id, "successful", 1);
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    change_store("UPDATE job SET state = 'running', message = 'publishing', finished = '',"
+                 " progress = 99, version = 0, ended = NULL");
+    ntk_test_daemon_start(&served, NULL);
+    json_t *job = get_job(id);
+    ck_assert_str_eq(text(job, "status"), "successful");
+    ck_assert_int_eq(number(json_object_get(job, "result"), "version"), 1);
+    ck_assert_int_eq(number(job, "progress"), 100);
+    ck_assert_uint_eq(count_versions("one"), 1);
+    json_decref(job);
+}
+END_TEST
+
+START_TEST(a_fit_that_was_not_published_before_the_crash_is_made_again)
+{
+    char id[40];
+    start_fit("", "one", "svd", id);
+    expect_end(id, "successful", 1);
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    change_store("UPDATE job SET state = 'running', message = 'publishing', finished = '',"
+                 " progress = 99, version = 0, ended = NULL, sha256 = replace(sha256, '0', '1')");
+    ntk_test_daemon_start(&served, NULL);
+    expect_end(id, "successful", 2);
+    ck_assert_uint_eq(count_versions("one"), 2); /* the first is another's */
+}
+END_TEST
+
+START_TEST(a_resumed_job_whose_dataset_is_gone_fails_with_a_sentence)
+{
+    char running[40], waiting[40], path[200];
+    start_fit("", "slow", "auto", running);
+    start_fit("", "one", "svd", waiting);
+    kill(served.pid, SIGKILL);
+    ntk_test_daemon_stop(&served);
+    snprintf(path, sizeof path, "%s/state/datasets/%s.nc", served.folder, dataset);
+    unlink(path);
+    ntk_test_daemon_start(&served, NULL);
+    json_t *job = await_end(waiting);
+    ck_assert_str_eq(text(job, "status"), "failed");
+    ck_assert_msg(strstr(text(job, "error"), "there is no dataset") != NULL, "%s",
+                  text(job, "error"));
+    json_decref(job);
+}
+END_TEST
+
+/* ---- idempotency ----------------------------------------------------------------------------- */
+
+static json_t *post_with_key(const char *key, const char *name, int status)
+{
+    char header[300];
+    snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", key);
+    struct ntk_test_reply reply = post_fit("/v1/calibrations", header, name, "svd");
+    ck_assert_msg(reply.status == status, "%s %s: %d %s", key, name, reply.status, reply.body);
+    json_t *json = ntk_test_reply_json(&reply);
+    ntk_test_reply_clear(&reply);
+    return json;
+}
+
+START_TEST(a_key_makes_one_job_however_often_it_is_sent)
+{
+    char id[40], body[300];
+    json_t *first = post_with_key("k-1", "one", 202), *again = post_with_key("k-1", "one", 202);
+    json_t *other = post_with_key("k-2", "one", 202);
+    snprintf(id, sizeof id, "%s", text(first, "jobID"));
+    ck_assert_str_eq(text(again, "jobID"), id);
+    ck_assert_str_ne(text(other, "jobID"), id);
+    /* the same request with its members in another order */
+    snprintf(body, sizeof body, "{\"method\":\"svd\",\"datasets\":[\"%s\"],\"name\":\"one\"}",
+             dataset);
+    struct ntk_test_reply reply = ntk_test_request(
+        &served, "POST", "/v1/calibrations",
+        "Content-Type: application/json\r\nIdempotency-Key: k-1\r\n", body, strlen(body));
+    ck_assert_ptr_nonnull(strstr(reply.body, id));
+    ntk_test_reply_clear(&reply);
+    json_decref(first), json_decref(again), json_decref(other);
+}
+END_TEST
+
+START_TEST(a_key_is_known_after_a_restart_and_answers_with_what_came_of_it)
+{
+    json_t *first = post_with_key("k-1", "one", 202);
+    restart_by_kill();
+    json_decref(await_end(text(first, "jobID")));
+    json_t *again = post_with_key("k-1", "one", 200);
+    ck_assert_str_eq(text(again, "jobID"), text(first, "jobID"));
+    ck_assert_str_eq(text(again, "status"), "successful");
+    ck_assert_uint_eq(count_versions("one"), 1);
+    json_decref(first), json_decref(again);
+}
+END_TEST
+
+START_TEST(a_key_of_another_request_is_a_conflict)
+{
+    json_t *first = post_with_key("k-1", "one", 202), *other = post_with_key("k-1", "two", 409);
+    ck_assert_msg(strstr(text(other, "detail"), "Idempotency-Key k-1") != NULL, "%s",
+                  text(other, "detail"));
+    json_decref(first), json_decref(other);
+}
+END_TEST
+
+START_TEST(a_key_is_1_to_128_visible_characters)
+{
+    char longest[129], longer[130];
+    memset(longest, 'k', 128), longest[128] = 0;
+    memset(longer, 'k', 129), longer[129] = 0;
+    const char *const wrong[] = {longer, "a b", "caf\xc3\xa9", ""};
+    json_decref(post_with_key(longest, "one", 202));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        json_t *problem = post_with_key(wrong[i], "one", 400);
+        ck_assert_ptr_nonnull(strstr(text(problem, "detail"), "1 to 128 visible ASCII"));
+        json_decref(problem);
+    }
+}
+END_TEST
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+START_TEST(who_prefers_to_wait_gets_the_result)
+{
+    struct ntk_test_reply reply =
+        post_fit("/v1/calibrations", "Prefer: respond-async, wait=60\r\n", "one", "svd");
+    ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body);
+    ck_assert_ptr_nonnull(strstr(reply.head, "Preference-Applied: wait=60"));
+    ck_assert_ptr_null(strstr(reply.head, "Retry-After"));
+    json_t *job = ntk_test_reply_json(&reply);
+    ck_assert_str_eq(text(job, "status"), "successful");
+    json_decref(job);
+    ntk_test_reply_clear(&reply);
+}
+END_TEST
+
+START_TEST(who_waits_too_short_is_told_when_to_ask_again)
+{
+    struct ntk_test_reply reply =
+        post_fit("/v1/calibrations", "Prefer: wait=1\r\n", "slow", "auto");
+    ck_assert_msg(reply.status == 202, "%d %s", reply.status, reply.body);
+    ck_assert_ptr_nonnull(strstr(reply.head, "Retry-After: "));
+    ck_assert_ptr_null(strstr(reply.head, "Preference-Applied"));
+    ntk_test_reply_clear(&reply);
+}
+END_TEST
+
+static int post_without_reading(const char *headers, const char *name)
+{
+    char body[300], head[600];
+    print_fit(body, name, "auto");
+    int socket = ntk_test_connect(&served);
+    snprintf(head, sizeof head,
+             "POST /v1/calibrations HTTP/1.1\r\nHost: a\r\n%s%sContent-Length: %zu\r\n\r\n%s",
+             json_header, headers, strlen(body), body);
+    ntk_test_send(socket, head, strlen(head));
+    return socket;
+}
+
+static size_t count_unanswered(const int *sockets, size_t n)
+{
+    size_t unanswered = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct pollfd polled = {.fd = sockets[i], .events = POLLIN};
+        unanswered += poll(&polled, 1, 0) == 0;
+    }
+    return unanswered;
+}
+
+START_TEST(those_who_wait_leave_workers_for_others)
+{
+    int waiters[WAITERS];
+    for (size_t i = 0; i < WAITERS; i++)
+        waiters[i] = post_without_reading("Prefer: wait=60\r\n", "slow");
+    struct ntk_test_reply reply = upload("/v1/datasets?dry_run=1"); /* needs a worker */
+    ck_assert_int_eq(reply.status, 200);
+    ntk_test_reply_clear(&reply);
+    ck_assert_uint_ge(count_unanswered(waiters, WAITERS), 1); /* answered while they wait */
+    while (count_unanswered(waiters, WAITERS) > WAITERS_MOST)
+        usleep(20000);
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0); /* which ends their waiting */
+    for (size_t i = 0; i < WAITERS; i++) {
+        reply = ntk_test_receive(waiters[i]);
+        ck_assert_int_eq(reply.status, 202);
+        ntk_test_reply_clear(&reply);
+        close(waiters[i]);
+    }
+}
+END_TEST
+
+/* ---- documents ------------------------------------------------------------------------------- */
+
+static const char *link_of(const json_t *job, const char *relation)
+{
+    size_t i;
+    const json_t *link;
+    json_array_foreach(json_object_get(job, "links"), i, link)
+    {
+        if (strstr(text(link, "rel"), relation))
+            return text(link, "href");
+    }
+    return NULL;
+}
+
+START_TEST(a_job_has_the_fields_of_ogc_api_processes)
+{
+    char id[40], path[80];
+    static const char *const members[] = {"jobID",   "type",     "processID", "status",
+                                          "message", "created",  "started",   "finished",
+                                          "updated", "progress", "links"};
+    start_fit("", "one", "svd", id);
+    snprintf(path, sizeof path, "/v1/jobs/%s/results", id);
+    json_t *early = ask_json("GET", path, 404);
+    ck_assert_msg(strstr(text(early, "detail"), "once it is successful") != NULL, "%s",
+                  text(early, "detail"));
+    json_t *job = await_end(id);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        ck_assert_msg(json_object_get(job, members[i]) != NULL, "%s is missing", members[i]);
+    ck_assert_str_eq(link_of(job, "self") + strlen("/v1/jobs/"), id);
+    ck_assert_str_eq(link_of(job, "results"), path);
+    json_t *results = ask_json("GET", path, 200);
+    const char *address = text(json_object_get(results, "calibration"), "href");
+    ck_assert_str_eq(address, "/v1/calibrations/one/versions/1");
+    json_decref(ask_json("GET", address, 200));
+    json_decref(early), json_decref(job), json_decref(results);
+}
+END_TEST
+
+static void expect_listed(const char *query, size_t n)
+{
+    char path[80];
+    snprintf(path, sizeof path, "/v1/jobs?%s", query);
+    json_t *list = ask_json("GET", path, 200);
+    ck_assert_msg(json_array_size(json_object_get(list, "jobs")) == n, "%s: %zu", query,
+                  json_array_size(json_object_get(list, "jobs")));
+    json_decref(list);
+}
+
+START_TEST(jobs_are_listed_by_status_and_number)
+{
+    char done[40], running[40], waiting[40];
+    start_fit("", "one", "svd", done);
+    json_decref(await_end(done));
+    start_fit("", "slow", "auto", running);
+    json_decref(await_progress(running, 1));
+    start_fit("", "slow", "auto", waiting);
+    expect_listed("", 3);
+    expect_listed("status=successful", 1);
+    expect_listed("status=accepted,running", 2);
+    expect_listed("status=failed", 0);
+    expect_listed("limit=2", 2);
+    expect_listed("status=accepted,running&limit=1", 1);
+    json_t *list = ask_json("GET", "/v1/jobs?limit=1", 200);
+    ck_assert_str_eq(text(json_array_get(json_object_get(list, "jobs"), 0), "jobID"), waiting);
+    json_decref(list);
+    json_decref(ask_json("GET", "/v1/jobs?status=done", 400));
+    json_decref(ask_json("GET", "/v1/jobs?limit=0", 400));
+    json_decref(ask_json("GET", "/v1/jobs?limit=-1", 400));
+}
+END_TEST
+
+START_TEST(who_asks_for_a_job_that_runs_is_told_when_to_ask_again)
+{
+    char id[40], path[80];
+    start_fit("", "slow", "auto", id);
+    snprintf(path, sizeof path, "/v1/jobs/%s", id);
+    struct ntk_test_reply reply = ask("GET", path);
+    const char *seconds = strstr(reply.head, "Retry-After: ");
+    ck_assert_ptr_nonnull(seconds);
+    ck_assert_int_ge(atoi(seconds + 13), 1);
+    ntk_test_reply_clear(&reply);
+    reply = ask("DELETE", path);
+    ck_assert_ptr_null(strstr(reply.head, "Retry-After: "));
+    ntk_test_reply_clear(&reply);
+}
+END_TEST
+
+START_TEST(a_job_that_is_dismissed_leaves_no_files_and_stays_dismissed)
+{
+    char running[40], waiting[40], path[80];
+    start_fit("", "slow", "auto", running);
+    start_fit("", "slow", "auto", waiting);
+    json_decref(await_progress(running, 1));
+    const char *const both[] = {waiting, running};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "/v1/jobs/%s", both[i]);
+        json_t *job = ask_json("DELETE", path, 200);
+        ck_assert_str_eq(text(job, "status"), "dismissed");
+        json_decref(job);
+    }
+    ck_assert_uint_eq(count_left_behind(), 0);
+    restart_by_kill();
+    for (size_t i = 0; i < 2; i++) {
+        json_t *job = get_job(both[i]);
+        ck_assert_str_eq(text(job, "status"), "dismissed");
+        json_decref(job);
+    }
+    json_decref(ask_json("GET", "/v1/calibrations/slow", 404));
+}
+END_TEST
+
+/* ---- prediction ------------------------------------------------------------------------------ */
+
+START_TEST(a_dry_run_predicts_and_starts_nothing)
+{
+    struct ntk_test_reply reply =
+        post_fit("/v1/calibrations?dry_run=1", "Idempotency-Key: k\r\n", "one", "svd");
+    ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body);
+    json_t *json = ntk_test_reply_json(&reply), *predicted = json_object_get(json, "predicted");
+    ck_assert_int_gt(number(predicted, "memory_bytes"), 100 << 20);
+    ck_assert_int_ge(number(predicted, "seconds"), 1);
+    ck_assert_int_eq(number(predicted, "features"), 256);
+    ck_assert_int_eq(number(predicted, "lead_times"), 6);
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "problems")), 0);
+    expect_listed("", 0);
+    json_decref(json);
+    ntk_test_reply_clear(&reply);
+}
+END_TEST
+
+/* By the command line, under exactly what was predicted. */
+START_TEST(a_fit_gets_by_with_what_was_predicted)
+{
+    char program[600], output[100], memory[24], seconds[24];
+    struct ntk_test_reply reply = post_fit("/v1/calibrations?dry_run=1", "", "one", "svd");
+    json_t *json = ntk_test_reply_json(&reply), *predicted = json_object_get(json, "predicted");
+    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    snprintf(output, sizeof output, "%s/calibration", served.folder);
+    snprintf(memory, sizeof memory, "%lld", (long long)number(predicted, "memory_bytes"));
+    snprintf(seconds, sizeof seconds, "%lld", 60 + (long long)number(predicted, "seconds"));
+    const char *arguments[] = {program,    "fit",  "-o",         output,  "--method", "svd",
+                               "--memory", memory, "--deadline", seconds, archive,    NULL};
+    ck_assert_int_eq(ntk_test_run(NULL, arguments), 0);
+    json_decref(json);
+    ntk_test_reply_clear(&reply);
+}
+END_TEST
+
+static void expect_refusal(const char *option, const char *value, const char *sentence)
+{
+    const char *extra[] = {option, value, NULL};
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    ntk_test_daemon_start(&served, extra);
+    struct ntk_test_reply reply = post_fit("/v1/calibrations", "", "one", "auto");
+    ck_assert_msg(reply.status == 422, "%d %s", reply.status, reply.body);
+    ck_assert_msg(strstr(reply.body, sentence) != NULL, "%s", reply.body);
+    ntk_test_reply_clear(&reply);
+    expect_listed("", 0);
+    reply = post_fit("/v1/calibrations?dry_run=1", "", "one", "auto");
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_msg(strstr(reply.body, sentence) != NULL, "%s", reply.body);
+    ntk_test_reply_clear(&reply);
+}
+
+START_TEST(a_fit_beyond_a_limit_is_refused_with_the_number)
+{
+    expect_refusal("--job_memory_bytes", "256MiB",
+                   "MiB of memory, job_memory_bytes allows 256 MiB");
+    expect_refusal("--job_timeout_s", "2", "s, job_timeout_s allows 2 s");
+}
+END_TEST
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static int listen_to(const char *id, const char *headers)
+{
+    char head[300];
+    int socket = ntk_test_connect(&served);
+    snprintf(head, sizeof head, "GET /v1/jobs/%s/events HTTP/1.1\r\nHost: a\r\n%s\r\n", id,
+             headers);
+    ntk_test_send(socket, head, strlen(head));
+    return socket;
+}
+
+/* All that comes until `last`, or the end of the connection. To be freed. */
+static char *hear(int socket, const char *last)
+{
+    enum { MOST = 1 << 20 };
+    char *heard = calloc(1, MOST);
+    size_t size = 0;
+    while (size < MOST - 1 && !strstr(heard, last)) {
+        ssize_t got = recv(socket, heard + size, MOST - 1 - size, 0);
+        if (got <= 0)
+            break;
+        size += (size_t)got;
+    }
+    return heard;
+}
+
+START_TEST(events_tell_each_change_until_the_end)
+{
+    char id[40];
+    start_fit("", "one", "svd", id);
+    int socket = listen_to(id, "");
+    char *heard = hear(socket, "\r\n0\r\n\r\n"); /* the end of a chunked body */
+    ck_assert_ptr_nonnull(strstr(heard, "HTTP/1.1 200"));
+    ck_assert_ptr_nonnull(strstr(heard, "Content-Type: text/event-stream"));
+    char *running = strstr(heard, "\"status\":\"running\""),
+         *done = strstr(heard, "\"status\":\"successful\"");
+    ck_assert_ptr_nonnull(running);
+    ck_assert_ptr_nonnull(done);
+    ck_assert(running < done);
+    ck_assert_ptr_nonnull(strstr(done, "\r\n0\r\n\r\n"));
+    unsigned long long before = 0;
+    size_t events = 0;
+    for (char *at = heard; (at = strstr(at, "\nid: ")); events++) {
+        unsigned long long change = strtoull(at += 5, NULL, 10);
+        ck_assert(change > before);
+        before = change;
+    }
+    ck_assert_uint_ge(events, 4); /* running, lead times, the end */
+    char header[60];
+    snprintf(header, sizeof header, "Last-Event-ID: %llu\r\n", before);
+    close(socket);
+    free(heard);
+    socket = listen_to(id, header); /* as a browser does */
+    heard = hear(socket, "\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(heard, "HTTP/1.1 204"));
+    close(socket);
+    free(heard);
+}
+END_TEST
+
+START_TEST(a_job_that_ended_has_one_event)
+{
+    char id[40];
+    start_fit("", "one", "svd", id);
+    json_decref(await_end(id));
+    int socket = listen_to(id, "");
+    char *heard = hear(socket, "\r\n0\r\n\r\n"), *first = strstr(heard, "event: status");
+    ck_assert_ptr_nonnull(first);
+    ck_assert_ptr_null(strstr(first + 1, "event: status"));
+    close(socket);
+    free(heard);
+    json_decref(ask_json("GET", "/v1/jobs/none/events", 404));
+}
+END_TEST
+
+START_TEST(a_dismissal_is_heard)
+{
+    char id[40], path[80];
+    start_fit("", "slow", "auto", id);
+    int socket = listen_to(id, "");
+    snprintf(path, sizeof path, "/v1/jobs/%s", id);
+    json_decref(ask_json("DELETE", path, 200));
+    char *heard = hear(socket, "\r\n0\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(heard, "\"status\":\"dismissed\""));
+    close(socket);
+    free(heard);
+}
+END_TEST
+
+START_TEST(listeners_are_bounded_cost_no_thread_and_do_not_hold_up_the_end)
+{
+    char id[40];
+    int sockets[LISTENERS_MOST];
+    start_fit("", "slow", "auto", id);
+    for (size_t i = 0; i < LISTENERS_MOST; i++) {
+        sockets[i] = listen_to(id, "");
+        free(hear(sockets[i], "\nid: "));
+    }
+    char path[80];
+    snprintf(path, sizeof path, "/v1/jobs/%s/events", id);
+    struct ntk_test_reply reply = ask("GET", path);
+    ck_assert_int_eq(reply.status, 503);
+    ck_assert_ptr_nonnull(strstr(reply.head, "Retry-After: "));
+    ck_assert_ptr_nonnull(strstr(reply.body, "64 listen to jobs already"));
+    ntk_test_reply_clear(&reply);
+    reply = upload("/v1/datasets?dry_run=1");
+    ck_assert_int_eq(reply.status, 200);
+    ntk_test_reply_clear(&reply);
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    for (size_t i = 0; i < LISTENERS_MOST; i++) {
+        char *heard = hear(sockets[i], "\r\n0\r\n\r\n");
+        ck_assert_ptr_nonnull(strstr(heard, "0\r\n\r\n"));
+        close(sockets[i]);
+        free(heard);
+    }
+}
+END_TEST
+
+START_TEST(a_silent_stream_shows_that_it_lives_and_frees_who_went_away)
+{
+    char waiting[40], last[40];
+    for (int i = 0; i < 12; i++) /* the last one waits longer than the stream is silent */
+        start_fit("", "slow", "auto", i < 11 ? waiting : last);
+    for (size_t i = 1; i < LISTENERS_MOST; i++) {
+        int gone = listen_to(last, "");
+        free(hear(gone, "\nid: "));
+        close(gone);
+    }
+    int socket = listen_to(last, "");
+    free(hear(socket, "\nid: "));
+    char *heard = hear(socket, ": still here\n");
+    ck_assert_ptr_nonnull(strstr(heard, ": still here\n"));
+    for (int taken = 0; !taken;) { /* the places of those who left are free by and by */
+        int other = listen_to(last, "");
+        char *head = hear(other, "\r\n\r\n");
+        taken = strstr(head, "HTTP/1.1 200") != NULL;
+        free(head);
+        close(other);
+        usleep(20000);
+    }
+    close(socket);
+    free(heard);
+}
+END_TEST
+
+Suite *ntk_suite_jobs(void)
+{
+    Suite *suite = suite_create("jobs");
+    TCase *tests = tcase_create("jobs");
+    tcase_add_unchecked_fixture(tests, make_archive, remove_archive);
+    tcase_add_checked_fixture(tests, start, stop);
+    tcase_set_timeout(tests, 300);
+    tcase_add_test(tests, a_fit_in_the_middle_of_kill_nine_ends_as_exactly_one_version);
+    tcase_add_test(tests, a_job_that_ended_the_daemon_twice_is_not_tried_again);
+    tcase_add_test(tests, an_orderly_stop_is_no_attempt);
+    tcase_add_test(tests, a_version_published_right_before_the_crash_is_found_and_not_made_again);
+    tcase_add_test(tests, a_fit_that_was_not_published_before_the_crash_is_made_again);
+    tcase_add_test(tests, a_resumed_job_whose_dataset_is_gone_fails_with_a_sentence);
+    tcase_add_test(tests, a_key_makes_one_job_however_often_it_is_sent);
+    tcase_add_test(tests, a_key_is_known_after_a_restart_and_answers_with_what_came_of_it);
+    tcase_add_test(tests, a_key_of_another_request_is_a_conflict);
+    tcase_add_test(tests, a_key_is_1_to_128_visible_characters);
+    tcase_add_test(tests, who_prefers_to_wait_gets_the_result);
+    tcase_add_test(tests, who_waits_too_short_is_told_when_to_ask_again);
+    tcase_add_test(tests, those_who_wait_leave_workers_for_others);
+    tcase_add_test(tests, a_job_has_the_fields_of_ogc_api_processes);
+    tcase_add_test(tests, jobs_are_listed_by_status_and_number);
+    tcase_add_test(tests, who_asks_for_a_job_that_runs_is_told_when_to_ask_again);
+    tcase_add_test(tests, a_job_that_is_dismissed_leaves_no_files_and_stays_dismissed);
+    tcase_add_test(tests, a_dry_run_predicts_and_starts_nothing);
+    tcase_add_test(tests, a_fit_gets_by_with_what_was_predicted);
+    tcase_add_test(tests, a_fit_beyond_a_limit_is_refused_with_the_number);
+    tcase_add_test(tests, events_tell_each_change_until_the_end);
+    tcase_add_test(tests, a_job_that_ended_has_one_event);
+    tcase_add_test(tests, a_dismissal_is_heard);
+    tcase_add_test(tests, listeners_are_bounded_cost_no_thread_and_do_not_hold_up_the_end);
+    tcase_add_test(tests, a_silent_stream_shows_that_it_lives_and_frees_who_went_away);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
