@@ -112,6 +112,22 @@ START_TEST(a_route_that_takes_json_has_a_schema_for_it)
 }
 END_TEST
 
+START_TEST(every_parameter_is_described)
+{
+    for (size_t i = 0; i < ntk_route_count(); i++) {
+        size_t j;
+        json_t *parameter, *list = json_object_get(operation_of(ntk_route_at(i)), "parameters");
+        json_array_foreach(list, j, parameter)
+        {
+            ck_assert_msg(json_object_get(parameter, "$ref") != NULL,
+                          "server/schemas.json says nothing of %s of %s",
+                          json_string_value(json_object_get(parameter, "name")),
+                          ntk_route_at(i)->path);
+        }
+    }
+}
+END_TEST
+
 static void expect_scope(const struct ntk_route *route)
 {
     json_t *security = json_object_get(operation_of(route), "security");
@@ -352,6 +368,7 @@ Suite *ntk_suite_openapi(void)
     tcase_add_test(tests, every_route_is_described_and_nothing_else);
     tcase_add_test(tests, operations_have_names_of_their_own);
     tcase_add_test(tests, a_route_that_takes_json_has_a_schema_for_it);
+    tcase_add_test(tests, every_parameter_is_described);
     tcase_add_test(tests, the_scope_of_every_route_is_told);
     tcase_add_test(tests, references_lead_somewhere_and_nothing_is_left_over);
     tcase_add_test(tests, request_bodies_take_no_other_members);

@@ -96,6 +96,8 @@ class World:
     """A daemon with two versions of a calibration, records and truths, and its document."""
 
     def __init__(self):
+        import daemon
+
         self.daemon = daemon.Daemon(
             os.environ.get("NTK_BUILD", "build/release"), ["--request_body_bytes", str(1 << 20), "--query_rate", "100000"]
         )
@@ -489,6 +491,14 @@ def every_choice_is_taken_and_all_are_told(world):
     assert set(reply.detail().split("it may have ")[1].split(", ")) == set(schema["properties"])
 
 
+def the_last_place_is_taken(world):
+    """Whatever is wrong behind it: the place itself is not what is named."""
+    most = world.document.json["components"]["schemas"]["Truth"]["properties"]["place"]["maximum"]
+    for place, named in ((most, "variable"), (most + 1, "place")):
+        truth = {"forecast_reference_time": "2014-01-03", "lead_time_hours": 24, "value": 1.5, "place": place}
+        refused(world, [named], "POST", "/v1/truths", {"truths": [truth]})
+
+
 def members_that_are_told_of_are_those_of_the_schema(world):
     for identity, path, body in bodies(world):
         operation = world.document.named(identity)
@@ -794,6 +804,7 @@ TESTS = [
     head_is_answered_as_get_without_a_body,
     every_body_that_it_forbids_is_refused_by_name,
     every_choice_is_taken_and_all_are_told,
+    the_last_place_is_taken,
     members_that_are_told_of_are_those_of_the_schema,
     families_and_levels_are_taken,
     every_parameter_that_it_forbids_is_refused_by_name,
