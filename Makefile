@@ -65,8 +65,9 @@ $(IO):     $(call objects,io)
 $(NETCDF): $(call objects,io/netcdf)
 $(CONFIG): $(call objects,config)
 $(CLI):    $(filter-out $(B)/cli/main.o,$(call objects,cli))
-$(SERVER): $(filter-out $(B)/server/main.o,$(call objects,server)) $(B)/server/page_files.o \
-           $(B)/server/openapi_file.o
+SERVER_OBJECTS := $(foreach part,server $(wildcard server/*),$(call objects,$(part)))
+$(SERVER): $(filter-out $(B)/server/main.o,$(SERVER_OBJECTS)) $(B)/server/display/page_files.o \
+           $(B)/server/http/openapi_file.o
 SUPPORT := $(B)/libsupport.a
 $(SUPPORT): $(call objects,tests/support)
 
@@ -99,8 +100,8 @@ $(B)/%.o: %.S | toolchain
 	@mkdir -p $(@D)
 	@echo "  AS $(MODE) $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
-$(B)/server/page_files.o: $(wildcard server/web/*.* server/web/vendor/*.*)
-$(B)/server/openapi_file.o: server/schemas.json
+$(B)/server/display/page_files.o: $(wildcard server/web/*.* server/web/vendor/*.*)
+$(B)/server/http/openapi_file.o: server/http/schemas.json
 
 # ---- dependencies -----------------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ fuzz:  ## build and run each fuzzer for FUZZ_SECONDS (30)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz_%,$(wildcard tests/fuzz/*.c))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
-$(B)/fuzz_edr_text: $(B)/server/edr_text.o
+$(B)/fuzz_edr_text: $(B)/server/edr/edr_text.o
 $(B)/fuzz_%: $(B)/tests/fuzz/%.o $(CONFIG) $(IO) $(CORE)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_io) $(LIBS_core)
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/edr_text.h"
+#include "server/edr/edr_text.h"
 
 static void try_coords(const char *text)
 {

@@ -8,7 +8,7 @@
 
 #include "io/artifact.h"
 #include "io/publish.h"
-#include "server/store.h"
+#include "server/ledger/store.h"
 
 const double world_latitude[WORLD_ROWS] = {60, 30, 0, -30, -60};
 const double world_longitude[WORLD_COLUMNS] = {0, 45, 90, 135, 180, 225, 270, 315};

@@ -8,9 +8,9 @@
 #include "core/random.h"
 #include "io/coveragejson.h"
 #include "io/covjson.h"
-#include "server/edr_catalogue.h"
-#include "server/edr_places.h"
-#include "server/edr_text.h"
+#include "server/edr/edr_catalogue.h"
+#include "server/edr/edr_places.h"
+#include "server/edr/edr_text.h"
 #include "tests/http/suites.h"
 
 /* ---- texts ---------------------------------------------------------------------------------- */

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/metrics.h"
-#include "server/metrics_health.h"
-#include "server/metrics_text.h"
+#include "server/metrics/metrics.h"
+#include "server/metrics/metrics_health.h"
+#include "server/metrics/metrics_text.h"
 #include "tests/http/suites.h"
 
 /* The text so far as a string; the caller frees it, the text is cleared. */

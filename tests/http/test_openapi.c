@@ -11,9 +11,9 @@
 #include "core/spectrum.h"
 #include "io/inference.h"
 #include "io/limits.h"
-#include "server/interval_query.h"
-#include "server/openapi.h"
-#include "server/routes.h"
+#include "server/query/interval_query.h"
+#include "server/http/openapi.h"
+#include "server/http/routes.h"
 #include "tests/http/suites.h"
 
 static json_t *document, *schemas;
@@ -66,7 +66,7 @@ START_TEST(every_route_is_described_and_nothing_else)
         const struct ntk_route *route = ntk_route_at(i);
         snprintf(name, sizeof name, "%s %s", route->method, route->path);
         ck_assert_msg(json_object_get(operations, name) != NULL,
-                      "server/schemas.json says nothing of %s", name);
+                      "server/http/schemas.json says nothing of %s", name);
         ck_assert_ptr_nonnull(operation_of(route));
     }
     json_object_foreach(operations, key, value)
@@ -120,7 +120,7 @@ START_TEST(every_parameter_is_described)
         json_array_foreach(list, j, parameter)
         {
             ck_assert_msg(json_object_get(parameter, "$ref") != NULL,
-                          "server/schemas.json says nothing of %s of %s",
+                          "server/http/schemas.json says nothing of %s of %s",
                           json_string_value(json_object_get(parameter, "name")),
                           ntk_route_at(i)->path);
         }

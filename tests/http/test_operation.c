@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "server/trace.h"
+#include "server/http/trace.h"
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
 

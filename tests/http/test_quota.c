@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/quota.h"
+#include "server/http/quota.h"
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
 

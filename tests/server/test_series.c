@@ -6,7 +6,7 @@
 
 #include "core/random.h"
 #include "core/scores.h"
-#include "server/series.h"
+#include "server/ledger/series.h"
 #include "tests/server/suites.h"
 
 enum { RECORDS = 80, DAY = 86400 };

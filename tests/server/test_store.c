@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "core/random.h"
-#include "server/sql.h"
+#include "server/ledger/sql.h"
 #include "tests/server/suites.h"
 
 static char folder[32], path[64];

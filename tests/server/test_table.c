@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/table.h"
+#include "server/display/table.h"
 #include "tests/server/suites.h"
 
 static const char *const columns[] = {"text", "real", "count", "flag", "time", "counts", NULL};

@@ -6,7 +6,7 @@
 #include "core/adapt.h"
 #include "core/interval.h"
 #include "core/random.h"
-#include "server/verification.h"
+#include "server/ledger/verification.h"
 #include "tests/server/suites.h"
 
 enum { MOST = 3000, SCORES = 40, LEVELS = 2 };

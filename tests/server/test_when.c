@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/random.h"
-#include "server/when.h"
+#include "server/ledger/when.h"
 #include "tests/server/suites.h"
 
 START_TEST(what_is_printed_is_read_again)

@@ -1,0 +1,87 @@
+/* A job and the table of all; private to server/job*.c.
+ *
+ * Two locks, `journal` taken before `lock`: who changes a state holds the journal while the disk is
+ * written, who only looks holds the lock and never waits for the disk. */
+#ifndef NTK_SERVER_JOB_H
+#define NTK_SERVER_JOB_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "io/digest.h"
+#include "server/calibrations/jobs.h"
+
+enum ntk_job_state {
+    NTK_JOB_ACCEPTED,
+    NTK_JOB_RUNNING,
+    NTK_JOB_SUCCESSFUL,
+    NTK_JOB_FAILED,
+    NTK_JOB_DISMISSED
+};
+extern const char *const ntk_job_state_names[NTK_JOB_STATES];
+
+/* What changes in a job. */
+struct ntk_job_standing {
+    enum ntk_job_state state;
+    int progress;
+    unsigned attempts, version;
+    char message[200], failure[512];
+    char started[32], finished[32], updated[32]; /* "" when not yet */
+    char sha256[NTK_SHA256_HEX];                 /* of what it publishes */
+};
+
+struct ntk_job {
+    char id[NTK_JOB_ID]; /* immutable, as the next five */
+    char name[NTK_NAME_SIZE];
+    char key[NTK_JOB_KEY_MOST + 1];
+    char created[32];
+    char *request;
+    struct ntk_jobs *jobs;
+    atomic_int cancel, dismissed; /* cancel kills what runs */
+    struct ntk_job_standing now;  /* changed with both locks, progress with `lock` alone */
+    uint64_t change, started_ns;  /* guarded by `lock` */
+    struct ntk_job *next;         /* the one submitted before; guarded by both locks */
+};
+
+struct ntk_jobs {
+    const struct ntk_config *config; /* immutable, as the next three */
+    struct ntk_store *store;
+    struct ntk_registry *registry;
+    pthread_t thread;
+    pthread_mutex_t journal;
+    pthread_mutex_t lock;   /* guards all below */
+    pthread_cond_t changed; /* monotonic */
+    uint64_t changes;
+    struct ntk_job *newest;
+    size_t waiting, total;
+    size_t ended[NTK_JOB_STATES];
+    int stopping;
+};
+
+/* ---- changes; the journal is held ------------------------------------------------------------ */
+
+/* Stores what the job becomes and makes it so. On failure it stays as it was. */
+enum ntk_status ntk_job_change(struct ntk_job *job, struct ntk_job_standing *next,
+                               struct ntk_error *error);
+
+/* The same where there is no way back: what cannot be stored is logged. */
+void ntk_job_settle(struct ntk_job *job, struct ntk_job_standing *next);
+
+/* The job was seen to change; the lock is held. */
+void ntk_job_touch(struct ntk_job *job);
+
+/* An end: sets state, message and time. */
+void ntk_job_end(struct ntk_job_standing *standing, enum ntk_job_state state, const char *message);
+
+/* ---- documents; the lock is held ------------------------------------------------------------- */
+
+json_t *ntk_job_describe(const struct ntk_job *job);
+unsigned ntk_job_retry_after(const struct ntk_job *job);
+
+/* The oldest job that waits, or NULL; the lock is held. */
+struct ntk_job *ntk_job_oldest_waiting(const struct ntk_jobs *jobs);
+
+/* The thread that runs them, one after another; `jobs` is a struct ntk_jobs. */
+void *ntk_job_run_all(void *jobs);
+
+#endif

@@ -1,0 +1,300 @@
+/* POST /v1/intervals: JSON, raw float32 and .npy are answered here; NetCDF by ntkuq apply. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/query/interval_query.h"
+#include "server/query/interval_reply.h"
+#include "server/calibrations/process.h"
+#include "server/ledger/recording.h"
+#include "server/http/routes.h"
+#include "server/http/upload.h"
+
+/* A larger body is work for a worker, so that it does not hold up a connection thread's others. */
+enum { QUICK_BODY = 1 << 18 };
+
+static void name_answer(struct ntk_request *request, const struct ntk_version *version)
+{
+    char label[NTK_NAME_SIZE + 16];
+    snprintf(label, sizeof label, "%s/%u", version->name, version->number);
+    ntk_reply_header(request, "NTKUQ-Calibration", label);
+    ntk_reply_header(request, "NTKUQ-Artifact", version->sha256);
+}
+
+/* ---- in memory ------------------------------------------------------------------------------ */
+
+/* A query that records waits for the disk, which is no work for a connection thread. */
+static enum ntk_handled answer_query(struct ntk_request *request)
+{
+    struct ntk_error error = {""};
+    struct ntk_interval_query query = {0};
+    struct ntk_text text = {0};
+    int replied, csv = !ntk_request_accepts(request, "application/json");
+    if (csv && !ntk_request_accepts(request, "text/csv")) {
+        request->refusal = NTK_REFUSED_TYPE;
+        ntk_reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
+                          "Accept has neither application/json nor text/csv, one of them was "
+                          "expected for this body");
+        return NTK_HANDLED;
+    }
+    enum ntk_status status = ntk_interval_query_read(request, &query, &replied, &error);
+    if (replied)
+        return NTK_HANDLED;
+    if (!status && query.record && !request->on_worker) {
+        int may = ntk_request_may(request, NTK_SCOPE_WRITE);
+        ntk_interval_query_clear(request, &query);
+        return may ? NTK_HANDLE_ON_WORKER : NTK_HANDLED;
+    }
+    if (!status && query.record)
+        status = ntk_recording_query(request->server->ledger, &query, &query.recorded, &error);
+    if (!status)
+        status = csv ? ntk_interval_write_csv(&query, &text, &error)
+                     : ntk_interval_write_json(&query, &text, &error);
+    if (status) {
+        ntk_reply_failure(request, status, &error);
+    } else {
+        ntk_reply_bytes(request, MHD_HTTP_OK, csv ? "text/csv" : "application/json", text.bytes,
+                        text.size);
+        name_answer(request, query.version);
+        ntk_metrics_add_query(request->server->metrics, query.watch, query.features.rows);
+    }
+    ntk_text_clear(&text);
+    ntk_interval_query_clear(request, &query);
+    return NTK_HANDLED;
+}
+
+/* ---- NetCDF --------------------------------------------------------------------------------- */
+
+static int compare_levels(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* ntkuq wants ascending levels, each once. */
+static void print_levels(double *levels, size_t n, char *out, size_t size)
+{
+    size_t used = 0;
+    *out = 0;
+    qsort(levels, n, sizeof *levels, compare_levels);
+    for (size_t l = 0; l < n && used < size; l++) {
+        if (l == 0 || levels[l] > levels[l - 1])
+            used += (size_t)snprintf(out + used, size - used, "%s%.17g", l ? "," : "", levels[l]);
+    }
+}
+
+/* A parameter of the query string, or what stands for its absence. */
+static const char *parameter_or(struct ntk_request *request, const char *name, const char *absent)
+{
+    const char *value = ntk_request_parameter(request, name);
+    return value ? value : absent;
+}
+
+/* Runs ntkuq apply from `input` into `output`; false when a refusal was replied. */
+static int apply(struct ntk_request *request, const struct ntk_version *version, const char *levels,
+                 const char *input, const char *output, const char *rows)
+{
+    const struct ntk_config *config = request->server->config;
+    char memory[24], deadline[24], calibration[PATH_MAX];
+    struct ntk_error error = {""};
+    struct ntk_process_result result;
+    snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->job_memory_bytes);
+    snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->query_timeout_s);
+    ntk_registry_path(request->server->registry, version, calibration, sizeof calibration);
+    const char *const arguments[] = {config->ntkuq_program,
+                                     "apply",
+                                     "-o",
+                                     output,
+                                     "--levels",
+                                     levels,
+                                     "--missing",
+                                     parameter_or(request, "missing", "reject"),
+                                     "--family",
+                                     parameter_or(request, "family", "conformal"),
+                                     "--confidence",
+                                     parameter_or(request, "confidence", "0"),
+                                     "--memory",
+                                     memory,
+                                     "--deadline",
+                                     deadline,
+                                     "--sandbox",
+                                     config->sandbox ? "on" : "off",
+                                     "--map-miss",
+                                     parameter_or(request, "map_miss", "off"),
+                                     rows ? "--rows" : "--",
+                                     rows ? rows : calibration,
+                                     rows ? "--" : input,
+                                     rows ? calibration : NULL,
+                                     rows ? input : NULL,
+                                     NULL};
+    struct ntk_process process = {.arguments = arguments,
+                                  .timeout_seconds = config->query_timeout_s + 5,
+                                  .cancel = &request->server->stopping};
+    enum ntk_status status = ntk_process_run(&process, &result, &error);
+    if (status) {
+        ntk_reply_failure(request, status, &error);
+        return 0;
+    }
+    if ((status = ntk_process_status(&result))) {
+        ntk_process_complaint(&result, input, &error);
+        ntk_reply_failure(request, status == NTK_NO_INPUT ? NTK_BAD_DATA : status, &error);
+    }
+    ntk_process_result_clear(&result);
+    return !status;
+}
+
+static void send_file(struct ntk_request *request, const struct ntk_version *version,
+                      const char *path)
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+        ntk_reply_problem(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "ntkuq apply left no file: %s",
+                          strerror(errno));
+        return;
+    }
+    ntk_reply_file(request, MHD_HTTP_OK, "application/x-netcdf", descriptor);
+    name_answer(request, version);
+}
+
+/* Whether plain conformal intervals were asked for, which adaptation speaks of. */
+static int asks_plain(struct ntk_request *request)
+{
+    return !strcmp(parameter_or(request, "family", "conformal"), "conformal") &&
+           !strcmp(parameter_or(request, "confidence", "0"), "0") &&
+           !strcmp(parameter_or(request, "map_miss", "off"), "off");
+}
+
+/* Keeps what ntkuq apply issued; false when a refusal was replied. */
+static int record_rows(struct ntk_request *request, const struct ntk_version *version,
+                       const char *path)
+{
+    struct ntk_error error = {""};
+    struct ntk_rows *rows = NULL;
+    struct ntk_ledger_counts counts;
+    enum ntk_status status = ntk_rows_load(path, &rows, &error);
+    if (!status)
+        status = ntk_recording_rows(request->server->ledger, version, rows, asks_plain(request),
+                                    &counts, &error);
+    ntk_rows_free(rows);
+    if (status)
+        ntk_reply_failure(request, status, &error);
+    return !status;
+}
+
+/* The body becomes a file, ntkuq makes another, which is sent after its name is gone. */
+static void answer_archive(struct ntk_request *request)
+{
+    struct ntk_error error = {""};
+    const struct ntk_version *version = NULL;
+    double levels[NTK_QUERY_LEVELS_MOST];
+    char sha256[NTK_SHA256_HEX], list[32 * NTK_QUERY_LEVELS_MOST], output[PATH_MAX] = "";
+    char rows[PATH_MAX + 8];
+    int keeps = 0;
+    const char *input = NULL;
+    size_t n = 0;
+    enum ntk_status status = ntk_interval_version_parse(request, &version, &error);
+    if (!status)
+        status = ntk_request_switch(request, "record", &keeps, &error);
+    if (!status)
+        status =
+            ntk_interval_levels_parse(ntk_request_parameter(request, "levels"), levels, &n, &error);
+    if (!status)
+        status = ntk_upload_finish(request->upload, &input, sha256, &error);
+    if (status) {
+        ntk_reply_failure(request, status, &error);
+    } else if (snprintf(output, sizeof output, "%s.out.nc", input) < (int)sizeof output) {
+        print_levels(levels, n, list, sizeof list);
+        snprintf(rows, sizeof rows, "%s.rows", output);
+        if (apply(request, version, list, input, output, keeps ? rows : NULL) &&
+            (!keeps || record_rows(request, version, rows)))
+            send_file(request, version, output);
+        unlink(output);
+        unlink(rows);
+    } else {
+        ntk_reply_problem(request, MHD_HTTP_INTERNAL_SERVER_ERROR,
+                          "the state folder's path is "
+                          "too long");
+    }
+    ntk_registry_release(request->server->registry, version);
+}
+
+/* The query parameters that have a meaning for this body; false, with a reply, when one has none.
+ */
+static int check_parameters(struct ntk_request *request)
+{
+    enum { BINARY = 1, ARCHIVE = 2, BOTH = 3 };
+    static const struct {
+        const char *name;
+        int bodies;
+    } all[] = {{"calibration", BOTH},
+               {"version", BOTH},
+               {"label", BOTH},
+               {"levels", BOTH},
+               {"family", BOTH},
+               {"confidence", BOTH},
+               {"map_miss", BOTH},
+               {"lead_time_hours", BINARY},
+               {"forecast_reference_time", BINARY},
+               {"missing", ARCHIVE},
+               {"record", ARCHIVE}};
+    int json = ntk_request_has_type(request, "application/json");
+    int body = json ? 0 : request->upload ? ARCHIVE : BINARY;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if ((all[i].bodies & body) || !ntk_request_parameter(request, all[i].name))
+            continue;
+        request->refusal = NTK_REFUSED_PARAMETER;
+        ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
+                          "query parameter '%s' has no meaning for this body, which %s",
+                          all[i].name,
+                          json              ? "carries everything itself"
+                          : request->upload ? "carries its lead times and dates"
+                                            : "must be finite");
+        return 0;
+    }
+    return 1;
+}
+
+/* What the query string asks to keep needs the scope for it; false with a reply without. */
+static int may_record(struct ntk_request *request)
+{
+    struct ntk_error error = {""};
+    int keeps = 0;
+    enum ntk_status status = ntk_request_switch(request, "record", &keeps, &error);
+    if (status)
+        ntk_reply_failure(request, status, &error);
+    return !status && (!keeps || ntk_request_may(request, NTK_SCOPE_WRITE));
+}
+
+enum ntk_handled ntk_handle_intervals(struct ntk_request *request)
+{
+    int known = ntk_request_has_type(request, "application/json") ||
+                ntk_request_has_type(request, "application/octet-stream") ||
+                ntk_request_has_type(request, "application/x-npy");
+    if (!request->upload && !known) {
+        request->refusal = NTK_REFUSED_TYPE;
+        const char *given = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+        ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                          "Content-Type is %.80s, one of %s was expected",
+                          given ? given : "missing", request->route->request_types);
+        return NTK_HANDLED;
+    }
+    if (request->upload && !ntk_request_accepts(request, "application/x-netcdf")) {
+        request->refusal = NTK_REFUSED_TYPE;
+        ntk_reply_problem(request, MHD_HTTP_NOT_ACCEPTABLE,
+                          "Accept lacks application/x-netcdf, a NetCDF body is answered with it");
+        return NTK_HANDLED;
+    }
+    if (!request->on_worker && (!check_parameters(request) || !may_record(request)))
+        return NTK_HANDLED;
+    if (!request->on_worker && (request->upload || request->body_size > QUICK_BODY))
+        return NTK_HANDLE_ON_WORKER;
+    if (request->upload)
+        answer_archive(request);
+    else
+        return answer_query(request);
+    return NTK_HANDLED;
+}
