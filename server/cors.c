@@ -4,8 +4,12 @@
 
 #include "server/settings.h"
 
-#define ALLOWED_HEADERS "Authorization, Content-Type, Accept, If-Match, If-None-Match, traceparent"
-#define EXPOSED_HEADERS "ETag, Location, Retry-After, NTKUQ-Calibration, NTKUQ-Artifact"
+#define ALLOWED_HEADERS                                                                            \
+    "Authorization, Content-Type, Accept, If-Match, If-None-Match, "                               \
+    "Idempotency-Key, Prefer, Last-Event-ID, traceparent"
+#define EXPOSED_HEADERS                                                                            \
+    "ETag, Location, Retry-After, Preference-Applied, NTKUQ-Calibration, "                         \
+    "NTKUQ-Artifact"
 
 /* The request's Origin when it is listed, else NULL. */
 static const char *listed_origin(const struct ntk_request *request)

@@ -1,7 +1,8 @@
 /* Bodies of the Open Inference Protocol: the first two bytes say where the JSON ends, the rest is
- * the body. What is accepted has tensors whose every value can be read; what is refused leaves the
- * result alone and says why. */
+ * the body. What is accepted has tensors whose every value can be read, and is what jansson reads;
+ * what is refused leaves the result alone and says why. */
 #include <assert.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,40 @@ static void read_tensor(const struct ntk_tensor *tensor)
     (void)sink;
 }
 
+/* Members of `data` in order, however they are nested (jansson: 2048 deep). */
+static void check_data(const struct ntk_tensor *tensor, const json_t *data, size_t *at)
+{
+    json_t *member;
+    size_t i;
+    json_array_foreach(data, i, member)
+    {
+        if (json_is_array(member)) {
+            check_data(tensor, member, at);
+            continue;
+        }
+        double found = ntk_tensor_real(tensor, (*at)++), expected = json_number_value(member);
+        if (tensor->type == NTK_FP32)
+            expected = (double)(float)expected;
+        assert(json_is_null(member) ? isnan(found) : !memcmp(&found, &expected, sizeof found));
+    }
+}
+
+static void check_json(const struct ntk_inference *inference, const void *body, size_t json_size)
+{
+    json_t *json = json_loadb(body, json_size, JSON_REJECT_DUPLICATES, NULL);
+    assert(json);
+    for (size_t i = 0; i < inference->n_inputs; i++) {
+        const json_t *data =
+            json_object_get(json_array_get(json_object_get(json, "inputs"), i), "data");
+        size_t at = 0;
+        if (!data || inference->inputs[i].type == NTK_BYTES)
+            continue;
+        check_data(&inference->inputs[i], data, &at);
+        assert(at == inference->inputs[i].count);
+    }
+    json_decref(json);
+}
+
 static void check(const void *body, size_t size, size_t json_size)
 {
     struct ntk_inference inference = {.n_inputs = 7};
@@ -47,6 +82,7 @@ static void check(const void *body, size_t size, size_t json_size)
         read_tensor(&inference.inputs[i]);
         assert(ntk_inference_input(&inference, inference.inputs[i].name) == &inference.inputs[i]);
     }
+    check_json(&inference, body, json_size == SIZE_MAX ? size : json_size);
     for (size_t i = 0; i < inference.n_outputs; i++)
         assert(*inference.outputs[i].name);
     ntk_inference_clear(&inference);

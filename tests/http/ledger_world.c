@@ -55,8 +55,8 @@ void ntk_world_features(int day, double out[FEATURES])
 
 const char *ntk_world_time(int day)
 {
-    static char texts[4][32];
-    static unsigned next;
+    static _Thread_local char texts[4][32];
+    static _Thread_local unsigned next;
     time_t seconds = 1388534400 + (time_t)86400 * day;
     struct tm utc;
     char *out = texts[next++ % 4];

@@ -295,6 +295,61 @@ START_TEST(what_was_acknowledged_survives_kill_9)
 }
 END_TEST
 
+/* ---- at once -------------------------------------------------------------------------------- */
+
+enum { POSTERS = 4 };
+
+static void *post_share(void *argument)
+{
+    for (size_t i = *(size_t *)argument; i < n_steps; i += POSTERS)
+        take_step(&steps[i]);
+    return NULL;
+}
+
+static int polling;
+
+/* Reads all there is while it changes, follows the tag, and switches adaptation on and off. */
+static void *poll_all(void *argument)
+{
+    static const char *const paths[] = {"/v1/coverage",   "/v1/widths?since=2014-01-01",
+                                        "/v1/adaptation", "/v1/alarms",
+                                        "/v1/issued",     "/metrics"};
+    (void)argument;
+    for (size_t i = 0; __atomic_load_n(&polling, __ATOMIC_RELAXED); i++) {
+        free(ntk_world_get(&served, paths[i % 6]));
+        if (i % 11 == 0) /* the values are the default's: the state stays what it was */
+            json_decref(ntk_world_send(&served, "PUT", "/v1/calibrations/other/adaptation", "",
+                                       json_pack("{s:b, s:f}", "enabled", 0, "gamma", 0.02), 200));
+        json_decref(ntk_world_send(&served, "POST", "/v1/intervals", "",
+                                   ntk_world_query("toy", (int)(i % DAYS), 2, NULL), 200));
+    }
+    return NULL;
+}
+
+START_TEST(clients_at_once_end_in_the_same_state)
+{
+    char *expected = state_in_order();
+    size_t first[POSTERS];
+    pthread_t posters[POSTERS], poller[2];
+    stop();
+    start();
+    __atomic_store_n(&polling, 1, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < 2; i++)
+        pthread_create(&poller[i], NULL, poll_all, NULL);
+    for (size_t i = 0; i < POSTERS; i++) {
+        first[i] = i;
+        pthread_create(&posters[i], NULL, post_share, &first[i]);
+    }
+    for (size_t i = 0; i < POSTERS; i++)
+        pthread_join(posters[i], NULL);
+    __atomic_store_n(&polling, 0, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(poller[i], NULL);
+    expect_state(expected, "at once", 0);
+    free(expected);
+}
+END_TEST
+
 /* ---- what is told --------------------------------------------------------------------------- */
 
 static double normal_density(double z)
@@ -668,6 +723,7 @@ Suite *ntk_suite_ledger(void)
     tcase_add_test(order, the_state_does_not_depend_on_the_order_or_on_repetitions);
     tcase_add_test(order, one_body_of_many_truths_is_as_good_as_many_bodies);
     tcase_add_test(order, a_restart_finds_the_same_state);
+    tcase_add_test(order, clients_at_once_end_in_the_same_state);
     tcase_add_loop_test(order, what_was_acknowledged_survives_kill_9, 0, 6);
     tcase_add_unchecked_fixture(told, create, destroy);
     tcase_add_checked_fixture(told, NULL, stop);

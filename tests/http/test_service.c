@@ -181,6 +181,95 @@ START_TEST(json_raw_and_npy_give_the_same_answer)
 }
 END_TEST
 
+/* Each # of the pattern is the sample's features without brackets, each @ is `c`, or an escape of
+ * it if the long arrays are to be jansson's. */
+static struct ntk_test_reply post_pattern(const char *path, const char *pattern, int escaped)
+{
+    char features[1000], body[8000];
+    size_t used = 0;
+    print_features(features, sizeof features, FEATURES);
+    features[strlen(features) - 2] = 0;
+    for (; *pattern; pattern++) {
+        const char *put = *pattern == '#'   ? features + 2
+                          : *pattern != '@' ? (char[]){*pattern, 0}
+                          : escaped         ? "\\u0063"
+                                            : "c";
+        used += (size_t)snprintf(body + used, sizeof body - used, "%s", put);
+    }
+    ck_assert_uint_lt(used, sizeof body);
+    return ntk_test_request(&served, "POST", path, json_header, body, used);
+}
+
+/* The escape keeps a body from the faster way; see io/numbers.h. */
+START_TEST(a_long_array_is_answered_as_jansson_reads_it)
+{
+    static const struct {
+        int status;
+        const char *pattern;
+    } cases[] = {
+        {200, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]]}"},
+        {200, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[#]}"},
+        {200, "{\"features\":[[#],\n[#]],\"forecast\":{\"x\":[281,null]},\"@alibration\":\"toy\","
+              "\"lead_time_hours\":24}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#,1]]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#],[#,1]]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#],[#,null]]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#],1]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[[#]]]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#,1e39]]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":{\"a\":[#]}}"},
+        {400, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]],\"x\":[#]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]],"
+              "\"label\":[#]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]],"
+              "\"family\":[#]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]],"
+              "\"levels\":[#]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]],"
+              "\"covariates\":[[#]]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]],"
+              "\"forecast\":[#]}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]],"
+              "\"forecast\":{\"x\":[#]}}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]],"
+              "\"forecast\":{\"x\":[[#]]}}"},
+        {422, "{\"@alibration\":\"toy\",\"lead_time_hours\":24,\"features\":[[#]],"
+              "\"forecast\":{\"x\":[1]},\"thresholds\":{\"x\":[[#]]}}"},
+        {422, "{\"@alibration\":[#],\"lead_time_hours\":24,\"features\":[[#]]}"},
+        {400, "[\"@\",[#]]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ntk_test_reply a = post_pattern("/v1/intervals", cases[i].pattern, 0),
+                              b = post_pattern("/v1/intervals", cases[i].pattern, 1);
+        ck_assert_msg(a.status == cases[i].status && a.status == b.status, "%s: %d, %d %s",
+                      cases[i].pattern, a.status, b.status, a.body);
+        ck_assert_msg(!strcmp(a.body, b.body), "%s: %s, %s", cases[i].pattern, a.body, b.body);
+        ntk_test_reply_clear(&a);
+        ntk_test_reply_clear(&b);
+    }
+}
+END_TEST
+
+/* The second way finds that it knows the values of the first. */
+START_TEST(a_long_truth_is_kept_as_jansson_reads_it)
+{
+    static const char *const pattern =
+        "{\"truths\":[{\"@alibration\":\"toy\",\"variable\":\"sea\",\"lead_time_hours\":24,"
+        "\"forecast_reference_time\":\"2014-01-03T06:00:00Z\",\"values\":[#]}]}";
+    for (int escaped = 0; escaped < 2; escaped++) {
+        struct ntk_test_reply reply = post_pattern("/v1/truths", pattern, escaped);
+        ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body);
+        json_t *json = ntk_test_reply_json(&reply);
+        json_int_t added = json_integer_value(json_object_get(json, "added")),
+                   known = json_integer_value(json_object_get(json, "known"));
+        ck_assert_msg(escaped ? added == 0 && known > 0 : added > 0 && known == 0, "%s",
+                      reply.body);
+        json_decref(json);
+        ntk_test_reply_clear(&reply);
+    }
+}
+END_TEST
+
 START_TEST(a_forecast_moves_the_interval)
 {
     json_t *offsets = query(200, "\"lead_time_hours\": 24");
@@ -518,6 +607,8 @@ Suite *ntk_suite_service(void)
     tcase_add_unchecked_fixture(tests, start, stop);
     tcase_set_timeout(tests, 240);
     tcase_add_test(tests, json_raw_and_npy_give_the_same_answer);
+    tcase_add_test(tests, a_long_array_is_answered_as_jansson_reads_it);
+    tcase_add_test(tests, a_long_truth_is_kept_as_jansson_reads_it);
     tcase_add_test(tests, a_forecast_moves_the_interval);
     tcase_add_test(tests, a_level_beyond_the_sample_is_null_and_flagged);
     tcase_add_test(tests, csv_has_one_row_a_level);

@@ -268,6 +268,26 @@ START_TEST(the_work_dies_with_its_parent)
 }
 END_TEST
 
+START_TEST(the_work_ends_when_nobody_can_hear_of_its_progress)
+{
+    struct ntk_room room;
+    struct ntk_error error = {""};
+    int ends[2], code;
+    ntk_room_open(&room);
+    ck_assert_int_eq(pipe(ends), 0);
+    close(ends[0]);
+    signal(SIGPIPE, SIG_IGN);
+    for (int sandbox = 0; sandbox < 2; sandbox++) {
+        struct ntk_jail jail = ntk_room_jail(&room, sandbox);
+        jail.keep_fd = ends[1];
+        ck_assert_int_eq(ntk_jail_run(&jail, sleep_long, &room, &code, &error), NTK_TRY_AGAIN);
+        ck_assert_ptr_nonnull(strstr(error.text, "nobody listens to its progress"));
+    }
+    close(ends[1]);
+    ntk_room_close(&room);
+}
+END_TEST
+
 START_TEST(a_caller_that_ignores_children_learns_the_exit_code)
 {
     struct ntk_room room;
@@ -297,6 +317,7 @@ Suite *ntk_suite_limits(void)
     tcase_add_test(tests, the_size_of_the_output_is_limited);
     tcase_add_test(tests, a_crash_is_a_sentence);
     tcase_add_test(tests, the_work_dies_with_its_parent);
+    tcase_add_test(tests, the_work_ends_when_nobody_can_hear_of_its_progress);
     tcase_add_test(tests, a_caller_that_ignores_children_learns_the_exit_code);
     suite_add_tcase(suite, tests);
     return suite;
