@@ -228,6 +228,14 @@ def its_operations_have_names_tags_and_replies(world):
         assert operation.method not in ("GET", "DELETE") or not operation.types_of_body(), operation.id
 
 
+def the_manual_names_every_path(world):
+    with open(os.path.join(HERE, "..", "..", "docs", "api.md"), encoding="utf-8") as stream:
+        manual = stream.read()
+    for path in world.document.json["paths"]:
+        if not path.startswith(("/v2/", "/edr/")):
+            assert f"{path}`" in manual or f"{path}?" in manual, f"docs/api.md says nothing of {path}"
+
+
 # ---- replies are as it says ---------------------------------------------------------------------
 
 
@@ -793,6 +801,7 @@ TESTS = [
     its_schemas_are_schemas,
     its_parameters_have_a_place_and_a_schema,
     its_operations_have_names_tags_and_replies,
+    the_manual_names_every_path,
     archives_and_fits_are_answered_as_described,
     calibrations_are_answered_as_described,
     intervals_are_answered_as_described,
