@@ -152,6 +152,7 @@ $(B)/tests/load_client: $(call objects,tests/operations)
 
 bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
 	$(B)/bench $(B)
+	/usr/bin/python3 tests/bench/rivals.py $(B)
 
 .PHONY: bench-skill
 bench-skill: all  ## the intervals against the baselines on a folder of archives (docs/skill.md)

@@ -2,7 +2,8 @@
  *
  * LAPACK stores columns: it sees the row-major X as the column-major X' (d x n), whose left
  * singular vectors are the directions. A symmetric matrix is its own transpose, so the eigenvectors
- * that dsyevd leaves in columns are rows for us.
+ * that dsyevd leaves in columns are rows for us. Where all coordinates are wanted, all eigenvectors
+ * are (dsyevd); the few of the largest eigenvalues alone cost a third of that.
  */
 #include "core/decompose.h"
 
@@ -72,20 +73,73 @@ static void fix_signs(struct ntk_spectrum *spectrum)
     }
 }
 
-/* Eigenvalues (ascending in `values`) and eigenvectors (rows of `matrix`) of a symmetric matrix of
- * which the upper triangle, row-major, is set. */
-static enum ntk_status eigensolve(double *matrix, size_t order, double *values,
-                                  struct ntk_error *error)
+static enum ntk_status eigen_failure(const char *routine, size_t order, lapack_int info,
+                                     struct ntk_error *error)
 {
-    lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', (lapack_int)order, matrix,
-                                     (lapack_int)order, values);
     if (info == LAPACK_WORK_MEMORY_ERROR || info == LAPACK_TRANSPOSE_MEMORY_ERROR)
         return ntk_fail_memory(error, "the eigensolver", order * order * sizeof(double));
-    if (info)
-        return ntk_fail(error, NTK_NOT_CONVERGED,
-                        "the eigensolver failed on a %zu x %zu Gram matrix (dsyevd info %d)", order,
-                        order, (int)info);
-    return NTK_OK;
+    return ntk_fail(error, NTK_NOT_CONVERGED,
+                    "the eigensolver failed on a %zu x %zu Gram matrix (%s info %d)", order, order,
+                    routine, (int)info);
+}
+
+/* All eigenvalues, and the eigenvectors of the largest `top` of them into the last rows of
+ * `matrix`, as eigensolve does: one reduction to tridiagonal form serves both. */
+static enum ntk_status eigensolve_top(double *matrix, size_t order, size_t top, double *values,
+                                      struct ntk_error *error)
+{
+    lapack_int n = (lapack_int)order, k = (lapack_int)top, found = 0, info;
+    lapack_logical relative = 1;
+    enum ntk_status status;
+    double *work = ntk_matrix_create(5, order), *vectors = ntk_matrix_create(top, order);
+    lapack_int *support = calloc(2 * top, sizeof *support);
+    if (!work || !vectors || !support) {
+        status = ntk_fail_memory(error, "the eigensolver", (5 + top) * order * sizeof(double));
+        goto done;
+    }
+    double *diagonal = work, *beside = work + order, *reflectors = work + 2 * order;
+    double *beside_copy = work + 3 * order, *found_values = work + 4 * order;
+    if ((info =
+             LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', n, matrix, n, diagonal, beside, reflectors))) {
+        status = eigen_failure("dsytrd", order, info, error);
+        goto done;
+    }
+    memcpy(values, diagonal, order * sizeof(double));
+    memcpy(beside_copy, beside, order * sizeof(double));
+    if ((info = LAPACKE_dsterf(n, values, beside_copy))) {
+        status = eigen_failure("dsterf", order, info, error);
+        goto done;
+    }
+    if ((info = LAPACKE_dstemr(LAPACK_COL_MAJOR, 'V', 'I', n, diagonal, beside, 0, 0, n - k + 1, n,
+                               &found, found_values, vectors, n, k, support, &relative)) ||
+        found != k) {
+        status = eigen_failure("dstemr", order, info, error);
+        goto done;
+    }
+    if ((info = LAPACKE_dormtr(LAPACK_COL_MAJOR, 'L', 'L', 'N', n, k, matrix, n, reflectors,
+                               vectors, n))) {
+        status = eigen_failure("dormtr", order, info, error);
+        goto done;
+    }
+    memcpy(matrix + (order - top) * order, vectors, top * order * sizeof(double));
+    status = NTK_OK;
+done:
+    free(work);
+    free(vectors);
+    free(support);
+    return status;
+}
+
+/* Eigenvalues (ascending in `values`) of a symmetric matrix of which the upper triangle, row-major,
+ * is set, and the eigenvectors of at least the `top` largest (last rows of `matrix`, ascending). */
+static enum ntk_status eigensolve(double *matrix, size_t order, size_t top, double *values,
+                                  struct ntk_error *error)
+{
+    if (top > 0 && top < order / 2)
+        return eigensolve_top(matrix, order, top, values, error);
+    lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', (lapack_int)order, matrix,
+                                     (lapack_int)order, values);
+    return info ? eigen_failure("dsyevd", order, info, error) : NTK_OK;
 }
 
 /* The largest `count`, which are all that can differ from zero: descending, never negative. */
@@ -116,7 +170,7 @@ static enum ntk_status create_vectors(struct ntk_spectrum *spectrum, int coordin
     return NTK_OK;
 }
 
-/* X X' = U diag(lambda) U', directions V = diag(1/s) U' X, coordinates U diag(s). */
+/* X X' = U diag(lambda) U', directions U' X of unit length, coordinates U diag(s). */
 static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spectrum,
                                        int coordinates, struct ntk_error *error)
 {
@@ -130,29 +184,31 @@ static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spe
         goto done;
     }
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, d, 1, x, d, 0, gram, n);
-    if ((status = eigensolve(gram, spectrum->n, values, error)))
+    if ((status = eigensolve(gram, spectrum->n, coordinates ? spectrum->n : spectrum->kept, values,
+                             error)))
         goto done;
     take_eigenvalues(spectrum, values + (spectrum->n - spectrum->count));
     if ((status = create_vectors(spectrum, coordinates, error)))
         goto done;
 
-    size_t rank = spectrum->rank, kept = spectrum->kept;
-    for (size_t j = 0; j < rank; j++) {
-        double *u = gram + (spectrum->n - 1 - j) * spectrum->n;
-        double s = sqrt(spectrum->eigenvalues[j]);
-        if (coordinates) {
-            for (size_t i = 0; i < spectrum->n; i++)
-                spectrum->coordinates[i * rank + j] = u[i] * s;
-        }
-        cblas_dscal(n, 1 / s, u, 1);
-    }
     /* The last rows of `gram` are u_kept .. u_1: one product, then the rows turned over. */
-    double *top = gram + (spectrum->n - kept) * spectrum->n;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)kept, d, n, 1, top, n, x, d, 0,
-                spectrum->directions, d);
+    size_t rank = spectrum->rank, kept = spectrum->kept;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)kept, d, n, 1,
+                gram + (spectrum->n - kept) * spectrum->n, n, x, d, 0, spectrum->directions, d);
     for (size_t j = 0; j < kept / 2; j++)
         cblas_dswap(d, spectrum->directions + j * spectrum->d, 1,
                     spectrum->directions + (kept - 1 - j) * spectrum->d, 1);
+    for (size_t j = 0; j < (coordinates ? rank : kept); j++) {
+        const double *u = gram + (spectrum->n - 1 - j) * spectrum->n;
+        double s = sqrt(spectrum->eigenvalues[j]);
+        if (j < kept) { /* |u' X| is s to more digits than the squared spectrum holds */
+            double *direction = spectrum->directions + j * spectrum->d;
+            s = sqrt(cblas_ddot(d, direction, 1, direction, 1));
+            cblas_dscal(d, 1 / s, direction, 1);
+        }
+        for (size_t i = 0; coordinates && i < spectrum->n; i++)
+            spectrum->coordinates[i * rank + j] = u[i] * s;
+    }
 done:
     free(gram);
     free(values);
@@ -173,14 +229,17 @@ static enum ntk_status by_gram_features(const double *x, struct ntk_spectrum *sp
         goto done;
     }
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d, n, 1, x, d, 0, gram, d);
-    if ((status = eigensolve(gram, spectrum->d, values, error)))
+    if ((status = eigensolve(gram, spectrum->d, coordinates ? spectrum->d : spectrum->kept, values,
+                             error)))
         goto done;
     take_eigenvalues(spectrum, values + (spectrum->d - spectrum->count));
     if ((status = create_vectors(spectrum, coordinates, error)))
         goto done;
-    for (size_t j = 0; j < spectrum->d / 2; j++) /* descending */
+    for (size_t j = 0; j < spectrum->kept; j++) /* descending */
+        memcpy(spectrum->directions + j * spectrum->d, gram + (spectrum->d - 1 - j) * spectrum->d,
+               spectrum->d * sizeof(double));
+    for (size_t j = 0; coordinates && j < spectrum->d / 2; j++)
         cblas_dswap(d, gram + j * spectrum->d, 1, gram + (spectrum->d - 1 - j) * spectrum->d, 1);
-    memcpy(spectrum->directions, gram, spectrum->kept * spectrum->d * sizeof(double));
     if (coordinates)
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, (int)spectrum->rank, d, 1, x, d,
                     gram, d, 0, spectrum->coordinates, (int)spectrum->rank);
@@ -249,8 +308,8 @@ enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_
 {
     assert(n >= 2 && d >= 1 && n <= INT_MAX && d <= INT_MAX);
     enum ntk_decompose_route taken = route;
-    if (route == NTK_ROUTE_AUTO)
-        taken = n < d ? NTK_ROUTE_GRAM_SAMPLES : NTK_ROUTE_GRAM_FEATURES;
+    if (route == NTK_ROUTE_AUTO) /* directions made of samples have no part of a null direction */
+        taken = n <= d ? NTK_ROUTE_GRAM_SAMPLES : NTK_ROUTE_GRAM_FEATURES;
     struct ntk_spectrum *spectrum = spectrum_create(n, d, taken);
     if (!spectrum)
         return ntk_fail_memory(error, "the spectrum", (n < d ? n : d) * sizeof(double));

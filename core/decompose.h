@@ -6,8 +6,8 @@
  * squared spectrum resolves it:
  *
  *   svd            singular values of X itself, 4 n d min(n, d) operations and more
- *   gram_samples   eigenvectors of X X' (n x n), for n < d
- *   gram_features  eigenvectors of X' X (d x d), for d <= n
+ *   gram_samples   eigenvectors of X X' (n x n), for n <= d
+ *   gram_features  eigenvectors of X' X (d x d), for n > d
  *
  * A Gram matrix squares the condition number: singular values below about 1e-8 of the largest drown
  * in rounding. `auto` takes the smaller Gram matrix and, when the spectrum reaches down to that

@@ -5,96 +5,163 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* A power of two near the largest magnitude: dividing by it is exact, and squares of what is left
- * neither overflow nor vanish. 0 when all values are zero. */
-static double magnitude(const double *values, size_t count)
+/* Three passes over the features: magnitude and finiteness; means and norms; replacement. All is
+ * done in units of a power of two near the largest magnitude, by which one multiplies exactly, so
+ * that nothing over- or underflows. Sums along a row are kept in eight parts, which a compiler may
+ * take for vectors. */
+enum { PARTS = 8 };
+
+static double sum_of(const double *parts)
 {
-    double top = 0;
-    for (size_t i = 0; i < count; i++)
-        top = fmax(top, fabs(values[i]));
-    return top > 0 ? ldexp(1, ilogb(top)) : 0;
+    return ((parts[0] + parts[1]) + (parts[2] + parts[3])) +
+           ((parts[4] + parts[5]) + (parts[6] + parts[7]));
 }
 
-static enum ntk_status check_finite(const double *features, size_t n, size_t d,
-                                    struct ntk_error *error)
+/* The first value that is not finite, for the sentence. */
+static enum ntk_status refuse(const double *features, size_t n, size_t d, struct ntk_error *error)
 {
-    for (size_t i = 0; i < n * d; i++) {
-        if (!isfinite(features[i]))
-            return ntk_fail(error, NTK_BAD_DATA,
-                            "features must be finite, found %s at sample %zu, feature %zu",
-                            isnan(features[i]) ? "NaN" : "Inf", i / d, i % d);
+    size_t i = 0;
+    while (i + 1 < n * d && isfinite(features[i]))
+        i++;
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "features must be finite, found %s at sample %zu, feature %zu",
+                    isnan(features[i]) ? "NaN" : "Inf", i / d, i % d);
+}
+
+/* The unit, within [2^-1000, 2^1000]; 0 when all values are zero. */
+static enum ntk_status find_unit(const double *features, size_t n, size_t d, double *unit,
+                                 struct ntk_error *error)
+{
+    size_t count = n * d, i = 0;
+    double most[PARTS] = {0}, broken[PARTS] = {0}, top = 0;
+    for (; i + PARTS <= count; i += PARTS) {
+        for (int l = 0; l < PARTS; l++) {
+            double value = features[i + l], size = fabs(value);
+            most[l] = size > most[l] ? size : most[l];
+            broken[l] += value - value; /* NaN for what is not finite */
+        }
     }
+    for (; i < count; i++) {
+        most[0] = fmax(most[0], fabs(features[i]));
+        broken[0] += features[i] - features[i];
+    }
+    if (isnan(sum_of(broken)))
+        return refuse(features, n, d, error);
+    for (int l = 0; l < PARTS; l++)
+        top = fmax(top, most[l]);
+    *unit = top > 0 ? ldexp(1, (int)fmin(fmax(ilogb(top), -1000), 1000)) : 0;
     return NTK_OK;
 }
 
-/* mean (d) of n rows, Neumaier-compensated, in units of `unit` so that the sum cannot overflow. */
-static void column_means(const double *features, size_t n, size_t d, double unit, double *mean,
-                         double *lost)
+/* Adds `rows` rows to the sums of the columns. What each addition loses is exactly a double
+ * (Knuth's two-sum), and goes to `lost`. */
+static inline __attribute__((always_inline)) void add_rows(const double *restrict features,
+                                                           const int rows, size_t d,
+                                                           double per_unit, double *restrict sum,
+                                                           double *restrict lost)
 {
+    for (size_t j = 0; j < d; j++) {
+        double total = sum[j], rest = lost[j];
+        for (int r = 0; r < rows; r++) {
+            double value = features[(size_t)r * d + j] * per_unit;
+            double grown = total + value, part = grown - total;
+            rest += (total - (grown - part)) + (value - part);
+            total = grown;
+        }
+        sum[j] = total;
+        lost[j] = rest;
+    }
+}
+
+static double row_norm(const double *row, size_t d, double per_unit)
+{
+    double squares[PARTS] = {0};
+    size_t j = 0;
+    for (; j + PARTS <= d; j += PARTS) {
+        for (int l = 0; l < PARTS; l++)
+            squares[l] += row[j + l] * per_unit * (row[j + l] * per_unit);
+    }
+    for (; j < d; j++)
+        squares[0] += row[j] * per_unit * (row[j] * per_unit);
+    return sqrt(sum_of(squares));
+}
+
+/* mean (d) of the rows, and the mean of their norms, in units. `lost` is d of work, zero. */
+static double means(const double *features, size_t n, size_t d, double per_unit, double *mean,
+                    double *lost)
+{
+    double norms = 0;
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) { /* while they are in the cache */
+        for (size_t r = i; r < i + 4; r++)
+            norms += row_norm(features + r * d, d, per_unit);
+        add_rows(features + i * d, 4, d, per_unit, mean, lost);
+    }
+    for (; i < n; i++) {
+        norms += row_norm(features + i * d, d, per_unit);
+        add_rows(features + i * d, 1, d, per_unit, mean, lost);
+    }
     for (size_t j = 0; j < d; j++)
-        mean[j] = lost[j] = 0;
+        mean[j] = (mean[j] + lost[j]) / (double)n;
+    return norms / (double)n;
+}
+
+/* s_j = sqrt(mean_i (phi_ij - m_j)^2) in units, 0 where that is rounding noise of the mean. */
+static void channel_deviations(const double *features, size_t n, size_t d, double per_unit,
+                               const double *mean, double *scale)
+{
     for (size_t i = 0; i < n; i++) {
         const double *row = features + i * d;
         for (size_t j = 0; j < d; j++) {
-            double value = row[j] / unit, sum = mean[j] + value;
-            lost[j] +=
-                fabs(mean[j]) >= fabs(value) ? (mean[j] - sum) + value : (value - sum) + mean[j];
-            mean[j] = sum;
-        }
-    }
-    for (size_t j = 0; j < d; j++)
-        mean[j] = (mean[j] + lost[j]) / (double)n * unit;
-}
-
-/* s = mean_i |phi_i|. */
-static double mean_row_norm(const double *features, size_t n, size_t d, double unit)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double square = 0;
-        for (size_t j = 0; j < d; j++) {
-            double value = features[i * d + j] / unit;
-            square += value * value;
-        }
-        sum += sqrt(square);
-    }
-    return sum / (double)n * unit;
-}
-
-/* s_j = sqrt(mean_i (phi_ij - m_j)^2), 0 where that is rounding noise of the mean. */
-static void channel_deviations(const double *features, size_t n, size_t d, double unit,
-                               const double *mean, double *scale)
-{
-    for (size_t j = 0; j < d; j++)
-        scale[j] = 0;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < d; j++) {
-            double value = (features[i * d + j] - mean[j]) / unit;
+            double value = row[j] * per_unit - mean[j];
             scale[j] += value * value;
         }
     }
     for (size_t j = 0; j < d; j++) {
-        scale[j] = sqrt(scale[j] / (double)n) * unit;
+        scale[j] = sqrt(scale[j] / (double)n);
         if (scale[j] <= 8 * DBL_EPSILON * fabs(mean[j]))
             scale[j] = 0;
     }
 }
 
-/* Replaces phi by x; gives sum x^2. The centre is subtracted first, which is exact where it is
- * large. */
-static double standardise_rows(double *features, size_t n, size_t d, const double *mean,
-                               double scale, const double *channel_scale)
+/* Replaces phi by x = (phi - m) * inverse; gives sum x^2. The centre is subtracted first, which is
+ * exact where it is large. */
+static double standardise_rows(double *restrict features, size_t n, size_t d, double per_unit,
+                               const double *restrict mean, const double *restrict inverse)
 {
-    double energy = 0;
+    double energy[PARTS] = {0};
     for (size_t i = 0; i < n; i++) {
         double *row = features + i * d;
-        for (size_t j = 0; j < d; j++) {
-            double divisor = channel_scale ? channel_scale[j] : scale;
-            row[j] = divisor > 0 ? (row[j] - mean[j]) / divisor : 0;
-            energy += row[j] * row[j];
+        size_t j = 0;
+        for (; j + PARTS <= d; j += PARTS) {
+            for (int l = 0; l < PARTS; l++) {
+                double x = (row[j + l] * per_unit - mean[j + l]) * inverse[j + l];
+                row[j + l] = x;
+                energy[l] += x * x;
+            }
+        }
+        for (; j < d; j++) {
+            row[j] = (row[j] * per_unit - mean[j]) * inverse[j];
+            energy[0] += row[j] * row[j];
         }
     }
-    return energy;
+    return sum_of(energy);
+}
+
+/* Means and scales from units to those of the features; sum mu^2. inverse (d): what x is to be
+ * multiplied with, in units. */
+static double take_scales(struct ntk_standardise *fit, double unit, double *inverse)
+{
+    double mean_energy = 0;
+    for (size_t j = 0; j < fit->d; j++) {
+        if (fit->channel_scale)
+            fit->channel_scale[j] *= unit;
+        double divisor = fit->channel_scale ? fit->channel_scale[j] : fit->mean_norm;
+        inverse[j] = divisor > 0 ? unit / divisor : 0;
+        double mu = fit->feature_mean[j] * inverse[j];
+        mean_energy += mu * mu;
+    }
+    return mean_energy;
 }
 
 enum ntk_status ntk_standardise_fit(double *features, size_t n, size_t d,
@@ -103,41 +170,36 @@ enum ntk_status ntk_standardise_fit(double *features, size_t n, size_t d,
 {
     enum ntk_status status;
     struct ntk_standardise fit = {.mode = mode, .d = d, .mean_norm = 1};
-    double *lost = NULL;
+    double *work = NULL, unit;
 
     if (n < 2 || d < 1)
         return ntk_fail(error, NTK_BAD_DATA,
                         "found %zu samples of %zu features, at least 2 samples of 1 feature are "
                         "needed: fewer have no variance",
                         n, d);
-    if ((status = check_finite(features, n, d, error)))
+    if ((status = find_unit(features, n, d, &unit, error)))
         return status;
-    double unit = magnitude(features, n * d);
     if (unit == 0)
         return ntk_fail(error, NTK_BAD_DATA, "all %zu x %zu features are zero", n, d);
 
     fit.feature_mean = ntk_matrix_create(1, d);
     fit.channel_scale = mode == NTK_STANDARDISE_PER_CHANNEL ? ntk_matrix_create(1, d) : NULL;
-    lost = ntk_matrix_create(1, d);
-    if (!fit.feature_mean || !lost || (mode == NTK_STANDARDISE_PER_CHANNEL && !fit.channel_scale)) {
+    work = ntk_matrix_create(1, d);
+    if (!fit.feature_mean || !work || (mode == NTK_STANDARDISE_PER_CHANNEL && !fit.channel_scale)) {
         status = ntk_fail_memory(error, "the feature means", d * sizeof(double));
         goto done;
     }
 
-    column_means(features, n, d, unit, fit.feature_mean, lost);
+    double per_unit = 1 / unit;
+    double norm = means(features, n, d, per_unit, fit.feature_mean, work);
     if (mode == NTK_STANDARDISE_PER_CHANNEL)
-        channel_deviations(features, n, d, unit, fit.feature_mean, fit.channel_scale);
+        channel_deviations(features, n, d, per_unit, fit.feature_mean, fit.channel_scale);
     else
-        fit.mean_norm = mean_row_norm(features, n, d, unit) + floor;
-    double energy =
-        standardise_rows(features, n, d, fit.feature_mean, fit.mean_norm, fit.channel_scale);
-
-    double mean_energy = 0;
-    for (size_t j = 0; j < d; j++) {
-        double divisor = fit.channel_scale ? fit.channel_scale[j] : fit.mean_norm;
-        fit.feature_mean[j] = divisor > 0 ? fit.feature_mean[j] / divisor : 0;
-        mean_energy += fit.feature_mean[j] * fit.feature_mean[j];
-    }
+        fit.mean_norm = norm * unit + floor;
+    double mean_energy = take_scales(&fit, unit, work);
+    double energy = standardise_rows(features, n, d, per_unit, fit.feature_mean, work);
+    for (size_t j = 0; j < d; j++)
+        fit.feature_mean[j] *= work[j];
     if (floor > 0 && energy == 0 && unit < DBL_EPSILON * floor) {
         status =
             ntk_fail(error, NTK_BAD_DATA,
@@ -158,7 +220,7 @@ enum ntk_status ntk_standardise_fit(double *features, size_t n, size_t d,
     status = NTK_OK;
 done:
     ntk_standardise_clear(&fit);
-    free(lost);
+    free(work);
     return status;
 }
 

@@ -1,16 +1,16 @@
 /* make bench: each figure beside its limit, measured in the same run, interleaved, as a ratio.
  *
- *   query     sigma of one sample        limit: cblas_sgemv of the same shape (the float32 product)
- *             the same                   limit: cblas_dgemv of the same shape (what is computed)
- *   batch     sigma of many samples      limit: cblas_sgemm of the same shape (the projection
- * alone) field     sigma of a global field    limit: cblas_sgemm in blocks of 512 rows; reading the
- * bytes fit       standardise + decompose    limit: dsyrk + dsyevd of the smaller Gram matrix alone
- *   json      a request of 1536 features limit: jansson's DOM of it; strtod over its numbers
- *   http      POST /v1/intervals, raw    limit: an empty libmicrohttpd handler that drops the body
- *             the same in JSON           limit: the same with as long a body
+ *   query   sigma of one sample: cblas_sgemv of the same shape (the product that is computed), and
+ *           cblas_dgemv
+ *   batch   sigma of many samples: cblas_sgemm of the same shape (the projection alone)
+ *   field   sigma of a global field: cblas_sgemm in blocks of 512 rows; reading the bytes
+ *   fit     standardise and decompose: dsyrk and dsyevd of the smaller Gram matrix alone
+ *   json    a request of 1536 features: jansson's DOM of it; strtod over its numbers
+ *   http    POST /v1/intervals, raw: an empty libmicrohttpd handler that drops the body;
+ *           the same in JSON: as long a body
  *
- * Prints a table, and one JSON line a figure to standard output with --json. Absolute times say
- * where things stand on this machine; only ratios are comparable.
+ * Prints a table, or with --json one JSON line a figure. Absolute times say where things stand on
+ * this machine; only ratios are comparable. With --serve it fits on request (tests/bench/serve.h).
  */
 #include <cblas.h>
 #include <lapacke.h>
@@ -27,6 +27,7 @@
 #include "core/standardise.h"
 #include "io/body.h"
 #include "tests/bench/http.h"
+#include "tests/bench/serve.h"
 
 static int as_json;
 
@@ -222,7 +223,7 @@ static void bench_fit(size_t n, size_t d, size_t rounds)
         memcpy(x, features, n * d * sizeof *x);
         double start = now();
         if (ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL) ||
-            ntk_decompose(x, n, d, NTK_ROUTE_AUTO, SIZE_MAX, 0, &spectrum, NULL))
+            ntk_decompose(x, n, d, NTK_ROUTE_AUTO, 10, 0, &spectrum, NULL))
             abort();
         double middle = now();
         cblas_dsyrk(CblasRowMajor, CblasUpper, n < d ? CblasNoTrans : CblasTrans, (int)smaller,
@@ -234,7 +235,7 @@ static void bench_fit(size_t n, size_t d, size_t rounds)
         ntk_spectrum_free(spectrum);
     }
     char what[64];
-    snprintf(what, sizeof what, "standardise + spectrum, %zu x %zu", n, d);
+    snprintf(what, sizeof what, "fit of %zu x %zu, rank 10", n, d);
     print_row(what, "dsyrk + dsyevd, smaller Gram", summarise(ours, rounds),
               summarise(limit, rounds));
     free(features), free(x), free(gram), free(values);
@@ -327,10 +328,12 @@ int main(int argc, char **argv)
     const char *build = argc > 1 ? argv[1] : "build/release";
     as_json = argc > 2 && !strcmp(argv[2], "--json");
     openblas_set_num_threads(1);
+    if (argc > 2 && !strcmp(argv[2], "--serve"))
+        return ntk_bench_serve();
     static const size_t queries[][2] = {{256, 10},   {256, 100}, {1536, 10},
                                         {1536, 100}, {6144, 10}, {6144, 100}};
-    static const size_t fits[][3] = {
-        {100, 256, 41}, {100, 1536, 21}, {100, 6144, 21}, {1000, 1024, 5}, {10000, 256, 5}};
+    static const size_t fits[][3] = {{100, 256, 41},  {100, 1536, 21}, {100, 6144, 21},
+                                     {1000, 1024, 5}, {10000, 256, 5}, {2000, 6144, 3}};
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
         bench_query(queries[i][0], queries[i][1]);
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)

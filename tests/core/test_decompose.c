@@ -1,3 +1,4 @@
+#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,61 @@ START_TEST(routes_agree)
         ntk_spectrum_free(svd);
         free(x);
     }
+}
+END_TEST
+
+START_TEST(few_directions_are_the_first_of_all)
+{
+    static const size_t shapes[][2] = {{60, 200}, {200, 60}, {61, 61}, {9, 4}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        size_t n = shapes[s][0], d = shapes[s][1];
+        double *x = random_matrix(n, d, s % 2 ? 0.97 : 1, 40 + s);
+        struct ntk_spectrum *all = decompose(x, n, d, NTK_ROUTE_AUTO);
+        for (size_t keep = 1; keep <= 10; keep += 3) {
+            struct ntk_spectrum *few = NULL;
+            double *copy = ntk_matrix_create(n, d);
+            memcpy(copy, x, n * d * sizeof *x);
+            ck_assert_int_eq(ntk_decompose(copy, n, d, NTK_ROUTE_AUTO, keep, 0, &few, NULL),
+                             NTK_OK);
+            ck_assert_uint_eq(few->rank, all->rank);
+            ck_assert_uint_eq(few->kept, keep < all->rank ? keep : all->rank);
+            for (size_t j = 0; j < all->count; j++)
+                ck_assert_double_eq_tol(few->eigenvalues[j], all->eigenvalues[j],
+                                        1e-13 * all->eigenvalues[0]);
+            for (size_t i = 0; i < few->kept * d; i++)
+                ck_assert_double_eq_tol(few->directions[i], all->directions[i], 1e-9);
+            for (size_t a = 0; a < few->kept; a++)
+                for (size_t b = 0; b <= a; b++)
+                    ck_assert_double_eq_tol(
+                        cblas_ddot((int)d, few->directions + a * d, 1, few->directions + b * d, 1),
+                        a == b, 1e-12);
+            ntk_spectrum_free(few);
+            free(copy);
+        }
+        ntk_spectrum_free(all);
+        free(x);
+    }
+}
+END_TEST
+
+/* Equal eigenvalues have no directions of their own, but an orthonormal set. */
+START_TEST(few_directions_of_a_tie_are_orthonormal)
+{
+    enum { N = 80, KEEP = 12 };
+    struct ntk_spectrum *few = NULL;
+    double *x = ntk_matrix_create(N, N);
+    for (size_t i = 0; i < N; i++)
+        x[i * N + i] = i < 30 ? 2 : 1;
+    ck_assert_int_eq(ntk_decompose(x, N, N, NTK_ROUTE_AUTO, KEEP, 0, &few, NULL), NTK_OK);
+    for (size_t a = 0; a < KEEP; a++) {
+        ck_assert_double_eq_tol(few->eigenvalues[a], 4, 1e-12);
+        for (size_t b = 0; b <= a; b++)
+            ck_assert_double_eq_tol(
+                cblas_ddot(N, few->directions + a * N, 1, few->directions + b * N, 1), a == b,
+                1e-12);
+    }
+    ntk_spectrum_free(few);
+    free(x);
 }
 END_TEST
 
@@ -168,6 +224,8 @@ Suite *ntk_suite_decompose(void)
     Suite *suite = suite_create("decompose");
     TCase *tests = tcase_create("laws");
     tcase_add_test(tests, routes_agree);
+    tcase_add_test(tests, few_directions_are_the_first_of_all);
+    tcase_add_test(tests, few_directions_of_a_tie_are_orthonormal);
     tcase_add_test(tests, coordinates_times_directions_give_the_matrix_back);
     tcase_add_test(tests, auto_takes_the_svd_where_squaring_would_lose_directions);
     tcase_add_test(tests, duplicated_rows_do_not_raise_the_rank);
