@@ -64,6 +64,7 @@ static enum ntk_status parse_wanted(struct ntk_request *request, struct wanted *
     if (status)
         return status;
     out->filter.to = time ? out->filter.from : INT64_MAX;
+    out->filter.lead_hours = ntk_record_lead(out->filter.lead_hours);
     out->filter.version = isnan(version) ? 0 : (unsigned)version;
     out->place = isnan(place) ? -1 : (long long)place;
     return NTK_OK;

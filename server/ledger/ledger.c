@@ -632,7 +632,7 @@ double ntk_ledger_level_in_use(struct ntk_ledger *ledger, const struct ntk_versi
                                const char *variable, double lead_hours, double level,
                                int64_t reference_time, size_t n_samples)
 {
-    struct ntk_record key = {.version = version->number, .lead_hours = lead_hours};
+    struct ntk_record key = {.version = version->number, .lead_hours = ntk_record_lead(lead_hours)};
     struct ntk_adapt state;
     double most = (double)n_samples / (double)(n_samples + 1), used = level;
     if (atomic_load_explicit(&ledger->adapting, memory_order_relaxed) == 0)

@@ -6,6 +6,7 @@
 #ifndef NTK_SERVER_RECORD_H
 #define NTK_SERVER_RECORD_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,10 +26,17 @@ enum ntk_record_model {
     NTK_RECORD_UNKNOWN /* not told: neither CRPS nor p-values */
 };
 
+/* A lead time as keys have it, in whole seconds: 1.1 hours of an archive is a float, that of a JSON
+ * body is not. */
+static inline double ntk_record_lead(double hours)
+{
+    return round(3600 * hours) / 3600;
+}
+
 struct ntk_record {
     char calibration[NTK_NAME_SIZE], variable[NTK_NAME_SIZE], units[NTK_NAME_SIZE];
     unsigned version;
-    double lead_hours;
+    double lead_hours; /* ntk_record_lead, as in all below */
     int64_t reference_time;
     int64_t recorded; /* when */
     size_t points;

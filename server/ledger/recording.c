@@ -78,7 +78,7 @@ static int add_sample(struct recording *recording, const struct ntk_version *ver
     struct ntk_sample *sample = &recording->samples[recording->n_samples];
     snprintf(sample->calibration, sizeof sample->calibration, "%s", version->name);
     sample->version = version->number;
-    sample->lead_hours = lead_hours;
+    sample->lead_hours = ntk_record_lead(lead_hours);
     sample->reference_time = time_seconds;
     sample->residual = residual;
     sample->k = k;
@@ -124,7 +124,7 @@ static int record_variable(struct ntk_interval_answer *answer,
     if (!record)
         return 0;
     ntk_interval_answer_variable(answer, variable);
-    record->lead_hours = query->lead->lead_hours;
+    record->lead_hours = ntk_record_lead(query->lead->lead_hours);
     record->reference_time = (int64_t)query->reference_time[answer->row];
     record->model = model_kind(variable);
     record->adaptable = ntk_interval_query_adaptable(query);
@@ -202,7 +202,7 @@ static enum ntk_status record_rows_variable(const struct ntk_version *version,
     struct ntk_record *record = next_record(recording, version, variable, points, n_levels);
     if (!record)
         return ntk_fail_memory(error, "a record", points * sizeof(double));
-    record->lead_hours = lead->lead_hours;
+    record->lead_hours = ntk_record_lead(lead->lead_hours);
     record->reference_time = (int64_t)rows->reference_time[row];
     /* An archive with a features_map is answered by a model of its own, another file by the chosen
      * one; rows do not tell which. */

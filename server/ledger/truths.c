@@ -163,7 +163,7 @@ static enum ntk_status read_truth(const json_t *item, struct truths *truths,
     if (!status && !json_is_number(hours))
         status = ntk_fail(error, NTK_BAD_DATA, "lead_time_hours is missing or not a number");
     if (!status)
-        truth->lead_hours = json_number_value(hours);
+        truth->lead_hours = ntk_record_lead(json_number_value(hours));
     return status;
 }
 
@@ -345,6 +345,7 @@ static enum ntk_status read_line(char *line, const int columns[COLUMNS], size_t 
         status = ntk_when_parse(cells[TIME], "forecast_reference_time", &key.reference_time, error);
     if (!status)
         status = parse_real(cells[LEAD], "lead_time_hours", &key.lead_hours, error);
+    key.lead_hours = ntk_record_lead(key.lead_hours);
     if (!status)
         status = parse_real(cells[PLACE], "place", &place, error);
     if (!status && !(place >= 0 && place < PLACES_MOST && place == floor(place)))
@@ -394,7 +395,7 @@ static enum ntk_status take_rows(const struct ntk_rows *rows, const char *calibr
                 return NTK_TRY_AGAIN;
             snprintf(truth->calibration, sizeof truth->calibration, "%s", calibration);
             snprintf(truth->variable, sizeof truth->variable, "%s", variable->name);
-            truth->lead_hours = rows->lead_hours[row];
+            truth->lead_hours = ntk_record_lead(rows->lead_hours[row]);
             truth->reference_time = (int64_t)rows->reference_time[row];
             memcpy(truth->values, variable->truth + row * variable->points,
                    variable->points * sizeof *truth->values);

@@ -693,6 +693,25 @@ START_TEST(a_shared_truth_that_grows_leaves_the_fields_it_no_longer_fits)
 }
 END_TEST
 
+/* As archives and other programs write it: 24 hours to a second. */
+START_TEST(a_lead_time_is_one_of_whole_seconds)
+{
+    static const double hours[] = {24.00001, 23.99999};
+    start();
+    json_decref(ntk_world_record(&served, "toy", 0, 2));
+    for (int i = 0; i < 2; i++) {
+        json_t *truth = ntk_world_truth_wind(NULL, i);
+        json_object_set_new(truth, "lead_time_hours", json_real(hours[i]));
+        json_t *reply = ntk_world_verify(&served, json_pack("[o]", truth), 0, 200);
+        ck_assert_double_eq(member(reply, "verified"), 1);
+        json_decref(reply);
+    }
+    char *issued = ntk_world_get(&served, "/v1/issued?lead_time_hours=24.00001");
+    ck_assert_ptr_nonnull(strstr(issued, "\"variable\":\"wind\""));
+    free(issued);
+}
+END_TEST
+
 START_TEST(what_has_no_time_or_forecast_is_not_recorded)
 {
     static const char *const missing[] = {"forecast_reference_time", "forecast"};
@@ -740,6 +759,7 @@ Suite *ntk_suite_ledger(void)
     tcase_add_test(conflicts, another_truth_is_refused_with_both_values_and_replace_corrects_it);
     tcase_add_test(conflicts, a_truth_of_more_places_than_the_calibration_has_is_refused);
     tcase_add_test(conflicts, a_shared_truth_that_grows_leaves_the_fields_it_no_longer_fits);
+    tcase_add_test(conflicts, a_lead_time_is_one_of_whole_seconds);
     tcase_add_test(conflicts, what_has_no_time_or_forecast_is_not_recorded);
     suite_add_tcase(suite, order);
     suite_add_tcase(suite, told);
