@@ -3,6 +3,7 @@
 #   run    what the two programs need to run
 #   build  compilers and -dev packages
 #   test   test frameworks and second opinions
+#   features  PyTorch and ONNX, for the tests of docs/features.md (540 MiB; skipped without)
 # The one list of packages: Makefile, Dockerfile and CI all call this script.
 # docs/dependencies.md says why each one is here.
 set -eu
@@ -11,10 +12,11 @@ run="libmicrohttpd12 libjansson4 libnetcdf19 libhdf5-103-1 libopenblas0-pthread 
      libsodium23 libsqlite3-0 libseccomp2 libudunits2-0 libgnutls30 libsystemd0 curl ca-certificates"
 build="gcc g++ make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjansson-dev libnetcdf-dev
        libhdf5-dev libopenblas-pthread-dev liblapacke-dev libsodium-dev libseccomp-dev
-       libdragonbox-dev libfast-float-dev libsqlite3-dev libudunits2-dev libgnutls28-dev libsystemd-dev curl jq netcdf-bin"
+       libdragonbox-dev libfast-float-dev libsqlite3-dev libudunits2-dev libgnutls28-dev libsystemd-dev
+       curl jq netcdf-bin"
 test="check curl openssl clang libclang-rt-14-dev valgrind gcovr netcdf-bin python3 python3-netcdf4
-      chromium chromium-driver python3-selenium prometheus python3-jsonschema
-      python3-torch python3-onnx python3-requests"
+      chromium chromium-driver python3-selenium prometheus python3-jsonschema python3-requests"
+features="python3-torch python3-onnx"
 
 wanted=""
 [ $# -gt 0 ] || set -- build test
@@ -23,7 +25,8 @@ for purpose in "$@"; do
     run) wanted="$wanted $run" ;;
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
-    *) echo "install-deps.sh: '$purpose' is not run, build or test" >&2; exit 64 ;;
+    features) wanted="$wanted $features" ;;
+    *) echo "install-deps.sh: '$purpose' is not run, build, test or features" >&2; exit 64 ;;
     esac
 done
 

@@ -1,3 +1,4 @@
+#include "server/calibrations/labels.h"
 #include "server/query/inference_model.h"
 
 #include <stdlib.h>
@@ -36,19 +37,23 @@ enum ntk_handled ntk_handle_inference_ready(struct ntk_request *request)
 
 /* ---- a model -------------------------------------------------------------------------------- */
 
-/* The number in the path; 0 when the route has none. */
+/* The number of the version in the path, which may be a label's name. Without one `stable` answers
+ * where there is one, else the latest: 0. */
 static enum ntk_status read_number(const struct ntk_request *request, unsigned *out,
                                    struct ntk_error *error)
 {
-    const char *text = request->captures[1];
-    *out = 0;
-    if (!strstr(request->route->path, "{version}"))
-        return NTK_OK;
+    int told = strstr(request->route->path, "{version}") != NULL;
+    const char *model = request->captures[0], *text = told ? request->captures[1] : "stable";
     size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 9 || text[digits] || (*out = (unsigned)atoi(text)) == 0)
+    if (digits > 0 && digits <= 9 && !text[digits])
+        *out = (unsigned)atoi(text);
+    else
+        *out = ntk_labels_find(request->server->labels, model, text, NULL);
+    if (told && *out == 0)
         return ntk_fail(error, NTK_NO_INPUT,
-                        "model %s has no version '%.40s', versions are whole numbers from 1",
-                        request->captures[0], text);
+                        "model %s has no version '%.40s', a whole number from 1 or one of its "
+                        "labels was expected",
+                        model, text);
     return NTK_OK;
 }
 

@@ -90,6 +90,23 @@ static int version_for(json_t *rest)
     return version;
 }
 
+/* The version that answers the same query as tensors. */
+static int inferred_version(const char *path)
+{
+    json_t *query = ntk_world_query("toy", 0, 1, NULL);
+    json_t *features = json_array_get(json_object_get(query, "features"), 0);
+    json_t *body =
+        json_pack("{s:[{s:s, s:s, s:[i, I], s:O}, {s:s, s:s, s:[i], s:[O]}]}", "inputs", "name",
+                  "features", "datatype", "FP64", "shape", 1, (json_int_t)json_array_size(features),
+                  "data", features, "name", "lead_time_hours", "datatype", "FP64", "shape", 1,
+                  "data", json_object_get(query, "lead_time_hours"));
+    json_t *reply = ntk_world_send(&served, "POST", path, "", body, 200);
+    int version = atoi(text(reply, "model_version"));
+    json_decref(reply);
+    json_decref(query);
+    return version;
+}
+
 START_TEST(queries_follow_labels_and_stable_is_the_default)
 {
     ck_assert_int_eq(version_for(NULL), 3); /* no label: the latest */
@@ -98,6 +115,11 @@ START_TEST(queries_follow_labels_and_stable_is_the_default)
     ck_assert_int_eq(version_for(NULL), 1);
     ck_assert_int_eq(version_for(json_pack("{s:s}", "label", "canary")), 2);
     ck_assert_int_eq(version_for(json_pack("{s:i}", "version", 3)), 3);
+    ck_assert_int_eq(inferred_version("/v2/models/toy/infer"), 1);
+    ck_assert_int_eq(inferred_version("/v2/models/toy/versions/canary/infer"), 2);
+    ck_assert_int_eq(inferred_version("/v2/models/toy/versions/3/infer"), 3);
+    json_decref(
+        ntk_world_send(&served, "GET", "/v2/models/toy/versions/gone/ready", "", NULL, 404));
     point("stable", 2, 2);
     ck_assert_int_eq(version_for(NULL), 2);
     json_t *body = ntk_world_query("toy", 0, 1, json_pack("{s:s}", "label", "gone"));
