@@ -9,7 +9,7 @@
 
 #include "io/publish.h"
 #include "server/http/http.h"
-#include "server/calibrations/process.h"
+#include "server/calibrations/ntkuq.h"
 #include "server/http/routes.h"
 #include "server/http/upload.h"
 
@@ -45,39 +45,17 @@ json_t *ntk_dataset_description(const struct ntk_config *config, const char *id)
 static enum ntk_status inspect(const struct ntk_server *server, const char *path, json_t **out,
                                struct ntk_error *error)
 {
-    const struct ntk_config *config = server->config;
-    char memory[24], deadline[24];
-    snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->job_memory_bytes);
-    snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->query_timeout_s);
-    const char *const arguments[] = {config->ntkuq_program,
-                                     "inspect",
-                                     "--json",
-                                     "--memory",
-                                     memory,
-                                     "--deadline",
-                                     deadline,
-                                     "--sandbox",
-                                     config->sandbox ? "on" : "off",
-                                     "--",
-                                     path,
-                                     NULL};
-    struct ntk_process process = {.arguments = arguments,
-                                  .timeout_seconds = config->query_timeout_s + 5,
-                                  .cancel = &server->stopping};
-    struct ntk_process_result result;
-    enum ntk_status status = ntk_process_run(&process, &result, error);
+    const char *const arguments[] = {"inspect", "--json", "--", path, NULL};
+    char *text = NULL;
+    enum ntk_status status = ntk_ntkuq_run(server, arguments, path, "the archive", &text, error);
     if (status)
         return status;
-    json_t *description = NULL;
-    if ((status = ntk_process_status(&result))) {
-        ntk_process_complaint(&result, path, error);
-    } else if (!(description = json_loads(result.output ? result.output : "", 0, NULL))) {
-        status = ntk_fail(error, NTK_TRY_AGAIN, "ntkuq inspect printed no description");
-    }
-    ntk_process_result_clear(&result);
-    if (!status)
-        *out = description;
-    return status;
+    json_t *description = json_loads(text ? text : "", 0, NULL);
+    free(text);
+    if (!description)
+        return ntk_fail(error, NTK_TRY_AGAIN, "ntkuq inspect printed no description");
+    *out = description;
+    return NTK_OK;
 }
 
 /* Description first, then the archive: an archive that is there has its description. */

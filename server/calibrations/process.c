@@ -282,17 +282,6 @@ void ntk_process_result_clear(struct ntk_process_result *result)
     *result = (struct ntk_process_result){0};
 }
 
-void ntk_process_complaint(const struct ntk_process_result *result, const char *path,
-                           struct ntk_error *error)
-{
-    const char *at = strstr(result->complaint, path);
-    if (at)
-        snprintf(error->text, sizeof error->text, "%.*sthe archive%s",
-                 (int)(at - result->complaint), result->complaint, at + strlen(path));
-    else
-        snprintf(error->text, sizeof error->text, "%s", result->complaint);
-}
-
 enum ntk_status ntk_process_status(const struct ntk_process_result *result)
 {
     switch (result->exit_code) {

@@ -30,10 +30,6 @@ enum ntk_status ntk_process_run(const struct ntk_process *process, struct ntk_pr
 
 void ntk_process_result_clear(struct ntk_process_result *result);
 
-/* The complaint as a client may read it: the file it sent, `path`, is "the archive". */
-void ntk_process_complaint(const struct ntk_process_result *result, const char *path,
-                           struct ntk_error *error);
-
 /* What an exit code of ntkuq means. */
 enum ntk_status ntk_process_status(const struct ntk_process_result *result);
 

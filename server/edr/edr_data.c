@@ -10,7 +10,7 @@
 #include "server/edr/edr_answer.h"
 #include "server/edr/edr_catalogue.h"
 #include "server/edr/edr_query.h"
-#include "server/calibrations/process.h"
+#include "server/calibrations/ntkuq.h"
 #include "server/http/routes.h"
 #include "server/http/upload.h"
 
@@ -39,49 +39,16 @@ static enum ntk_status write_document(const struct ntk_coverage_document *docume
 
 /* ---- NetCDF, by ntkuq coverage --------------------------------------------------------------- */
 
-/* The sentence as the client may read it: paths are nobody's business. */
-static enum ntk_status explain(const struct ntk_process_result *result, const char *input,
-                               struct ntk_error *error)
-{
-    enum ntk_status status = ntk_process_status(result);
-    const char *at = strstr(result->complaint, input);
-    int before = at ? (int)(at - result->complaint) : (int)strlen(result->complaint);
-    return status ? ntk_fail(error, status == NTK_NO_INPUT ? NTK_CANNOT_CREATE : status,
-                             "the answer cannot be NetCDF: %.*s%s%s", before, result->complaint,
-                             at ? "the coverage" : "", at ? at + strlen(input) : "")
-                  : NTK_OK;
-}
-
 static enum ntk_status run_coverage(const struct ntk_server *server, const char *input,
                                     const char *output, struct ntk_error *error)
 {
-    const struct ntk_config *config = server->config;
-    char memory[24], deadline[24];
-    struct ntk_process_result result;
-    snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->job_memory_bytes);
-    snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->query_timeout_s);
-    const char *const arguments[] = {config->ntkuq_program,
-                                     "coverage",
-                                     "-o",
-                                     output,
-                                     "--memory",
-                                     memory,
-                                     "--deadline",
-                                     deadline,
-                                     "--sandbox",
-                                     config->sandbox ? "on" : "off",
-                                     "--",
-                                     input,
-                                     NULL};
-    struct ntk_process process = {.arguments = arguments,
-                                  .timeout_seconds = config->query_timeout_s + 5,
-                                  .cancel = &server->stopping};
-    enum ntk_status status = ntk_process_run(&process, &result, error);
-    if (status)
-        return status;
-    status = explain(&result, input, error);
-    ntk_process_result_clear(&result);
-    return status;
+    const char *const arguments[] = {"coverage", "-o", output, "--", input, NULL};
+    struct ntk_error reason = {""};
+    enum ntk_status status = ntk_ntkuq_run(server, arguments, input, "the coverage", NULL, &reason);
+    /* What it was given was written here. */
+    return status ? ntk_fail(error, status == NTK_BAD_DATA ? NTK_CANNOT_CREATE : status,
+                             "the answer cannot be NetCDF: %.400s", reason.text)
+                  : NTK_OK;
 }
 
 static enum ntk_status convert(const struct ntk_server *server, const struct buffer *text,

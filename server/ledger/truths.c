@@ -11,7 +11,7 @@
 #include "io/rows.h"
 #include "server/http/http.h"
 #include "server/ledger/ledger.h"
-#include "server/calibrations/process.h"
+#include "server/calibrations/ntkuq.h"
 #include "server/http/routes.h"
 #include "server/http/upload.h"
 #include "server/ledger/when.h"
@@ -404,39 +404,6 @@ static enum ntk_status take_rows(const struct ntk_rows *rows, const char *calibr
     return NTK_OK;
 }
 
-static enum ntk_status run_truths(struct ntk_request *request, const char *input,
-                                  const char *output, struct ntk_error *error)
-{
-    const struct ntk_config *config = request->server->config;
-    char memory[24], deadline[24];
-    snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->job_memory_bytes);
-    snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->query_timeout_s);
-    const char *const arguments[] = {config->ntkuq_program,
-                                     "truths",
-                                     "-o",
-                                     output,
-                                     "--memory",
-                                     memory,
-                                     "--deadline",
-                                     deadline,
-                                     "--sandbox",
-                                     config->sandbox ? "on" : "off",
-                                     "--",
-                                     input,
-                                     NULL};
-    struct ntk_process process = {.arguments = arguments,
-                                  .timeout_seconds = config->query_timeout_s + 5,
-                                  .cancel = &request->server->stopping};
-    struct ntk_process_result result;
-    enum ntk_status status = ntk_process_run(&process, &result, error);
-    if (status)
-        return status;
-    if ((status = ntk_process_status(&result)))
-        ntk_process_complaint(&result, input, error);
-    ntk_process_result_clear(&result);
-    return status == NTK_NO_INPUT ? NTK_BAD_DATA : status;
-}
-
 static enum ntk_status read_archive(struct ntk_request *request, struct truths *truths,
                                     struct ntk_error *error)
 {
@@ -450,7 +417,8 @@ static enum ntk_status read_archive(struct ntk_request *request, struct truths *
     if (status)
         return status;
     snprintf(output, sizeof output, "%.4000s.rows", input);
-    status = run_truths(request, input, output, error);
+    const char *const arguments[] = {"truths", "-o", output, "--", input, NULL};
+    status = ntk_ntkuq_run(request->server, arguments, input, "the archive", NULL, error);
     if (!status)
         status = ntk_rows_load(output, &rows, error);
     if (!status)

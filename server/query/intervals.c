@@ -9,7 +9,7 @@
 
 #include "server/query/interval_query.h"
 #include "server/query/interval_reply.h"
-#include "server/calibrations/process.h"
+#include "server/calibrations/ntkuq.h"
 #include "server/ledger/recording.h"
 #include "server/http/routes.h"
 #include "server/http/upload.h"
@@ -98,15 +98,10 @@ static const char *parameter_or(struct ntk_request *request, const char *name, c
 static int apply(struct ntk_request *request, const struct ntk_version *version, const char *levels,
                  const char *input, const char *output, const char *rows)
 {
-    const struct ntk_config *config = request->server->config;
-    char memory[24], deadline[24], calibration[PATH_MAX];
+    char calibration[PATH_MAX];
     struct ntk_error error = {""};
-    struct ntk_process_result result;
-    snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->job_memory_bytes);
-    snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->query_timeout_s);
     ntk_registry_path(request->server->registry, version, calibration, sizeof calibration);
-    const char *const arguments[] = {config->ntkuq_program,
-                                     "apply",
+    const char *const arguments[] = {"apply",
                                      "-o",
                                      output,
                                      "--levels",
@@ -117,12 +112,6 @@ static int apply(struct ntk_request *request, const struct ntk_version *version,
                                      parameter_or(request, "family", "conformal"),
                                      "--confidence",
                                      parameter_or(request, "confidence", "0"),
-                                     "--memory",
-                                     memory,
-                                     "--deadline",
-                                     deadline,
-                                     "--sandbox",
-                                     config->sandbox ? "on" : "off",
                                      "--map-miss",
                                      parameter_or(request, "map_miss", "off"),
                                      rows ? "--rows" : "--",
@@ -131,19 +120,10 @@ static int apply(struct ntk_request *request, const struct ntk_version *version,
                                      rows ? calibration : NULL,
                                      rows ? input : NULL,
                                      NULL};
-    struct ntk_process process = {.arguments = arguments,
-                                  .timeout_seconds = config->query_timeout_s + 5,
-                                  .cancel = &request->server->stopping};
-    enum ntk_status status = ntk_process_run(&process, &result, &error);
-    if (status) {
+    enum ntk_status status =
+        ntk_ntkuq_run(request->server, arguments, input, "the archive", NULL, &error);
+    if (status)
         ntk_reply_failure(request, status, &error);
-        return 0;
-    }
-    if ((status = ntk_process_status(&result))) {
-        ntk_process_complaint(&result, input, &error);
-        ntk_reply_failure(request, status == NTK_NO_INPUT ? NTK_BAD_DATA : status, &error);
-    }
-    ntk_process_result_clear(&result);
     return !status;
 }
 
