@@ -174,15 +174,20 @@ enum ntk_status ntk_edr_select(const struct ntk_places *places, const struct ntk
                                struct ntk_edr_selection *out, struct ntk_error *error)
 {
     struct ntk_edr_selection made = {0};
+    struct ntk_edr_box counted = *box;
+    if (counted.east > 360) { /* a box across 0: nobody asks for a place at 370 degrees */
+        counted.west -= 360;
+        counted.east -= 360;
+    }
     enum ntk_status status = make_selection(places, &made, error);
     if (status) {
         ntk_edr_selection_clear(&made);
         return status;
     }
     if (places->kind == NTK_PLACE_STATION)
-        select_stations(places, box, &made);
+        select_stations(places, &counted, &made);
     else
-        select_grid(places, box, &made);
+        select_grid(places, &counted, &made);
     *out = made;
     return NTK_OK;
 }

@@ -2,10 +2,10 @@
  * thread.
  *
  * Longitudes match whether counted from 0 or from -180, and come out counted as they were asked
- * for. On a grid a position means the place with the nearest latitude and the nearest longitude,
- * unless it is farther away than half a cell; of single places the nearest one on the sphere,
- * unless it is farther than NTK_EDR_NEAR_DEGREES. A box means the places whose coordinates are in
- * it, edges included.
+ * for; in a box that goes on beyond 360 degrees, from -180. On a grid a position means the place
+ * with the nearest latitude and the nearest longitude, unless it is farther away than half a cell;
+ * of single places the nearest one on the sphere, unless it is farther than NTK_EDR_NEAR_DEGREES. A
+ * box means the places whose coordinates are in it, edges included.
  */
 #ifndef NTK_SERVER_EDR_PLACES_H
 #define NTK_SERVER_EDR_PLACES_H

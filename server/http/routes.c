@@ -147,7 +147,7 @@ static const struct ntk_route routes[] = {
      "whether the daemon takes requests", NULL, JSON, NULL, 200},
     {"GET", "/openapi.json", ntk_handle_openapi, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
      "this interface as OpenAPI 3.1", NULL, JSON, NULL, 200},
-    {"GET", "/metrics", ntk_handle_metrics, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
+    {"GET", "/metrics", ntk_handle_metrics, NTK_BODY_NONE, NTK_SCOPE_QUERY, NTK_COST_CHEAP,
      "traffic, jobs and statistical health for Prometheus", NULL, "text/plain", NULL, 200},
     {"GET", "/", ntk_handle_page, NTK_BODY_NONE, NTK_SCOPE_NONE, NTK_COST_CHEAP,
      "the page for forecasters", NULL, "text/html", NULL, 200},

@@ -10,6 +10,8 @@
 #include "server/ledger/verification.h"
 #include "server/ledger/when.h"
 
+enum { AHEAD_S = 86400 };
+
 struct named_adaptation {
     char calibration[NTK_NAME_SIZE];
     struct ntk_adaptation state;
@@ -432,6 +434,19 @@ static enum ntk_status check_same(struct ntk_ledger *ledger, int64_t id,
     return status;
 }
 
+/* A mistyped year would hide what is newest from everybody who looks. */
+static enum ntk_status check_time(const struct ntk_record *record, struct ntk_error *error)
+{
+    char when[32];
+    if (record->reference_time <= record->recorded + AHEAD_S)
+        return NTK_OK;
+    ntk_when_print(record->reference_time, when, sizeof when);
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "forecast_reference_time is %s, more than a day from now: a forecast that was "
+                    "made was expected",
+                    when);
+}
+
 enum ntk_status ntk_ledger_record(struct ntk_ledger *ledger, const struct ntk_record *records,
                                   size_t n, const struct ntk_sample *samples, size_t n_samples,
                                   struct ntk_ledger_counts *counts, struct ntk_error *error)
@@ -442,7 +457,9 @@ enum ntk_status ntk_ledger_record(struct ntk_ledger *ledger, const struct ntk_re
         return status;
     for (size_t i = 0; i < n && !status; i++) {
         int64_t id;
-        int known;
+        int known = 0;
+        if ((status = check_time(&records[i], error)))
+            break;
         status = ntk_store_record_add(ledger->store, &records[i], &id, &known, error);
         if (!status && known)
             status = check_same(ledger, id, &records[i], error);

@@ -150,19 +150,26 @@ static int asks_plain(struct ntk_request *request)
 
 /* Keeps what ntkuq apply issued; false when a refusal was replied. */
 static int record_rows(struct ntk_request *request, const struct ntk_version *version,
-                       const char *path)
+                       const char *path, struct ntk_ledger_counts *counts)
 {
     struct ntk_error error = {""};
     struct ntk_rows *rows = NULL;
-    struct ntk_ledger_counts counts;
     enum ntk_status status = ntk_rows_load(path, &rows, &error);
     if (!status)
         status = ntk_recording_rows(request->server->ledger, version, rows, asks_plain(request),
-                                    &counts, &error);
+                                    counts, &error);
     ntk_rows_free(rows);
     if (status)
         ntk_reply_failure(request, status, &error);
     return !status;
+}
+
+/* What a JSON reply has as `recorded`. */
+static void tell_recorded(struct ntk_request *request, const struct ntk_ledger_counts *counts)
+{
+    char text[64];
+    snprintf(text, sizeof text, "added=%zu, known=%zu", counts->added, counts->known);
+    ntk_reply_header(request, "NTKUQ-Recorded", text);
 }
 
 /* The body becomes a file, ntkuq makes another, which is sent after its name is gone. */
@@ -174,6 +181,7 @@ static void answer_archive(struct ntk_request *request)
     char sha256[NTK_SHA256_HEX], list[32 * NTK_QUERY_LEVELS_MOST], output[PATH_MAX] = "";
     char rows[PATH_MAX + 8];
     int keeps = 0;
+    struct ntk_ledger_counts counts = {0};
     const char *input = NULL;
     size_t n = 0;
     enum ntk_status status = ntk_interval_version_parse(request, &version, &error);
@@ -190,8 +198,11 @@ static void answer_archive(struct ntk_request *request)
         print_levels(levels, n, list, sizeof list);
         snprintf(rows, sizeof rows, "%s.rows", output);
         if (apply(request, version, list, input, output, keeps ? rows : NULL) &&
-            (!keeps || record_rows(request, version, rows)))
+            (!keeps || record_rows(request, version, rows, &counts))) {
             send_file(request, version, output);
+            if (keeps)
+                tell_recorded(request, &counts);
+        }
         unlink(output);
         unlink(rows);
     } else {

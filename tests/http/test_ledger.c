@@ -725,6 +725,12 @@ START_TEST(what_has_no_time_or_forecast_is_not_recorded)
     }
     json_t *body = ntk_world_query("toy", 0, 1, json_pack("{s:i}", "record", 1));
     json_decref(ntk_world_send(&served, "POST", "/v1/intervals", "", body, 422));
+    /* nor a forecast that nobody can have made yet */
+    body = ntk_world_query("toy", 0, 1, json_pack("{s:b}", "record", 1));
+    json_object_set_new(body, "forecast_reference_time", json_string("2290-01-01T00:00:00Z"));
+    json_t *refusal = ntk_world_send(&served, "POST", "/v1/intervals", "", body, 422);
+    ck_assert_msg(strstr(error_of(refusal), "2290-01-01T00:00:00Z"), "%s", error_of(refusal));
+    json_decref(refusal);
     json_t *rows = rows_of("/v1/widths");
     ck_assert_uint_eq(json_array_size(rows), 0);
     json_decref(rows);
