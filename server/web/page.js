@@ -1,7 +1,7 @@
 // The page: what is chosen, asking the daemon again and again, and drawing what changed.
 import {byId, say, setOptions} from './dom.js';
 import {drawFan} from './fan.js';
-import {forget, get, learn, offers, Unreachable} from './fetch.js';
+import {forget, get, learn, offers, readWith, Refused, Unreachable} from './fetch.js';
 import * as format from './format.js';
 import {drawJobs, follow, isOpen, prepareUpload} from './jobs.js';
 import {drawMap, placeName, wantsAllLeads} from './map.js';
@@ -10,6 +10,7 @@ import {drawCalibration} from './spectrum.js';
 
 const CALM_MS = 5000,
     BUSY_MS = 1000,
+    REFUSED_MS = 15000, // a daemon that refuses is asked less often
     HISTORY_DAYS = 30;
 
 const view = {groups: [], choose}; // what the last poll found, and what is chosen of it
@@ -346,25 +347,54 @@ function showReached() {
     outageSince = null;
     document.body.classList.remove('stale');
     byId('outage').hidden = true;
+    byId('access').hidden = true;
     say(byId('outage'), '');
     byId('connection').dataset.state = 'live';
     byId('connection-text').textContent = `Updated ${format.clock(lastSeen)}`;
 }
 
-function showOutage() {
-    outageSince ??= new Date();
+// Nothing on the page is known to hold now, and why.
+function showTrouble(state, short, words) {
     document.body.classList.add('stale');
     byId('outage').hidden = false;
     say(
         byId('outage'),
-        `✕ The daemon cannot be reached since ${format.clock(outageSince)}. ` +
+        `✕ ${words} ` +
             (lastSeen
                 ? `What is shown is of ${format.clock(lastSeen)} and may be out of date.`
                 : 'Nothing could be fetched yet.'),
     );
-    byId('connection').dataset.state = 'lost';
-    say(byId('connection-text'), 'No connection');
+    byId('connection').dataset.state = state;
+    say(byId('connection-text'), short);
     forget();
+}
+
+function showOutage() {
+    outageSince ??= new Date();
+    byId('access').hidden = true;
+    showTrouble(
+        'lost',
+        'No connection',
+        `The daemon cannot be reached since ${format.clock(outageSince)}.`,
+    );
+}
+
+const REFUSALS = {
+    401: ['Needs a token', 'The daemon wants a token to be read'],
+    403: ['Not allowed', 'The daemon does not allow this to be read'],
+    429: ['Asked too often', 'The daemon was asked too often and answers later'],
+    503: ['Busy', 'The daemon does not answer reads now'],
+};
+
+// What a refusal hides is not known: it is told, and what was drawn before is left standing.
+function showRefusal({status, message}) {
+    const [short, words] = REFUSALS[status] ?? [
+        'Refused',
+        `The daemon answered with status ${status}`,
+    ];
+    outageSince = null;
+    byId('access').hidden = status !== 401 && status !== 403;
+    showTrouble('refused', short, `${words}: ${message.replace(/\.$/, '')}.`);
 }
 
 // ---- again and again ----------------------------------------------------------------------------
@@ -403,6 +433,7 @@ async function poll() {
         again = true;
         return;
     }
+    let pause = CALM_MS;
     running = true;
     clearTimeout(timer);
     try {
@@ -411,11 +442,16 @@ async function poll() {
             await askAndDraw();
         } while (again);
     } catch (problem) {
-        if (!(problem instanceof Unreachable)) console.error(problem);
-        showOutage();
+        if (problem instanceof Refused) {
+            showRefusal(problem);
+            pause = REFUSED_MS;
+        } else {
+            if (!(problem instanceof Unreachable)) console.error(problem);
+            showOutage();
+        }
     }
     running = false;
-    schedule(view.jobs?.jobs?.some(isOpen) && offers('/v1/jobs') ? BUSY_MS : CALM_MS);
+    schedule(view.jobs?.jobs?.some(isOpen) && offers('/v1/jobs') ? BUSY_MS : pause);
 }
 
 function schedule(milliseconds) {
@@ -470,6 +506,12 @@ function listen() {
     on('choose-place', value => ({place: Math.max(0, Math.floor(Number(value) || 0))}));
     for (const form of ['choose', 'fan-choose'])
         byId(form).addEventListener('submit', event => event.preventDefault());
+    byId('access').addEventListener('submit', event => {
+        event.preventDefault();
+        readWith(byId('access-token').value.trim());
+        byId('access-token').value = '';
+        poll();
+    });
     byId('theme').addEventListener('click', nextTheme);
     prefersDark.addEventListener('change', () => {
         applyTheme(storedTheme());

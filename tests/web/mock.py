@@ -352,6 +352,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not known:
             self.wfile.write(body)
 
+    def refuses(self):
+        refusal = self.server.refusal
+        if not refusal or self.headers.get("Authorization") == f"Bearer {refusal['token']}":
+            return False
+        body = json.dumps({"status": refusal["status"], "detail": refusal["detail"]}).encode()
+        self.send_response(refusal["status"])
+        self.send_header("Content-Type", "application/problem+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        return True
+
     def do_GET(self):
         url = urllib.parse.urlparse(self.path)
         query = dict(urllib.parse.parse_qsl(url.query))
@@ -359,13 +371,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(parts) > 4 and parts[2] == "calibrations":
             parts[3], parts[5] = "{name}", "{version}"
         pattern = "/".join(parts)
+        answers = self.server.answers
+        if pattern in answers and self.refuses():
+            return
         if url.path == "/openapi.json":
             self.reply(
-                json.dumps({"info": {"version": "0"}, "paths": {p: {} for p in ANSWERS}}).encode(),
+                json.dumps({"info": {"version": "0"}, "paths": {p: {} for p in answers}}).encode(),
                 "application/json",
             )
-        elif pattern in ANSWERS:
-            self.reply(json.dumps(ANSWERS[pattern](query)).encode(), "application/json")
+        elif pattern in answers:
+            self.reply(json.dumps(answers[pattern](query)).encode(), "application/json")
         else:
             name = "index.html" if url.path == "/" else pathlib.Path(url.path).name
             found = [p for p in (WEB / name, WEB / "vendor" / name) if p.is_file()]
@@ -384,10 +399,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def start(port=0):
-    """Serves on loopback in a thread; gives the server, whose address is in server_address."""
+def start(port=0, answers=ANSWERS, refusal=None):
+    """Serves on loopback in a thread; gives the server, whose address is in server_address.
+
+    A refusal {status, detail, token} is what reads get that do not carry the token; it can be
+    exchanged while the server runs (server.refusal).
+    """
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
+    server.answers, server.refusal = answers, refusal
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
