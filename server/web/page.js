@@ -51,13 +51,14 @@ function choose(change) {
     poll();
 }
 
-// One group a calibration's version and variable: those whose newest record is as new as any of the
-// calibration; superseded versions are not shown.
+// One group a calibration's version and variable: those whose newest record is as new as any of that
+// variable by the calibration; superseded versions are not shown.
 function groupsOf(widths, calibrations) {
     const groups = new Map(),
         newest = new Map();
     for (const row of widths?.rows ?? []) {
         const key = `${row.calibration}/${row.version}/${row.variable}`,
+            any = `${row.calibration}/${row.variable}`,
             time = row.forecast_reference_time;
         const group = groups.get(key) ?? {
             key,
@@ -72,10 +73,10 @@ function groupsOf(widths, calibrations) {
         groups.set(key, group);
         group.rows.push(row);
         if (time > group.newest) group.newest = time;
-        if (!(newest.get(row.calibration) >= time)) newest.set(row.calibration, time);
+        if (!(newest.get(any) >= time)) newest.set(any, time);
     }
     const list = [...groups.values()].filter(
-        group => group.newest === newest.get(group.calibration),
+        group => group.newest === newest.get(`${group.calibration}/${group.variable}`),
     );
     for (const group of list) {
         const labels =
@@ -128,6 +129,7 @@ function settle() {
     const leads = view.group?.leads ?? view.description?.leads.map(l => l.lead_time_hours) ?? [];
     view.lead = among(leads, chosen.lead, 24);
     view.unit = format.units(view.group?.unit);
+    view.window = chosen.window;
     view.sharedColours = chosen.colours === 'shared';
     view.place = Math.min(
         chosen.place ?? Math.floor((view.group?.points ?? 1) / 2),
@@ -155,6 +157,9 @@ function settle() {
     byId('choose-window').value = chosen.window;
 }
 
+// The forecast that is shown unless another is chosen: the newest that has the chosen lead time.
+const newestOfLead = () => view.row?.forecast_reference_time ?? view.group?.newest;
+
 function settleForecast() {
     const times = [
         ...new Set(
@@ -170,8 +175,11 @@ function settleForecast() {
     ]
         .sort()
         .reverse();
-    if (view.group && !times.includes(view.group.newest)) times.unshift(view.group.newest);
-    view.reference = times.includes(chosen.reference) ? chosen.reference : view.group?.newest;
+    const newest = newestOfLead();
+    for (const time of [newest, view.group?.newest])
+        if (time && !times.includes(time)) times.unshift(time);
+    times.sort().reverse();
+    view.reference = times.includes(chosen.reference) ? chosen.reference : newest;
     setOptions(
         byId('choose-reference'),
         times.slice(0, 200).map(t => [t, format.time(t)]),
@@ -197,13 +205,42 @@ async function askFixed() {
         ]);
 }
 
-const beforeNewest = days => {
-    const newest = view.groups
-        .map(g => g.newest)
-        .sort()
-        .at(-1);
-    return newest ? `${format.addHours(newest, -24 * days).slice(0, 19)}Z` : undefined;
-};
+// Where the histories of a group begin: each series goes back from its own newest record.
+const historyStart = group =>
+    format.daysBefore(
+        group.rows.map(row => row.forecast_reference_time).reduce((a, b) => (a < b ? a : b)),
+        HISTORY_DAYS,
+    );
+
+// One question where all groups are as new as each other; otherwise one for each.
+async function askHistory() {
+    const level = view.level,
+        starts = new Set(view.groups.map(historyStart));
+    if (starts.size === 1) return get('v1/widths', {level, since: [...starts][0]});
+    const parts = await Promise.all(
+        view.groups.map(group =>
+            get('v1/widths', {
+                calibration: group.calibration,
+                version: group.version,
+                variable: group.variable,
+                level,
+                since: historyStart(group),
+            }),
+        ),
+    );
+    return joined(parts);
+}
+
+// The rows of all parts; the same object as before while every part is the same.
+let lastParts = [],
+    lastJoined = null;
+function joined(parts) {
+    if (parts.length !== lastParts.length || parts.some((part, i) => part !== lastParts[i])) {
+        lastParts = parts;
+        lastJoined = {rows: parts.flatMap(part => part?.rows ?? [])};
+    }
+    return lastJoined;
+}
 
 // The description and the spectrum of a version never change: they are asked for once.
 const once = new Map();
@@ -249,9 +286,7 @@ async function askIssued() {
 }
 
 async function askChosen() {
-    view.history = view.group
-        ? await get('v1/widths', {level: view.level, since: beforeNewest(HISTORY_DAYS)})
-        : null;
+    view.history = view.group ? await askHistory() : null;
     settleForecast();
     [view.spectrum, [view.fan, view.map]] = await Promise.all([describeSpectrum(), askIssued()]);
 }
@@ -297,6 +332,7 @@ function draw() {
         group?.key,
         level,
         lead,
+        chosen.window,
         Math.floor(Date.now() / 60000),
     );
     drawIfChanged(
@@ -501,7 +537,7 @@ function listen() {
     on('choose-level', value => ({level: Number(value)}));
     on('choose-window', value => ({window: value}));
     on('choose-reference', value => ({
-        reference: value === view.group?.newest ? undefined : value,
+        reference: value === newestOfLead() ? undefined : value,
     }));
     on('choose-place', value => ({place: Math.max(0, Math.floor(Number(value) || 0))}));
     for (const form of ['choose', 'fan-choose'])

@@ -69,6 +69,8 @@ def width_rows(query):
         for level in LEVELS:
             if "level" in query and float(query["level"]) != level:
                 continue
+            if query.get("variable", "t2m") != "t2m":
+                continue
             series = [mean_width(lead, level, i) for i in range(len(TIMES))]
             for i, time in enumerate(TIMES):
                 if time < query.get("since", TIMES[-1]):
@@ -95,6 +97,24 @@ def width_rows(query):
                     }
                 )
     return {"rows": rows}
+
+
+AHEAD = "2100-01-01T00:00:00Z"
+
+
+def widths_with_one_ahead(query):
+    """Two variables; one lead time of one has a single record of a time far ahead."""
+    rows = width_rows({k: v for k, v in query.items() if k != "variable"})["rows"]
+    other = [{**row, "variable": "z500", "units": "m2 s-2"} for row in rows]
+    lead = LEADS[0]
+    ahead = [
+        {**row, "forecast_reference_time": AHEAD}
+        for row in rows
+        if row["lead_time_hours"] == lead and row["forecast_reference_time"] == TIMES[-1]
+    ]
+    old = [row for row in rows if "since" in query or row["lead_time_hours"] != lead]
+    wanted = query.get("variable")
+    return {"rows": [r for r in old + ahead + other if wanted in (None, r["variable"])]}
 
 
 def coverage_rows(query):
@@ -334,6 +354,36 @@ ANSWERS = {
     "/v1/jobs": jobs,
     "/v1/calibrations/{name}/versions/{version}": description,
     "/v1/calibrations/{name}/versions/{version}/spectrum": spectrum,
+}
+
+
+def only_first_lead(answer, rows):
+    """The answer, its rows cut to the first lead time."""
+
+    def cut(query):
+        found = answer(query)
+        return {**found, rows: [r for r in found[rows] if r["lead_time_hours"] == LEADS[0]]}
+
+    return cut
+
+
+def few(query):
+    """Coverage as after a single verified forecast."""
+    rows = coverage_rows(query)["rows"]
+    return {
+        "rows": [
+            {**r, "records": 1, "coverage_lower": 0.2, "coverage_upper": 1.0} for r in rows
+        ]
+    }
+
+
+ONE_AHEAD = {**ANSWERS, "/v1/widths": widths_with_one_ahead}
+ONE_LEAD = {
+    **ANSWERS,
+    "/v1/widths": only_first_lead(width_rows, "rows"),
+    "/v1/issued": only_first_lead(issued, "records"),
+    "/v1/coverage": few,
+    "/v1/alarms": lambda query: {"rows": []},
 }
 
 
