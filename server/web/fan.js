@@ -83,6 +83,30 @@ const bandsOf = fan =>
         fill: colour(`fan-${Math.min(l + 1, 3)}`),
     }));
 
+const BAR_PX = 24; // half the width of the widest level's bar
+
+// A band needs two lead times: one alone has a bar for each level, narrower the lower the level.
+function drawBars(u, fan, chosen) {
+    const {ctx} = u,
+        scale = window.devicePixelRatio,
+        x = u.valToPos(fan.columns[0][0], 'x', true);
+    ctx.save();
+    fan.levels.forEach((level, l) => {
+        const [low, high] = [fan.columns[1 + 2 * l][0], fan.columns[2 + 2 * l][0]];
+        if (low === null || high === null) return;
+        const half = BAR_PX * scale * (1 - l / (2 * fan.levels.length)),
+            top = u.valToPos(high, 'y', true),
+            box = [x - half, top, 2 * half, u.valToPos(low, 'y', true) - top];
+        ctx.fillStyle = colour(`fan-${Math.min(l + 1, 3)}`);
+        ctx.fillRect(...box);
+        if (level !== chosen) return;
+        ctx.strokeStyle = colour('accent');
+        ctx.lineWidth = 1.5 * scale;
+        ctx.strokeRect(...box);
+    });
+    ctx.restore();
+}
+
 const axis = label => ({
     label,
     stroke: colour('dim'),
@@ -125,7 +149,10 @@ function options(fan, view, box, unit, read) {
                 values: (_, list) => list.map(v => format.number(v, format.stepDecimals(list))),
             },
         ],
-        hooks: {setCursor: [u => read(u.cursor.idx)]},
+        hooks: {
+            setCursor: [u => read(u.cursor.idx)],
+            drawAxes: [u => fan.sorted.length === 1 && drawBars(u, fan, view.level)],
+        },
     };
 }
 
@@ -227,7 +254,7 @@ export function drawFan(view) {
         role: 'img',
         'data-key': 'fan chart',
         'aria-label':
-            `${view.group.variable} over ${fan.sorted.length} lead times. Last: ` +
+            `${view.group.variable} over ${format.count(fan.sorted.length, 'lead time')}. Last: ` +
             `${describe(fan, last, unit, decimals)}. ` +
             'Left and right arrow keys read each lead time.',
     });
@@ -249,7 +276,8 @@ export function drawFan(view) {
             ? element(
                   'p',
                   {class: 'note'},
-                  `${unbounded} limits have no finite value and are not drawn: ` +
+                  `${format.count(unbounded, 'limit has', 'limits have')} no finite value and ` +
+                      `${unbounded === 1 ? 'is' : 'are'} not drawn: ` +
                       'too few past errors for that level.',
               )
             : null,

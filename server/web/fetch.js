@@ -3,12 +3,28 @@
 const known = new Map(); // address: {tag, text, data}
 let paths = null; // of /openapi.json: what this daemon can be asked
 
+let readToken = ''; // for reads; in memory only
+
 export class Unreachable extends Error {}
 
+// The daemon answered, but not with what was asked for: `status` and its own words in `message`.
+export class Refused extends Error {
+    constructor(status, message) {
+        super(message);
+        this.status = status;
+    }
+}
+
+// The token that all reads carry from now on; '' for none. Never stored.
+export function readWith(token) {
+    readToken = token;
+}
+
 async function ask(address, headers = {}) {
+    const allowed = readToken ? {...headers, Authorization: `Bearer ${readToken}`} : headers;
     try {
         return await fetch(address, {
-            headers,
+            headers: allowed,
             cache: 'no-store',
             signal: AbortSignal.timeout(15000),
         });
@@ -25,6 +41,18 @@ async function textOf(response) {
     }
 }
 
+// A gateway's status says that nobody is behind it; any other comes from the daemon itself.
+function problemOf(status, text) {
+    if (status === 502 || status === 504) return new Unreachable(`status ${status}`);
+    let words;
+    try {
+        words = JSON.parse(text).detail;
+    } catch {
+        /* the status says enough */
+    }
+    return new Refused(status, words || `status ${status}`);
+}
+
 // Forgets what the daemon can be asked: it may be another one after an outage.
 export function forget() {
     paths = null;
@@ -34,7 +62,7 @@ export async function learn() {
     if (!paths) {
         const response = await ask('openapi.json');
         const text = await textOf(response);
-        if (!response.ok) throw new Unreachable(`status ${response.status}`);
+        if (!response.ok) throw problemOf(response.status, text);
         const described = JSON.parse(text);
         paths = described.paths;
         paths.version = described.info?.version;
@@ -45,8 +73,8 @@ export async function learn() {
 // Whether there is such a path, as written in the interface: /v1/jobs/{id}/events.
 export const offers = path => Boolean(paths?.[path]);
 
-// The document at `path`, or null when the daemon has none. `parameters` go into the query; those
-// that are undefined are left out. Throws Unreachable.
+// The document at `path`, or null when the daemon has none: only 404 says so. `parameters` go into
+// the query; those that are undefined are left out. Throws Unreachable and Refused.
 export async function get(path, parameters = {}, pattern = `/${path}`) {
     if (!offers(pattern)) return null;
     const query = new URLSearchParams(
@@ -59,10 +87,9 @@ export async function get(path, parameters = {}, pattern = `/${path}`) {
         refresh(address, before);
         return before.data;
     }
-    if ([502, 503, 504].includes(response.status))
-        throw new Unreachable(`status ${response.status}`);
     const text = await textOf(response);
-    if (!response.ok) return null;
+    if (response.status === 404) return null;
+    if (!response.ok) throw problemOf(response.status, text);
     if (before && before.text === text) {
         refresh(address, {...before, tag: response.headers.get('ETag')});
         return before.data;
@@ -80,6 +107,9 @@ function refresh(address, entry) {
     known.set(address, entry);
     if (known.size > KEPT) known.delete(known.keys().next().value);
 }
+
+// Whether reads can be followed as events: an EventSource cannot carry a token.
+export const canFollow = () => !readToken && Boolean(window.EventSource);
 
 // A write: gives {ok, status, data}; `progress` is told the share sent.
 export function send(method, path, type, body, token, progress) {

@@ -83,6 +83,12 @@ export const clock = date =>
 export const addHours = (text, hours) =>
     new Date(new Date(text).getTime() + 3600000 * hours).toISOString();
 
+// So many days before, as the daemon writes times.
+export const daysBefore = (text, days) => `${addHours(text, -24 * days).slice(0, 19)}Z`;
+
+// "1 forecast", "2 forecasts"; what is its own plural stays.
+export const count = (n, word, words = `${word}s`) => `${n} ${n === 1 ? word : words}`;
+
 export function age(milliseconds) {
     const steps = [
         [60, 's'],
@@ -125,9 +131,16 @@ export function standing(percentile) {
     return {word: 'usual', sign: '', kind: 'usual'};
 }
 
+const FEWEST = 10, // verified forecasts that a judgement needs,
+    LOOSEST = 0.2; // and bounds no further apart
+
+const isLoose = row =>
+    row.records < FEWEST || row.coverage_upper - row.coverage_lower > LOOSEST + 1e-9;
+
 // Whether the bounds of a coverage leave out what was promised.
 export function verdict(row) {
     if (!row || !isNumber(row.coverage)) return {word: 'no truths yet', sign: '', kind: 'unknown'};
+    if (isLoose(row)) return {word: 'too few to say', sign: '', kind: 'few'};
     if (isNumber(row.coverage_upper) && row.coverage_upper < row.level)
         return {word: 'too low', sign: '▼', kind: 'below'};
     if (isNumber(row.coverage_lower) && row.coverage_lower > row.level)

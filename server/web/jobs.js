@@ -1,6 +1,6 @@
 // Jobs and their progress, and the form that starts one.
 import {byId, element, replace, say} from './dom.js';
-import {offers, send} from './fetch.js';
+import {canFollow, offers, send} from './fetch.js';
 import * as format from './format.js';
 
 const SHOWN = 6;
@@ -72,7 +72,7 @@ const followed = new Map(); // id: EventSource
 
 // Tells `changed(job)` of every event of the running job; polling does the rest.
 export function follow(jobs, changed) {
-    if (!offers('/v1/jobs/{id}/events') || !window.EventSource) return;
+    if (!offers('/v1/jobs/{id}/events') || !canFollow()) return;
     const running = (jobs?.jobs ?? []).filter(job => job.status === 'running').slice(0, 1);
     for (const job of running) {
         if (followed.has(job.jobID)) continue;

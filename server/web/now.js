@@ -23,7 +23,14 @@ const alarmLine = alarm =>
         alarm.since ? element('span', {class: 'dim'}, `since ${format.time(alarm.since)}`) : null,
     );
 
-export function alarmState(alarms, groups) {
+const WINDOWS = {
+    '7d': 'the last 7 days',
+    '30d': 'the last 30 days',
+    '90d': 'the last 90 days',
+    all: 'all records',
+};
+
+export function alarmState(alarms, groups, window) {
     if (!alarms)
         return {
             kind: 'unknown',
@@ -35,13 +42,20 @@ export function alarmState(alarms, groups) {
         return {
             kind: 'bad',
             sign: '⚠',
-            text: `${alarms.rows.length} alarm${alarms.rows.length > 1 ? 's' : ''}`,
+            text: format.count(alarms.rows.length, 'alarm'),
             note: 'see the top of the page',
         };
     if (!groups.length)
         return {kind: 'unknown', sign: '○', text: 'Nothing yet', note: 'no intervals are recorded'};
     const leads = groups.reduce((n, group) => n + group.leads.length, 0);
-    return {kind: 'good', sign: '✓', text: 'No alarms', note: `${leads} series are watched`};
+    return {
+        kind: 'good',
+        sign: '✓',
+        text: 'No alarms',
+        note:
+            `${format.count(leads, 'series is', 'series are')} watched: no drift found by the ` +
+            `sequential tests; rows below compare ${WINDOWS[window] ?? WINDOWS['30d']}`,
+    };
 }
 
 export function drawAlarms(alarms) {
@@ -99,26 +113,35 @@ function coverageTile(row, level) {
         `Coverage at ${format.hours(row.lead_time_hours)}`,
         judged.kind,
         [format.number(100 * row.coverage, 1), element('small', {}, ' %')],
-        `${judged.sign} ${judged.kind === 'kept' ? 'as promised,' : `${judged.word}, promised is`} ` +
+        `${judged.sign} ${judged.kind === 'kept' ? 'as promised,' : `${judged.word}, promised is`} `.trimStart() +
             `${format.level(level)}; between ${format.number(100 * row.coverage_lower, 1)} ` +
-            `and ${format.percent(row.coverage_upper)}, ${row.records} forecasts`,
+            `and ${format.percent(row.coverage_upper)}, ${format.count(row.records, 'forecast')}`,
     );
 }
 
+// The lead times whose newest record is of that reference time.
+const leadsOf = (group, time) =>
+    group.leads.filter(lead =>
+        group.rows.some(r => r.lead_time_hours === lead && r.forecast_reference_time === time),
+    );
+
 function newestTile(group) {
     if (!group) return tile('Newest forecast', 'unknown', format.NONE, 'none is recorded');
-    const old = Date.now() - new Date(group.newest).getTime();
+    const old = Date.now() - new Date(group.newest).getTime(),
+        leads = leadsOf(group, group.newest);
     return tile(
         'Newest forecast',
-        'plain',
-        format.time(group.newest, false).replace(' UTC', ''),
-        `UTC, ${format.age(old)} ago; ` +
-            `${group.leads.length} lead times to ${format.hours(group.leads.at(-1))}`,
+        old < 0 ? 'wide' : 'plain',
+        format.time(group.newest).replace(' UTC', ''),
+        (old < 0
+            ? `UTC, ⚠ ${format.age(-old)} in the future; `
+            : `UTC, ${format.age(old)} ago; `) +
+            `${format.count(leads.length, 'lead time')} to ${format.hours(leads.at(-1))}`,
     );
 }
 
 export function drawTiles(view) {
-    const state = alarmState(view.alarms, view.groups);
+    const state = alarmState(view.alarms, view.groups, view.window);
     replace(
         byId('tiles'),
         tile('State', state.kind, `${state.sign} ${state.text}`, state.note),
@@ -208,12 +231,14 @@ function sparkline(rows, typical, words) {
     );
 }
 
+const SPARK_DAYS = 30; // back from the newest of the series, as coverage is
+
 const HEADS = [
     'Lead',
     'Width now',
     'Against usual',
     'Wider than',
-    'Last 30 days',
+    `Last ${SPARK_DAYS} days`,
     'Coverage and its promise',
     '',
     'Level in use',
@@ -257,16 +282,18 @@ function seriesLine(view, group, lead, decimals) {
         judged = format.verdict(coverage);
     const ratio =
         row && row.typical_width > 0 && row.width !== null ? row.width / row.typical_width : NaN;
+    const since = row ? format.daysBefore(row.forecast_reference_time, SPARK_DAYS) : '';
     const history = (view.history?.rows ?? []).filter(
         r =>
             r.calibration === group.calibration &&
             r.version === group.version &&
             r.variable === group.variable &&
-            r.lead_time_hours === lead,
+            r.lead_time_hours === lead &&
+            r.forecast_reference_time >= since,
     );
     const words =
         `width since ${format.time(history[0]?.forecast_reference_time)}, ` +
-        `${history.length} forecasts`;
+        format.count(history.length, 'forecast');
     const chosen = group === view.group && lead === view.lead;
     const cell = (label, attributes, ...content) =>
         element('td', {'data-label': label, ...attributes}, ...content);
@@ -288,6 +315,13 @@ function seriesLine(view, group, lead, decimals) {
                 },
                 format.hours(lead),
             ),
+            row && row.forecast_reference_time !== group.newest
+                ? element(
+                      'span',
+                      {class: 'dim other-time'},
+                      `of ${format.time(row.forecast_reference_time)}`,
+                  )
+                : null,
         ),
         cell('Width now', {class: 'number big'}, format.number(row?.width, decimals)),
         cell(
@@ -310,7 +344,7 @@ function seriesLine(view, group, lead, decimals) {
                   ]
                 : [format.NONE, element('span', {class: 'sign'})],
         ),
-        cell('Last 30 days', {}, sparkline(history, row?.typical_width, words)),
+        cell(`Last ${SPARK_DAYS} days`, {}, sparkline(history, row?.typical_width, words)),
         cell(
             'Coverage',
             {class: 'pair'},
@@ -324,7 +358,7 @@ function seriesLine(view, group, lead, decimals) {
                             ? null
                             : `between ${format.percent(coverage.coverage_lower)} and ` +
                               `${format.percent(coverage.coverage_upper)}, ` +
-                              `${coverage.records} forecasts`,
+                              format.count(coverage.records, 'forecast'),
                 },
                 format.percent(coverage?.coverage),
             ),
@@ -347,7 +381,10 @@ function groupTable(view, group) {
             {},
             element('strong', {}, group.variable),
             ` by ${group.calibration} v${group.version}${labels}, ${format.level(view.level)} interval, ` +
-                `forecast of ${format.time(group.newest)}`,
+                (rows.every(row => row.forecast_reference_time === group.newest)
+                    ? 'forecast of '
+                    : 'each lead time’s newest forecast, where not said otherwise of ') +
+                format.time(group.newest),
         ),
         element('thead', {}, headLine(unit)),
         element(

@@ -1,7 +1,7 @@
 // The page: what is chosen, asking the daemon again and again, and drawing what changed.
 import {byId, say, setOptions} from './dom.js';
 import {drawFan} from './fan.js';
-import {forget, get, learn, offers, Unreachable} from './fetch.js';
+import {forget, get, learn, offers, readWith, Refused, Unreachable} from './fetch.js';
 import * as format from './format.js';
 import {drawJobs, follow, isOpen, prepareUpload} from './jobs.js';
 import {drawMap, placeName, wantsAllLeads} from './map.js';
@@ -10,6 +10,7 @@ import {drawCalibration} from './spectrum.js';
 
 const CALM_MS = 5000,
     BUSY_MS = 1000,
+    REFUSED_MS = 15000, // a daemon that refuses is asked less often
     HISTORY_DAYS = 30;
 
 const view = {groups: [], choose}; // what the last poll found, and what is chosen of it
@@ -50,13 +51,14 @@ function choose(change) {
     poll();
 }
 
-// One group a calibration's version and variable: those whose newest record is as new as any of the
-// calibration; superseded versions are not shown.
+// One group a calibration's version and variable: those whose newest record is as new as any of that
+// variable by the calibration; superseded versions are not shown.
 function groupsOf(widths, calibrations) {
     const groups = new Map(),
         newest = new Map();
     for (const row of widths?.rows ?? []) {
         const key = `${row.calibration}/${row.version}/${row.variable}`,
+            any = `${row.calibration}/${row.variable}`,
             time = row.forecast_reference_time;
         const group = groups.get(key) ?? {
             key,
@@ -71,10 +73,10 @@ function groupsOf(widths, calibrations) {
         groups.set(key, group);
         group.rows.push(row);
         if (time > group.newest) group.newest = time;
-        if (!(newest.get(row.calibration) >= time)) newest.set(row.calibration, time);
+        if (!(newest.get(any) >= time)) newest.set(any, time);
     }
     const list = [...groups.values()].filter(
-        group => group.newest === newest.get(group.calibration),
+        group => group.newest === newest.get(`${group.calibration}/${group.variable}`),
     );
     for (const group of list) {
         const labels =
@@ -127,6 +129,7 @@ function settle() {
     const leads = view.group?.leads ?? view.description?.leads.map(l => l.lead_time_hours) ?? [];
     view.lead = among(leads, chosen.lead, 24);
     view.unit = format.units(view.group?.unit);
+    view.window = chosen.window;
     view.sharedColours = chosen.colours === 'shared';
     view.place = Math.min(
         chosen.place ?? Math.floor((view.group?.points ?? 1) / 2),
@@ -154,6 +157,9 @@ function settle() {
     byId('choose-window').value = chosen.window;
 }
 
+// The forecast that is shown unless another is chosen: the newest that has the chosen lead time.
+const newestOfLead = () => view.row?.forecast_reference_time ?? view.group?.newest;
+
 function settleForecast() {
     const times = [
         ...new Set(
@@ -169,8 +175,11 @@ function settleForecast() {
     ]
         .sort()
         .reverse();
-    if (view.group && !times.includes(view.group.newest)) times.unshift(view.group.newest);
-    view.reference = times.includes(chosen.reference) ? chosen.reference : view.group?.newest;
+    const newest = newestOfLead();
+    for (const time of [newest, view.group?.newest])
+        if (time && !times.includes(time)) times.unshift(time);
+    times.sort().reverse();
+    view.reference = times.includes(chosen.reference) ? chosen.reference : newest;
     setOptions(
         byId('choose-reference'),
         times.slice(0, 200).map(t => [t, format.time(t)]),
@@ -196,13 +205,42 @@ async function askFixed() {
         ]);
 }
 
-const beforeNewest = days => {
-    const newest = view.groups
-        .map(g => g.newest)
-        .sort()
-        .at(-1);
-    return newest ? `${format.addHours(newest, -24 * days).slice(0, 19)}Z` : undefined;
-};
+// Where the histories of a group begin: each series goes back from its own newest record.
+const historyStart = group =>
+    format.daysBefore(
+        group.rows.map(row => row.forecast_reference_time).reduce((a, b) => (a < b ? a : b)),
+        HISTORY_DAYS,
+    );
+
+// One question where all groups are as new as each other; otherwise one for each.
+async function askHistory() {
+    const level = view.level,
+        starts = new Set(view.groups.map(historyStart));
+    if (starts.size === 1) return get('v1/widths', {level, since: [...starts][0]});
+    const parts = await Promise.all(
+        view.groups.map(group =>
+            get('v1/widths', {
+                calibration: group.calibration,
+                version: group.version,
+                variable: group.variable,
+                level,
+                since: historyStart(group),
+            }),
+        ),
+    );
+    return joined(parts);
+}
+
+// The rows of all parts; the same object as before while every part is the same.
+let lastParts = [],
+    lastJoined = null;
+function joined(parts) {
+    if (parts.length !== lastParts.length || parts.some((part, i) => part !== lastParts[i])) {
+        lastParts = parts;
+        lastJoined = {rows: parts.flatMap(part => part?.rows ?? [])};
+    }
+    return lastJoined;
+}
 
 // The description and the spectrum of a version never change: they are asked for once.
 const once = new Map();
@@ -248,9 +286,7 @@ async function askIssued() {
 }
 
 async function askChosen() {
-    view.history = view.group
-        ? await get('v1/widths', {level: view.level, since: beforeNewest(HISTORY_DAYS)})
-        : null;
+    view.history = view.group ? await askHistory() : null;
     settleForecast();
     [view.spectrum, [view.fan, view.map]] = await Promise.all([describeSpectrum(), askIssued()]);
 }
@@ -296,6 +332,7 @@ function draw() {
         group?.key,
         level,
         lead,
+        chosen.window,
         Math.floor(Date.now() / 60000),
     );
     drawIfChanged(
@@ -346,25 +383,54 @@ function showReached() {
     outageSince = null;
     document.body.classList.remove('stale');
     byId('outage').hidden = true;
+    byId('access').hidden = true;
     say(byId('outage'), '');
     byId('connection').dataset.state = 'live';
     byId('connection-text').textContent = `Updated ${format.clock(lastSeen)}`;
 }
 
-function showOutage() {
-    outageSince ??= new Date();
+// Nothing on the page is known to hold now, and why.
+function showTrouble(state, short, words) {
     document.body.classList.add('stale');
     byId('outage').hidden = false;
     say(
         byId('outage'),
-        `✕ The daemon cannot be reached since ${format.clock(outageSince)}. ` +
+        `✕ ${words} ` +
             (lastSeen
                 ? `What is shown is of ${format.clock(lastSeen)} and may be out of date.`
                 : 'Nothing could be fetched yet.'),
     );
-    byId('connection').dataset.state = 'lost';
-    say(byId('connection-text'), 'No connection');
+    byId('connection').dataset.state = state;
+    say(byId('connection-text'), short);
     forget();
+}
+
+function showOutage() {
+    outageSince ??= new Date();
+    byId('access').hidden = true;
+    showTrouble(
+        'lost',
+        'No connection',
+        `The daemon cannot be reached since ${format.clock(outageSince)}.`,
+    );
+}
+
+const REFUSALS = {
+    401: ['Needs a token', 'The daemon wants a token to be read'],
+    403: ['Not allowed', 'The daemon does not allow this to be read'],
+    429: ['Asked too often', 'The daemon was asked too often and answers later'],
+    503: ['Busy', 'The daemon does not answer reads now'],
+};
+
+// What a refusal hides is not known: it is told, and what was drawn before is left standing.
+function showRefusal({status, message}) {
+    const [short, words] = REFUSALS[status] ?? [
+        'Refused',
+        `The daemon answered with status ${status}`,
+    ];
+    outageSince = null;
+    byId('access').hidden = status !== 401 && status !== 403;
+    showTrouble('refused', short, `${words}: ${message.replace(/\.$/, '')}.`);
 }
 
 // ---- again and again ----------------------------------------------------------------------------
@@ -403,6 +469,7 @@ async function poll() {
         again = true;
         return;
     }
+    let pause = CALM_MS;
     running = true;
     clearTimeout(timer);
     try {
@@ -411,11 +478,16 @@ async function poll() {
             await askAndDraw();
         } while (again);
     } catch (problem) {
-        if (!(problem instanceof Unreachable)) console.error(problem);
-        showOutage();
+        if (problem instanceof Refused) {
+            showRefusal(problem);
+            pause = REFUSED_MS;
+        } else {
+            if (!(problem instanceof Unreachable)) console.error(problem);
+            showOutage();
+        }
     }
     running = false;
-    schedule(view.jobs?.jobs?.some(isOpen) && offers('/v1/jobs') ? BUSY_MS : CALM_MS);
+    schedule(view.jobs?.jobs?.some(isOpen) && offers('/v1/jobs') ? BUSY_MS : pause);
 }
 
 function schedule(milliseconds) {
@@ -465,11 +537,17 @@ function listen() {
     on('choose-level', value => ({level: Number(value)}));
     on('choose-window', value => ({window: value}));
     on('choose-reference', value => ({
-        reference: value === view.group?.newest ? undefined : value,
+        reference: value === newestOfLead() ? undefined : value,
     }));
     on('choose-place', value => ({place: Math.max(0, Math.floor(Number(value) || 0))}));
     for (const form of ['choose', 'fan-choose'])
         byId(form).addEventListener('submit', event => event.preventDefault());
+    byId('access').addEventListener('submit', event => {
+        event.preventDefault();
+        readWith(byId('access-token').value.trim());
+        byId('access-token').value = '';
+        poll();
+    });
     byId('theme').addEventListener('click', nextTheme);
     prefersDark.addEventListener('change', () => {
         applyTheme(storedTheme());

@@ -69,6 +69,8 @@ def width_rows(query):
         for level in LEVELS:
             if "level" in query and float(query["level"]) != level:
                 continue
+            if query.get("variable", "t2m") != "t2m":
+                continue
             series = [mean_width(lead, level, i) for i in range(len(TIMES))]
             for i, time in enumerate(TIMES):
                 if time < query.get("since", TIMES[-1]):
@@ -95,6 +97,24 @@ def width_rows(query):
                     }
                 )
     return {"rows": rows}
+
+
+AHEAD = "2100-01-01T00:00:00Z"
+
+
+def widths_with_one_ahead(query):
+    """Two variables; one lead time of one has a single record of a time far ahead."""
+    rows = width_rows({k: v for k, v in query.items() if k != "variable"})["rows"]
+    other = [{**row, "variable": "z500", "units": "m2 s-2"} for row in rows]
+    lead = LEADS[0]
+    ahead = [
+        {**row, "forecast_reference_time": AHEAD}
+        for row in rows
+        if row["lead_time_hours"] == lead and row["forecast_reference_time"] == TIMES[-1]
+    ]
+    old = [row for row in rows if "since" in query or row["lead_time_hours"] != lead]
+    wanted = query.get("variable")
+    return {"rows": [r for r in old + ahead + other if wanted in (None, r["variable"])]}
 
 
 def coverage_rows(query):
@@ -337,6 +357,36 @@ ANSWERS = {
 }
 
 
+def only_first_lead(answer, rows):
+    """The answer, its rows cut to the first lead time."""
+
+    def cut(query):
+        found = answer(query)
+        return {**found, rows: [r for r in found[rows] if r["lead_time_hours"] == LEADS[0]]}
+
+    return cut
+
+
+def few(query):
+    """Coverage as after a single verified forecast."""
+    rows = coverage_rows(query)["rows"]
+    return {
+        "rows": [
+            {**r, "records": 1, "coverage_lower": 0.2, "coverage_upper": 1.0} for r in rows
+        ]
+    }
+
+
+ONE_AHEAD = {**ANSWERS, "/v1/widths": widths_with_one_ahead}
+ONE_LEAD = {
+    **ANSWERS,
+    "/v1/widths": only_first_lead(width_rows, "rows"),
+    "/v1/issued": only_first_lead(issued, "records"),
+    "/v1/coverage": few,
+    "/v1/alarms": lambda query: {"rows": []},
+}
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -352,6 +402,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not known:
             self.wfile.write(body)
 
+    def refuses(self):
+        refusal = self.server.refusal
+        if not refusal or self.headers.get("Authorization") == f"Bearer {refusal['token']}":
+            return False
+        body = json.dumps({"status": refusal["status"], "detail": refusal["detail"]}).encode()
+        self.send_response(refusal["status"])
+        self.send_header("Content-Type", "application/problem+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        return True
+
     def do_GET(self):
         url = urllib.parse.urlparse(self.path)
         query = dict(urllib.parse.parse_qsl(url.query))
@@ -359,13 +421,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(parts) > 4 and parts[2] == "calibrations":
             parts[3], parts[5] = "{name}", "{version}"
         pattern = "/".join(parts)
+        answers = self.server.answers
+        if pattern in answers and self.refuses():
+            return
         if url.path == "/openapi.json":
             self.reply(
-                json.dumps({"info": {"version": "0"}, "paths": {p: {} for p in ANSWERS}}).encode(),
+                json.dumps({"info": {"version": "0"}, "paths": {p: {} for p in answers}}).encode(),
                 "application/json",
             )
-        elif pattern in ANSWERS:
-            self.reply(json.dumps(ANSWERS[pattern](query)).encode(), "application/json")
+        elif pattern in answers:
+            self.reply(json.dumps(answers[pattern](query)).encode(), "application/json")
         else:
             name = "index.html" if url.path == "/" else pathlib.Path(url.path).name
             found = [p for p in (WEB / name, WEB / "vendor" / name) if p.is_file()]
@@ -384,10 +449,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def start(port=0):
-    """Serves on loopback in a thread; gives the server, whose address is in server_address."""
+def start(port=0, answers=ANSWERS, refusal=None):
+    """Serves on loopback in a thread; gives the server, whose address is in server_address.
+
+    A refusal {status, detail, token} is what reads get that do not carry the token; it can be
+    exchanged while the server runs (server.refusal).
+    """
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
+    server.answers, server.refusal = answers, refusal
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

@@ -41,14 +41,15 @@ class World:
             "Page.addScriptToEvaluateOnNewDocument", {"source": VIOLATIONS}
         )
 
-    def open(self, url, width=1920, height=1080, dark=False):
+    def open(self, url, width=1920, height=1080, dark=False, state="live"):
         self.browser.resize(width, height)
         self.browser.media(dark)
         self.browser.driver.get("about:blank")
         self.browser.driver.get_log("browser")
         self.browser.driver.get_log("performance")
         self.browser.driver.get(url)
-        assert self.browser.wait(DRAWN), f"{url} did not get its data"
+        reached = f"document.querySelector('#connection').dataset.state === '{state}'"
+        assert self.browser.wait(reached), f"{url} did not get its data"
         return self.browser
 
     def requests(self, method):
@@ -432,6 +433,93 @@ def the_map_is_read_by_keys_and_as_a_table(world):
     )
 
 
+def one_forecast_ahead_does_not_hide_the_others(world):
+    server = mock.start(answers=mock.ONE_AHEAD)
+    page = world.open(f"http://127.0.0.1:{server.server_address[1]}/")
+    variables = page.run(
+        "return [...document.querySelectorAll('#choose-variable option')].map(o => o.value)"
+    )
+    assert variables == ["t2m", "z500"], variables
+    captions = page.run(
+        "return [...document.querySelectorAll('#series caption')].map(c => c.innerText)"
+    )
+    assert "each lead time" in captions[0] and "1 Jan 2100" in captions[0], captions
+    assert captions[1].endswith("interval, forecast of 21 Nov 2026 00:00 UTC"), captions
+    rows = page.run(
+        "return [...document.querySelectorAll('#series tbody tr')].map(r => r.cells[0].innerText)"
+    )
+    assert len(rows) == 12 and "of " not in rows[0] and "of " not in rows[6], rows
+    assert all("of 21 Nov 2026" in row for row in rows[1:6]), rows
+    sparks = page.run(
+        "return [...document.querySelectorAll('#series tbody tr')].map(r => r.querySelectorAll('svg.spark').length)"
+    )
+    assert sparks == [0] + 11 * [1], sparks
+    assert "1 Jan 2100 00:00" in text(page, "#tiles") and "in the future; 1 lead time to 6 h" in text(
+        page, "#tiles"
+    )
+    assert text(page, "#choose-reference option:checked") == "21 Nov 2026 00:00 UTC"
+
+
+INKED = """const c = document.querySelector('#fan canvas'), b = c.getBoundingClientRect(), o = document.querySelector('#fan .u-over').getBoundingClientRect(),
+    k = c.width / b.width, x = Math.round((o.left + o.width / 2 - b.left + 10) * k), y = Math.round((o.top - b.top) * k),
+    h = Math.round(o.height * k), d = c.getContext('2d').getImageData(x, y, 1, h).data;
+    let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n / h"""
+
+
+def one_lead_time_alone_has_its_intervals_drawn(world):
+    server = mock.start(answers=mock.ONE_LEAD)
+    page = world.open(f"http://127.0.0.1:{server.server_address[1]}/")
+    assert page.wait("document.querySelector('#fan .u-over')")
+    assert page.run(INKED) > 0.6, page.run(INKED)
+
+
+def a_single_verified_forecast_is_not_called_kept(world):
+    server = mock.start(answers=mock.ONE_LEAD)
+    page = world.open(f"http://127.0.0.1:{server.server_address[1]}/")
+    tiles = text(page, "#tiles")
+    assert "too few to say" in tiles and "1 forecast" in tiles and "1 forecasts" not in tiles
+    assert "as promised" not in tiles and "1 series is watched: no drift found" in tiles, tiles
+    assert "✓ kept" not in text(page, "#series")
+
+
+def a_refusal_is_told_and_not_taken_as_emptiness(world):
+    server = mock.start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/"
+    for status in (401, 403, 429, 503, 500):
+        server.refusal = {"status": status, "detail": "reason given", "token": "let-me"}
+        page = world.open(url, state="refused")
+        assert "reason given" in text(page, "#outage") and page.run(
+            "return document.body.classList.contains('stale')"
+        )
+        assert "Updated" not in text(page, "#connection")
+        main = text(page, "main")
+        for claim in ("Not watched", "no calibration", "No jobs", "No alarms", "Nothing yet"):
+            assert claim not in main, (status, claim)
+        shown = page.run("return document.querySelector('#access').checkVisibility()")
+        assert shown == (status in (401, 403)), status
+
+
+def a_daemon_that_wants_a_token_is_read_with_one(world):
+    refusal = {"status": 401, "detail": "this needs a token", "token": TOKEN}
+    server = mock.start(refusal=refusal)
+    page = world.open(f"http://127.0.0.1:{server.server_address[1]}/", state="refused")
+    assert "wants a token to be read" in text(page, "#outage")
+    page.run("document.querySelector('#access-token').value = 'wrong'")
+    page.run("document.querySelector('#access button').click()")
+    assert page.wait("false", 1) or text(page, "#connection") == "Needs a token"
+    page.driver.find_element("css selector", "#access-token").send_keys(TOKEN)
+    page.run("document.querySelector('#access button').click()")
+    assert page.wait(DRAWN) and "One alarm" in text(page, "#alarms-summary")
+    assert page.run("return document.querySelector('#access').hidden")
+    kept = page.run(
+        "return JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie, location.href, document.querySelector('#access-token').value])"
+    )
+    assert TOKEN not in kept
+    server.refusal = {**refusal, "token": "another"}
+    assert page.wait("document.querySelector('#connection').dataset.state === 'refused'")
+    assert "may be out of date" in text(page, "#outage")
+
+
 # ---- with a real daemon, in this order ----------------------------------------------------------
 
 
@@ -516,6 +604,11 @@ TESTS = [
     a_lead_time_can_be_chosen_everywhere,
     the_fan_is_read_by_keys_and_as_a_table,
     the_map_is_read_by_keys_and_as_a_table,
+    one_forecast_ahead_does_not_hide_the_others,
+    one_lead_time_alone_has_its_intervals_drawn,
+    a_single_verified_forecast_is_not_called_kept,
+    a_refusal_is_told_and_not_taken_as_emptiness,
+    a_daemon_that_wants_a_token_is_read_with_one,
     what_is_not_there_yet_is_explained,
     an_upload_without_a_token_is_refused_in_words,
     an_upload_leads_to_a_calibration_that_is_shown,
