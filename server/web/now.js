@@ -113,7 +113,8 @@ function coverageTile(row, level) {
         `Coverage at ${format.hours(row.lead_time_hours)}`,
         judged.kind,
         [format.number(100 * row.coverage, 1), element('small', {}, ' %')],
-        `${judged.sign} ${judged.kind === 'kept' ? 'as promised,' : `${judged.word}, promised is`} `.trimStart() +
+        `${judged.sign} `.trimStart() +
+            `${judged.kind === 'kept' ? 'as promised,' : `${judged.word}, promised is`} ` +
             `${format.level(level)}; between ${format.number(100 * row.coverage_lower, 1)} ` +
             `and ${format.percent(row.coverage_upper)}, ${format.count(row.records, 'forecast')}`,
     );
@@ -319,7 +320,7 @@ function seriesLine(view, group, lead, decimals) {
                 ? element(
                       'span',
                       {class: 'dim other-time'},
-                      `of ${format.time(row.forecast_reference_time)}`,
+                      `of ${format.time(row.forecast_reference_time).replace(' UTC', '')}`,
                   )
                 : null,
         ),

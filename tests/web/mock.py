@@ -371,9 +371,7 @@ def few(query):
     """Coverage as after a single verified forecast."""
     rows = coverage_rows(query)["rows"]
     return {
-        "rows": [
-            {**r, "records": 1, "coverage_lower": 0.2, "coverage_upper": 1.0} for r in rows
-        ]
+        "rows": [{**r, "records": 1, "coverage_lower": 0.2, "coverage_upper": 1.0} for r in rows]
     }
 
 

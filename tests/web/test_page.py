@@ -454,9 +454,9 @@ def one_forecast_ahead_does_not_hide_the_others(world):
         "return [...document.querySelectorAll('#series tbody tr')].map(r => r.querySelectorAll('svg.spark').length)"
     )
     assert sparks == [0] + 11 * [1], sparks
-    assert "1 Jan 2100 00:00" in text(page, "#tiles") and "in the future; 1 lead time to 6 h" in text(
+    assert "1 Jan 2100 00:00" in text(
         page, "#tiles"
-    )
+    ) and "in the future; 1 lead time to 6 h" in text(page, "#tiles")
     assert text(page, "#choose-reference option:checked") == "21 Nov 2026 00:00 UTC"
 
 
