@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/urgency.h"
+
 /* Least niceness of what parses files: the answers of this process come first. */
 enum { NICE = 5 };
 
@@ -96,6 +98,7 @@ static void *spawn_nicely(void *argument)
     struct spawning *spawning = argument;
     int nice = spawning->process->nice;
     setpriority(PRIO_PROCESS, 0, nice > NICE ? nice : NICE);
+    ntk_urgency_stand_back();
     spawning->reason = spawn(spawning->process, spawning->writers, &spawning->pid);
     return NULL;
 }

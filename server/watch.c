@@ -10,6 +10,7 @@
 
 #include "server/log.h"
 #include "server/retention.h"
+#include "server/urgency.h"
 
 enum { LOOK_MS = 500, FORGET_SECONDS = 3600 };
 
@@ -281,6 +282,7 @@ static void *run(void *argument)
     uint64_t seen = UINT64_MAX;
     time_t forgot = 0;
     long pause = LOOK_MS;
+    ntk_urgency_stand_back();
     do {
         if (time(NULL) - forgot >= FORGET_SECONDS) {
             ntk_retention_apply(watch->config, watch->store, watch->registry, watch->ledger,
