@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/http/urgency.h"
+
 struct task {
     void (*run)(void *argument);
     void *argument;
@@ -40,6 +42,7 @@ static struct task *take_task(struct ntk_workers *workers)
 static void *run_tasks(void *argument)
 {
     struct ntk_workers *workers = argument;
+    ntk_urgency_stand_back();
     for (struct task *task; (task = take_task(workers));) {
         task->run(task->argument);
         free(task);

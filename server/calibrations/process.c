@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -14,6 +15,11 @@
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "server/http/urgency.h"
+
+/* Least niceness of what parses files: the answers of this process come first. */
+enum { NICE = 5 };
 
 enum { OUTPUT, COMPLAINT, PROGRESS, PIPES, PROGRESS_DESCRIPTOR = 3, CHECK_MS = 100 };
 
@@ -76,9 +82,39 @@ static int spawn(const struct ntk_process *process, int writers[PIPES], pid_t *p
                              (char *const *)process->arguments, (char *const *)environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
-    if (!reason && process->nice)
-        setpriority(PRIO_PROCESS, (id_t)*pid, process->nice);
     return reason;
+}
+
+struct spawning {
+    const struct ntk_process *process;
+    int *writers;
+    pid_t pid;
+    int reason;
+};
+
+/* In Linux niceness is a thread's own, and inherited. */
+static void *spawn_nicely(void *argument)
+{
+    struct spawning *spawning = argument;
+    int nice = spawning->process->nice;
+    setpriority(PRIO_PROCESS, 0, nice > NICE ? nice : NICE);
+    ntk_urgency_stand_back();
+    spawning->reason = spawn(spawning->process, spawning->writers, &spawning->pid);
+    return NULL;
+}
+
+/* A thread of its own, as only root may become less nice again. To make the process nice once it
+ * runs would be too late: where all processors are busy, it has forked by then. */
+static int spawn_aside(const struct ntk_process *process, int writers[PIPES], pid_t *pid)
+{
+    struct spawning spawning = {.process = process, .writers = writers};
+    pthread_t thread;
+    int reason = pthread_create(&thread, NULL, spawn_nicely, &spawning);
+    if (reason)
+        return reason;
+    pthread_join(thread, NULL);
+    *pid = spawning.pid;
+    return spawning.reason;
 }
 
 /* Pipe ends above the descriptors they are duplicated to, so that none is overwritten. */
@@ -101,7 +137,7 @@ static enum ntk_status start(struct running *running, struct ntk_error *error)
     for (int i = 0; i < PIPES && !reason; i++)
         reason = make_pipe(&running->captured[i].descriptor, &writers[i]);
     if (!reason)
-        reason = spawn(running->process, writers, &running->pid);
+        reason = spawn_aside(running->process, writers, &running->pid);
     for (int i = 0; i < PIPES; i++) {
         if (writers[i] >= 0)
             close(writers[i]);

@@ -10,7 +10,7 @@
 struct ntk_process {
     const char *const *arguments; /* argv, ends with NULL; argv[0] is the program's path */
     size_t timeout_seconds;
-    int nice; /* 0 for what a client waits for */
+    int nice; /* 5 at least, so that live queries come first; more for what nobody waits for */
     /* Lines of progress from descriptor 3; may be NULL. */
     void (*progress)(void *user, int percent, const char *message);
     void *user;

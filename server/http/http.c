@@ -14,13 +14,24 @@
 #include "server/calibrations/job_events.h"
 #include "server/http/listen.h"
 #include "server/log.h"
+<<<<<<< HEAD:server/http/http.c
 #include "server/http/request.h"
 #include "server/http/routes.h"
 #include "server/http/settings.h"
 #include "server/http/trace.h"
+    == == ==
+    =
+#include "server/request.h"
+#include "server/routes.h"
+#include "server/settings.h"
+#include "server/trace.h"
+#include "server/http/urgency.h"
+        >>>>>>> h - week : server / http.c
 #include "server/workers.h"
 
-enum { WORKER_QUEUE = 64 };
+                                    enum {
+                                        WORKER_QUEUE = 64
+                                    };
 
 /* ---- the life of a request ------------------------------------------------------------------ */
 
@@ -222,6 +233,7 @@ static struct MHD_Daemon *start_daemon(struct ntk_server *server, int listening)
         tls[2] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, NTK_TLS_PRIORITIES};
     }
     server->uses_tls = settings->tls != NULL;
+    ntk_urgency_begin();
     struct MHD_Daemon *daemon = MHD_start_daemon(
         flags, 0, accept_unless_draining, server, handle, server, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_LISTEN_SOCKET, listening,
@@ -231,6 +243,7 @@ static struct MHD_Daemon *start_daemon(struct ntk_server *server, int listening)
         (unsigned)config->connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)262144,
         MHD_OPTION_NOTIFY_COMPLETED, complete, server, MHD_OPTION_NOTIFY_CONNECTION,
         notice_connection, server, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    ntk_urgency_end();
     ntk_settings_release(settings); /* libmicrohttpd has read certificate and key */
     return daemon;
 }

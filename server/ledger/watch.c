@@ -9,9 +9,18 @@
 #include <time.h>
 
 #include "server/log.h"
+<<<<<<< HEAD:server/ledger/watch.c
 #include "server/ledger/retention.h"
+    == == ==
+    =
+#include "server/retention.h"
+#include "server/http/urgency.h"
+        >>>>>>> h - week : server / watch.c
 
-enum { LOOK_MS = 500, FORGET_SECONDS = 3600 };
+                                    enum {
+                                        LOOK_MS = 500,
+                                        FORGET_SECONDS = 3600
+                                    };
 
 struct alarms {
     size_t n, capacity;
@@ -284,6 +293,7 @@ static void *run(void *argument)
     uint64_t seen = UINT64_MAX;
     time_t forgot = 0;
     long pause = LOOK_MS;
+    ntk_urgency_stand_back();
     do {
         if (time(NULL) - forgot >= FORGET_SECONDS) {
             ntk_retention_apply(watch->config, watch->store, watch->registry, watch->ledger,
