@@ -18,9 +18,11 @@ size_t ntk_ica_dimension(size_t n, size_t rank, size_t k)
 void ntk_whiten(const double *coordinates, size_t n, size_t stride, const double *eigenvalues,
                 size_t m, double *z)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t j = 0; j < m; j++) /* the first sample, where its scales will be wanted last */
+        z[j] = sqrt((double)n / eigenvalues[j]);
+    for (size_t i = n; i-- > 0;) {
         for (size_t j = 0; j < m; j++)
-            z[i * m + j] = coordinates[i * stride + j] * sqrt((double)n / eigenvalues[j]);
+            z[i * m + j] = coordinates[i * stride + j] * z[j];
     }
 }
 

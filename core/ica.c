@@ -5,11 +5,13 @@
  *     w+ = E[z g(w'z)] - E[g'(w'z)] w,     g = tanh, g' = 1 - tanh^2
  *
  * makes E log cosh(w'z) extreme on the unit sphere. All directions are iterated together and
- * orthonormalised symmetrically, which favours none of them. The work is two matrix products and
- * n m hyperbolic tangents an iteration.
+ * orthonormalised symmetrically, which favours none of them. The work is one pass over the samples
+ * an iteration (core/ica_sweep.h): in float32 while directions still turn by more than that
+ * resolves, in double for what is left, and at least once for the answer.
  *
  * The contrast has local maxima, at which sources stay mixed: of the starts that converge, the one
- * with the largest sum of negentropies is taken.
+ * with the largest sum of negentropies is taken. Starts end as soon as one leads where the best of
+ * those before it did.
  */
 #include "core/ica.h"
 
@@ -20,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/ica_sweep.h"
 #include "core/random.h"
 
 const struct ntk_ica_options ntk_ica_defaults = {
@@ -28,101 +31,163 @@ const struct ntk_ica_options ntk_ica_defaults = {
 /* E log cosh nu for standard normal nu. */
 static const double normal_log_cosh = 0.37456720749155;
 
+/* 1 - |<w new, w old>| that float32 resolves, well above its rounding. */
+static const double narrow_tolerance = 1e-6;
+
+/* Two starts lead to the same place when each direction of one is this near to one of the other. */
+static const double same_cosine = 0.95;
+
 struct work {
     size_t n, m;
-    const double *z;                   /* n x m */
-    double *y;                         /* n x m: z W', then tanh of it */
-    double *w, *next;                  /* m x m */
-    double *square, *vectors, *values; /* m x m, m x m, m */
-    double *slope;                     /* m: E[1 - tanh^2] */
+    struct ntk_ica_sweep *sweep;
+    double *w, *next, *best;          /* m x m */
+    double *square, *vectors, *other; /* m x m */
+    double *values;                   /* m */
+    double *sums;                     /* 3 x m */
 };
 
-static int work_create(struct work *work, const double *z, size_t n, size_t m)
+static enum ntk_status work_create(struct work *work, const double *z, size_t n, size_t m,
+                                   struct ntk_error *error)
 {
-    *work = (struct work){.n = n, .m = m, .z = z};
-    work->y = ntk_matrix_create(n, m);
+    *work = (struct work){.n = n, .m = m};
     work->w = ntk_matrix_create(m, m);
     work->next = ntk_matrix_create(m, m);
+    work->best = ntk_matrix_create(m, m);
     work->square = ntk_matrix_create(m, m);
     work->vectors = ntk_matrix_create(m, m);
+    work->other = ntk_matrix_create(m, m);
     work->values = ntk_matrix_create(1, m);
-    work->slope = ntk_matrix_create(1, m);
-    return work->y && work->w && work->next && work->square && work->vectors && work->values &&
-           work->slope;
+    work->sums = ntk_matrix_create(3, m);
+    if (!work->w || !work->next || !work->best || !work->square || !work->vectors ||
+        !work->values || !work->sums)
+        return ntk_fail_memory(error, "FastICA", 5 * m * m * sizeof(double));
+    return ntk_ica_sweep_create(z, n, m, &work->sweep, error);
 }
 
 static void work_clear(struct work *work)
 {
-    free(work->y);
+    ntk_ica_sweep_free(work->sweep);
     free(work->w);
     free(work->next);
+    free(work->best);
     free(work->square);
     free(work->vectors);
+    free(work->other);
     free(work->values);
-    free(work->slope);
+    free(work->sums);
 }
 
-/* matrix := (matrix matrix')^(-1/2) matrix; false when it has lost rank. */
-static int decorrelate(struct work *work, double *matrix)
+/* c = a b, with a or b transposed; m x m. */
+static void multiply(const double *a, int a_transposed, const double *b, int b_transposed,
+                     double *c, size_t size)
 {
-    int m = (int)work->m;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, m, m, 1, matrix, m, matrix, m, 0,
-                work->vectors, m);
-    if (LAPACKE_dsyev(LAPACK_COL_MAJOR, 'V', 'L', m, work->vectors, m, work->values) ||
-        !(work->values[0] > 1e-24 * work->values[m - 1]))
-        return 0;
-    memset(work->square, 0, work->m * work->m * sizeof(double));
-    for (int j = 0; j < m; j++) {
-        const double *v = work->vectors + (size_t)j * work->m;
-        cblas_dger(CblasRowMajor, m, m, 1 / sqrt(work->values[j]), v, 1, v, 1, work->square, m);
+    int m = (int)size;
+    cblas_dgemm(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
+                b_transposed ? CblasTrans : CblasNoTrans, m, m, m, 1, a, m, b, m, 0, c, m);
+}
+
+/* An upper bound of the largest eigenvalue of a symmetric matrix. */
+static double norm_bound(const double *g, size_t m)
+{
+    double frobenius = 0, rows = 0;
+    for (size_t i = 0; i < m; i++) {
+        double row = 0;
+        for (size_t j = 0; j < m; j++) {
+            row += fabs(g[i * m + j]);
+            frobenius += g[i * m + j] * g[i * m + j];
+        }
+        rows = fmax(rows, row);
     }
-    memcpy(work->vectors, matrix, work->m * work->m * sizeof(double));
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, m, m, 1, work->square, m,
-                work->vectors, m, 0, matrix, m);
+    return fmin(sqrt(frobenius), rows);
+}
+
+/* The largest entry of |1 - g|. */
+static double distance_from_identity(const double *g, size_t m)
+{
+    double largest = 0;
+    for (size_t i = 0; i < m; i++) {
+        for (size_t j = 0; j < m; j++) {
+            double size = fabs((i == j) - g[i * m + j]);
+            largest = size > largest ? size : largest;
+        }
+    }
+    return largest;
+}
+
+/* matrix := (matrix matrix')^(-1/2) matrix by matrix products alone, Newton and Schulz' iteration
+ *
+ *     X := (3 r 1 - r^3 X X') X / 2,   singular values s := r s (3 - r^2 s^2) / 2
+ *
+ * with r = sqrt(3 / (1 + l + l^2)), which brings those in [l, 1] to 1 soonest and leaves the others
+ * in [0, 1] (Chen and Chow 2014). False, and nothing has changed, when some are much below l. */
+static int decorrelate_by_products(struct work *work, double *matrix)
+{
+    size_t m = work->m;
+    double *x = work->vectors, *gram = work->square, *next = work->other, least = 0.01;
+    multiply(matrix, 0, matrix, 1, gram, m);
+    double largest = norm_bound(gram, m), rest = INFINITY;
+    if (!(largest > 0 && largest < INFINITY))
+        return 0;
+    for (size_t i = 0; i < m * m; i++) {
+        x[i] = matrix[i] / sqrt(largest);
+        gram[i] /= largest;
+    }
+    for (int round = 0; round < 16 && rest > 1e-7; round++) {
+        rest = distance_from_identity(gram, m);
+        if ((double)m * rest < 1)
+            least = fmax(least, sqrt(1 - (double)m * rest));
+        double r = sqrt(3 / (1 + least + least * least));
+        cblas_dscal((int)(m * m), -0.5 * r * r * r, gram, 1);
+        for (size_t i = 0; i < m; i++)
+            gram[i * m + i] += 1.5 * r;
+        multiply(gram, 0, x, 0, next, m);
+        least = 0.5 * r * least * (3 - r * r * least * least);
+        double *swap = x;
+        x = next;
+        next = swap;
+        if (rest > 1e-7)
+            multiply(x, 0, x, 1, gram, m);
+    }
+    if (rest > 1e-7)
+        return 0;
+    memcpy(matrix, x, m * m * sizeof *x);
     return 1;
 }
 
-/* y = z W' (n x m). */
-static void project(struct work *work, const double *w)
+/* The same by the eigenvectors of matrix matrix'; false when it has lost rank. */
+static int decorrelate_by_eigenvectors(struct work *work, double *matrix)
 {
-    int n = (int)work->n, m = (int)work->m;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, m, m, 1, work->z, m, w, m, 0, work->y,
-                m);
+    int m = (int)work->m;
+    double *v = work->vectors;
+    multiply(matrix, 0, matrix, 1, v, work->m);
+    if (LAPACKE_dsyev(LAPACK_COL_MAJOR, 'V', 'L', m, v, m, work->values) ||
+        !(work->values[0] > 1e-24 * work->values[m - 1]))
+        return 0;
+    multiply(v, 0, matrix, 0, work->other, work->m);
+    for (size_t j = 0; j < work->m; j++)
+        cblas_dscal(m, 1 / sqrt(work->values[j]), work->other + j * work->m, 1);
+    multiply(v, 1, work->other, 0, matrix, work->m);
+    return 1;
 }
 
-/* tanh y = 1 - 2 / (exp(2 y) + 1), to 1e-16 of 1, which is what the averages need. */
-static void squash(struct work *work)
+static int decorrelate(struct work *work, double *matrix)
 {
-    size_t m = work->m;
-    memset(work->slope, 0, m * sizeof(double));
-    for (size_t i = 0; i < work->n; i++) {
-        double *y = work->y + i * m;
-        for (size_t j = 0; j < m; j++) {
-            double t = 1 - 2 / (exp(2 * y[j]) + 1);
-            y[j] = t;
-            work->slope[j] += 1 - t * t;
-        }
-    }
-    cblas_dscal((int)m, 1.0 / (double)work->n, work->slope, 1);
+    return decorrelate_by_products(work, matrix) || decorrelate_by_eigenvectors(work, matrix);
 }
 
 /* One step w -> next; gives max_i | |<next_i, w_i>| - 1 |, or a negative number on loss of rank. */
-static double iterate(struct work *work)
+static double iterate(struct work *work, enum ntk_ica_precision precision)
 {
-    int n = (int)work->n, m = (int)work->m;
-    project(work, work->w);
-    squash(work);
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, m, n, 1.0 / (double)n, work->y, m,
-                work->z, m, 0, work->next, m);
-    for (int i = 0; i < m; i++)
-        cblas_daxpy(m, -work->slope[i], work->w + (size_t)i * work->m, 1,
-                    work->next + (size_t)i * work->m, 1);
+    size_t m = work->m;
+    double *squares = work->sums;
+    ntk_ica_sweep_step(work->sweep, precision, work->w, work->next, squares);
+    for (size_t i = 0; i < m; i++)
+        cblas_daxpy((int)m, squares[i] - 1, work->w + i * m, 1, work->next + i * m, 1);
     if (!decorrelate(work, work->next))
         return -1;
     double change = 0;
-    for (int i = 0; i < m; i++) {
-        double along =
-            cblas_ddot(m, work->w + (size_t)i * work->m, 1, work->next + (size_t)i * work->m, 1);
+    for (size_t i = 0; i < m; i++) {
+        double along = cblas_ddot((int)m, work->w + i * m, 1, work->next + i * m, 1);
         change = fmax(change, fabs(fabs(along) - 1));
     }
     double *swap = work->w;
@@ -140,27 +205,48 @@ static void start_randomly(struct work *work, struct ntk_random *random)
     } while (!decorrelate(work, work->w));
 }
 
-/* log cosh y without overflow. */
-static double log_cosh(double y)
+/* Whether each direction has a match in the best start so far: at this cosine at most one can. */
+static int leads_to_best(struct work *work)
 {
-    double a = fabs(y);
-    return a + log1p(exp(-2 * a)) - M_LN2;
+    int m = (int)work->m;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, m, m, 1, work->w, m, work->best, m, 0,
+                work->square, m);
+    for (int i = 0; i < m; i++) {
+        const double *row = work->square + (size_t)i * work->m;
+        if (fabs(row[cblas_idamax(m, row, 1)]) < same_cosine)
+            return 0;
+    }
+    return 1;
 }
 
-/* One start; gives the last change, and the iterations spent. */
-static double run(struct work *work, const struct ntk_ica_options *options, unsigned *iterations)
+enum outcome { MISSED, CONVERGED, REPEATED };
+
+struct run {
+    enum outcome outcome;
+    double change; /* the last one */
+    unsigned iterations;
+    enum ntk_ica_precision precision; /* of the last one */
+};
+
+/* Iterates work->w to the tolerance, or, when `compare`, to where the best start led. */
+static struct run run(struct work *work, const struct ntk_ica_options *options, int compare)
 {
-    double change = INFINITY;
-    *iterations = 0;
-    while (*iterations < options->max_iterations) {
-        ++*iterations;
-        change = iterate(work);
-        if (change < 0)
-            return INFINITY;
-        if (change < options->tolerance)
+    struct run run = {.outcome = MISSED, .change = INFINITY, .precision = NTK_ICA_NARROW};
+    while (run.outcome == MISSED && run.iterations < options->max_iterations) {
+        if (run.change < narrow_tolerance)
+            run.precision = NTK_ICA_WIDE;
+        run.iterations++;
+        run.change = iterate(work, run.precision);
+        if (run.change < 0) {
+            run.change = INFINITY;
             break;
+        }
+        if (run.change < options->tolerance)
+            run.outcome = CONVERGED;
+        else if (compare && leads_to_best(work))
+            run.outcome = REPEATED;
     }
-    return change;
+    return run;
 }
 
 struct component {
@@ -176,36 +262,34 @@ static int by_negentropy(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
-/* Negentropy, kurtosis and skewness of each component of the rotation in work->w, by descending
- * negentropy; gives their sum. */
-static double measure(struct work *work, struct component *components)
+/* The sum of negentropies of the components of the rotation w; leaves their moments in work->sums:
+ * log cosh, third, fourth. */
+static double negentropy_of(struct work *work, const double *w)
 {
+    size_t m = work->m;
     double total = 0;
-    project(work, work->w);
-    for (size_t j = 0; j < work->m; j++) {
-        double contrast = 0, third = 0, fourth = 0;
-        for (size_t i = 0; i < work->n; i++) {
-            double y = work->y[i * work->m + j], square = y * y;
-            contrast += log_cosh(y);
-            third += square * y;
-            fourth += square * square;
-        }
-        double excess = contrast / (double)work->n - normal_log_cosh;
-        components[j] = (struct component){.index = j,
-                                           .negentropy = excess * excess,
-                                           .excess_kurtosis = fourth / (double)work->n - 3,
-                                           .skewness = third / (double)work->n};
+    ntk_ica_sweep_moments(work->sweep, w, work->sums, work->sums + m, work->sums + 2 * m);
+    for (size_t j = 0; j < m; j++) {
+        double excess = work->sums[j] / (double)work->n - normal_log_cosh;
         total += excess * excess;
     }
-    qsort(components, work->m, sizeof *components, by_negentropy);
     return total;
 }
 
 /* Fills the result from the rotation in work->w, in order of negentropy, third moments positive. */
-static void describe(const struct work *work, const struct component *components,
-                     struct ntk_ica *ica)
+static void describe(struct work *work, struct component *components, struct ntk_ica *ica)
 {
     size_t m = work->m;
+    double n = (double)work->n;
+    negentropy_of(work, work->w);
+    for (size_t j = 0; j < m; j++) {
+        double excess = work->sums[j] / n - normal_log_cosh;
+        components[j] = (struct component){.index = j,
+                                           .negentropy = excess * excess,
+                                           .excess_kurtosis = work->sums[2 * m + j] / n - 3,
+                                           .skewness = work->sums[m + j] / n};
+    }
+    qsort(components, m, sizeof *components, by_negentropy);
     for (size_t j = 0; j < m; j++) {
         double sign = components[j].skewness < 0 ? -1 : 1;
         const double *row = work->w + components[j].index * m;
@@ -216,35 +300,53 @@ static void describe(const struct work *work, const struct component *components
     }
 }
 
-/* Tries all starts and keeps the best: converged before not, then the largest sum of negentropies;
- * among those that did not converge, the one that came closest. Gives its last change. */
-static double search(struct work *work, const struct ntk_ica_options *options,
-                     struct component *components, struct ntk_ica *ica)
+/* Whether this start is to take the place of the best. */
+static int is_better(struct work *work, const struct run *best, const struct run *run)
+{
+    if (best->outcome != CONVERGED || run->outcome != CONVERGED)
+        return run->outcome == CONVERGED ||
+               (best->outcome != CONVERGED && run->change < best->change);
+    return negentropy_of(work, work->w) > negentropy_of(work, work->best);
+}
+
+/* Tries starts until one repeats the best, and leaves the best in work->w: converged before not,
+ * then the largest sum of negentropies; among those that did not converge, the one that came
+ * closest. */
+static struct run search(struct work *work, const struct ntk_ica_options *options, unsigned *starts)
 {
     struct ntk_random random;
-    double closest = INFINITY, largest = -1;
+    struct run best = {.outcome = MISSED};
+    size_t size = work->m * work->m * sizeof(double);
     ntk_random_init(&random, options->seed);
-    for (unsigned start = 0; start < options->starts; start++) {
-        unsigned iterations;
-        if (start == 0 && options->initial)
-            memcpy(work->w, options->initial, work->m * work->m * sizeof(double));
+    for (*starts = 0; *starts < options->starts;) {
+        if (*starts == 0 && options->initial)
+            memcpy(work->w, options->initial, size);
         else
             start_randomly(work, &random);
-        double change = run(work, options, &iterations);
-        double negentropy = measure(work, components);
-        int converged = change < options->tolerance;
-        int better = converged ? !ica->converged || negentropy > largest
-                               : !ica->converged && change < closest;
-        ica->starts = start + 1;
-        if (start > 0 && !better)
+        struct run made = run(work, options, best.outcome == CONVERGED);
+        ++*starts;
+        if (made.outcome == REPEATED ||
+            (made.outcome == CONVERGED && best.outcome == CONVERGED && leads_to_best(work)))
+            break;
+        if (*starts > 1 && !is_better(work, &best, &made))
             continue;
-        closest = change;
-        largest = negentropy;
-        ica->converged = converged;
-        ica->iterations = iterations;
-        describe(work, components, ica);
+        best = made;
+        memcpy(work->best, work->w, size);
     }
-    return closest;
+    memcpy(work->w, work->best, size);
+    return best;
+}
+
+/* What float32 left: iterations in double until the tolerance is met there too. */
+static void polish(struct work *work, const struct ntk_ica_options *options, struct run *run)
+{
+    do {
+        run->iterations++;
+        run->change = iterate(work, NTK_ICA_WIDE);
+        if (run->change < 0)
+            run->change = INFINITY;
+    } while (run->change >= options->tolerance && run->iterations < options->max_iterations);
+    run->outcome = run->change < options->tolerance ? CONVERGED : MISSED;
 }
 
 enum ntk_status ntk_ica_fit(const double *z, size_t n, size_t m,
@@ -253,23 +355,30 @@ enum ntk_status ntk_ica_fit(const double *z, size_t n, size_t m,
 {
     assert(n >= 1 && m >= 1 && options->starts >= 1 && options->max_iterations >= 1);
     struct work work;
-    enum ntk_status status = NTK_OK;
     struct ntk_ica *ica = calloc(1, sizeof *ica);
     struct component *components = calloc(m, sizeof *components);
-    if (!work_create(&work, z, n, m) || !components || !ica ||
-        !(ica->unmixing = ntk_matrix_create(m, m)) ||
+    enum ntk_status status = work_create(&work, z, n, m, error);
+    if (status)
+        goto done;
+    if (!components || !ica || !(ica->unmixing = ntk_matrix_create(m, m)) ||
         !(ica->negentropy = ntk_matrix_create(1, m)) ||
         !(ica->excess_kurtosis = ntk_matrix_create(1, m))) {
-        status = ntk_fail_memory(error, "FastICA", (n + 4 * m) * m * sizeof(double));
+        status = ntk_fail_memory(error, "FastICA", (m + 4) * m * sizeof(double));
         goto done;
     }
     ica->m = m;
-    double change = search(&work, options, components, ica);
+    struct run best = search(&work, options, &ica->starts);
+    if (best.outcome == CONVERGED && best.precision == NTK_ICA_NARROW)
+        polish(&work, options, &best);
+    describe(&work, components, ica);
+    ica->converged = best.outcome == CONVERGED;
+    ica->iterations = best.iterations;
     if (!ica->converged)
-        status = ntk_fail(error, NTK_NOT_CONVERGED,
-                          "FastICA of %zu components on %zu samples did not converge: %u starts of "
-                          "%u iterations came no closer than %.2g, tolerance %.2g",
-                          m, n, ica->starts, options->max_iterations, change, options->tolerance);
+        status =
+            ntk_fail(error, NTK_NOT_CONVERGED,
+                     "FastICA of %zu components on %zu samples did not converge: %u starts of "
+                     "%u iterations came no closer than %.2g, tolerance %.2g",
+                     m, n, ica->starts, options->max_iterations, best.change, options->tolerance);
     *out = ica;
     ica = NULL;
 done:

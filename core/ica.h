@@ -6,8 +6,9 @@
  *   W+ = E[tanh(W z) z'] - diag(E[1 - tanh^2(W z)]) W,   W = (W+ W+')^(-1/2) W+
  *
  * until max_i | |<w_i new, w_i old>| - 1 | < tolerance. The components are ordered by negentropy,
- * approximated by (E log cosh y - E log cosh nu)^2 with nu standard normal. Deterministic: the same
- * seed gives the same answer. Thread-safe.
+ * approximated by (E log cosh y - E log cosh nu)^2 with nu standard normal. Iterations run in
+ * float32 until that resolves no more, and at least the last one in double. Deterministic: the same
+ * seed gives the same answer on the same kind of processor. Thread-safe.
  */
 #ifndef NTK_CORE_ICA_H
 #define NTK_CORE_ICA_H
@@ -20,7 +21,8 @@
 struct ntk_ica_options {
     double tolerance;        /* 1e-4 */
     unsigned max_iterations; /* 200 a start */
-    unsigned starts;         /* seeded random starts, the best of which is taken: 5 */
+    unsigned starts; /* seeded random starts, at most: 5; the best is taken, and they end when
+                        a second one leads to it */
     uint64_t seed;
     const double *initial; /* m x m first start, borrowed; NULL: random */
 };

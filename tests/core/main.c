@@ -12,6 +12,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_fit());
     srunner_add_suite(runner, ntk_suite_golden());
     srunner_add_suite(runner, ntk_suite_ica());
+    srunner_add_suite(runner, ntk_suite_ica_sweep());
     srunner_add_suite(runner, ntk_suite_scores());
     srunner_add_suite(runner, ntk_suite_conformal());
     srunner_add_suite(runner, ntk_suite_adapt());

@@ -189,6 +189,19 @@ START_TEST(rotated_data_have_the_same_components)
 }
 END_TEST
 
+/* Sources with one maximum are found by every start, so the second is the last. */
+START_TEST(starts_end_when_one_repeats_the_best)
+{
+    size_t n = 4000, m = 4;
+    double whitening[16], *z = laplace_mixtures(n, m, 31, whitening);
+    struct ntk_ica *ica = NULL;
+    ck_assert_int_eq(ntk_ica_fit(z, n, m, &ntk_ica_defaults, &ica, NULL), NTK_OK);
+    ck_assert_uint_eq(ica->starts, 2);
+    ntk_ica_free(ica);
+    free(z);
+}
+END_TEST
+
 START_TEST(not_converging_is_an_error_with_the_count)
 {
     size_t m = 5;
@@ -290,6 +303,7 @@ Suite *ntk_suite_ica(void)
     tcase_add_test(tests, the_unmixing_is_orthonormal_and_ordered);
     tcase_add_test(tests, a_seed_decides_everything);
     tcase_add_test(tests, rotated_data_have_the_same_components);
+    tcase_add_test(tests, starts_end_when_one_repeats_the_best);
     tcase_add_test(tests, not_converging_is_an_error_with_the_count);
     tcase_add_test(tests, third_moments_are_positive);
     tcase_add_test(tests, the_answer_is_a_fixed_point);
