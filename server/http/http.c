@@ -14,24 +14,14 @@
 #include "server/calibrations/job_events.h"
 #include "server/http/listen.h"
 #include "server/log.h"
-<<<<<<< HEAD:server/http/http.c
 #include "server/http/request.h"
 #include "server/http/routes.h"
 #include "server/http/settings.h"
 #include "server/http/trace.h"
-    == == ==
-    =
-#include "server/request.h"
-#include "server/routes.h"
-#include "server/settings.h"
-#include "server/trace.h"
 #include "server/http/urgency.h"
-        >>>>>>> h - week : server / http.c
 #include "server/workers.h"
 
-                                    enum {
-                                        WORKER_QUEUE = 64
-                                    };
+enum { WORKER_QUEUE = 64 };
 
 /* ---- the life of a request ------------------------------------------------------------------ */
 

@@ -9,18 +9,10 @@
 #include <time.h>
 
 #include "server/log.h"
-<<<<<<< HEAD:server/ledger/watch.c
 #include "server/ledger/retention.h"
-    == == ==
-    =
-#include "server/retention.h"
 #include "server/http/urgency.h"
-        >>>>>>> h - week : server / watch.c
 
-                                    enum {
-                                        LOOK_MS = 500,
-                                        FORGET_SECONDS = 3600
-                                    };
+enum { LOOK_MS = 500, FORGET_SECONDS = 3600 };
 
 struct alarms {
     size_t n, capacity;
