@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "io/artifact.h"
-#include "server/http/http.h"
 #include "server/calibrations/labels.h"
 #include "server/calibrations/registry.h"
+#include "server/http/http.h"
 #include "server/http/routes.h"
 
 static void reply_version(struct ntk_request *request, const char *name, unsigned number)

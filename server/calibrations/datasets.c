@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "io/publish.h"
-#include "server/http/http.h"
 #include "server/calibrations/ntkuq.h"
+#include "server/http/http.h"
 #include "server/http/routes.h"
 #include "server/http/upload.h"
 

@@ -1,8 +1,8 @@
 /* Jobs as JSON. */
 #include <stdio.h>
 
-#include "server/http/http.h"
 #include "server/calibrations/job.h"
+#include "server/http/http.h"
 
 enum { RETRY_MOST_S = 60, RETRY_QUEUE_S = 5 };
 

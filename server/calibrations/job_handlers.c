@@ -7,9 +7,9 @@
 #include <strings.h>
 
 #include "server/calibrations/fit_request.h"
-#include "server/http/http.h"
 #include "server/calibrations/jobs.h"
 #include "server/calibrations/prediction.h"
+#include "server/http/http.h"
 #include "server/http/routes.h"
 #include "server/http/settings.h"
 #include "server/workers.h"

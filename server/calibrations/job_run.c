@@ -6,11 +6,11 @@
 
 #include "server/calibrations/datasets.h"
 #include "server/calibrations/fit_request.h"
-#include "server/http/http.h"
 #include "server/calibrations/job.h"
-#include "server/log.h"
 #include "server/calibrations/process.h"
+#include "server/http/http.h"
 #include "server/http/upload.h"
+#include "server/log.h"
 
 enum { ARGUMENTS_FIXED = 16 };
 

@@ -8,8 +8,8 @@
 
 #include <jansson.h>
 
-#include "server/ledger/ledger.h"
 #include "server/calibrations/registry.h"
+#include "server/ledger/ledger.h"
 #include "server/ledger/store.h"
 
 struct ntk_labels;

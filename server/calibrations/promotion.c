@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "io/json.h"
-#include "server/http/http.h"
 #include "server/calibrations/labels.h"
-#include "server/log.h"
+#include "server/http/http.h"
 #include "server/http/routes.h"
+#include "server/log.h"
 
 /* If-Match: "3" is the revision that must be found. */
 static enum ntk_status read_expected(struct ntk_request *request, struct ntk_label_change *change,

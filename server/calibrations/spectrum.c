@@ -6,8 +6,8 @@
 
 #include "io/artifact.h"
 #include "io/json.h"
-#include "server/http/http.h"
 #include "server/calibrations/registry.h"
+#include "server/http/http.h"
 #include "server/http/routes.h"
 
 enum { EIGENVALUES_MOST = 512 };

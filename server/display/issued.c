@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/ledger/ledger.h"
 #include "server/display/polled.h"
 #include "server/http/routes.h"
+#include "server/ledger/ledger.h"
 #include "server/ledger/when.h"
 
 /* Which records, and what of them. */

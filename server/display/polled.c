@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/ledger/ledger.h"
 #include "server/http/routes.h"
+#include "server/ledger/ledger.h"
 
 enum { KEPT = 64, KEPT_BYTES = 1 << 20, TAG = 48, KEY = 600 };
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/ledger/ledger.h"
 #include "server/display/polled.h"
-#include "server/http/routes.h"
 #include "server/display/table.h"
+#include "server/http/routes.h"
+#include "server/ledger/ledger.h"
 #include "server/ledger/watch.h"
 #include "server/ledger/when.h"
 

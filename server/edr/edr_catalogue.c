@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/ledger/ledger.h"
 #include "server/calibrations/registry.h"
+#include "server/ledger/ledger.h"
 
 /* An array that grows under the ledger's lock. */
 struct growing {

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/calibrations/ntkuq.h"
 #include "server/edr/edr_answer.h"
 #include "server/edr/edr_catalogue.h"
 #include "server/edr/edr_query.h"
-#include "server/calibrations/ntkuq.h"
 #include "server/http/routes.h"
 #include "server/http/upload.h"
 

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/log.h"
 #include "server/http/routes.h"
 #include "server/http/settings.h"
+#include "server/log.h"
 
 static int is_wanted(const struct ntk_request *request)
 {

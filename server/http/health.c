@@ -1,7 +1,7 @@
 /* Liveness, readiness and the interface's own description. */
+#include "server/calibrations/registry.h"
 #include "server/http/http.h"
 #include "server/http/openapi.h"
-#include "server/calibrations/registry.h"
 #include "server/http/routes.h"
 
 enum ntk_handled ntk_handle_health(struct ntk_request *request)

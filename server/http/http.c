@@ -7,18 +7,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/calibrations/job_events.h"
 #include "server/http/access.h"
 #include "server/http/access_log.h"
 #include "server/http/admit.h"
 #include "server/http/cors.h"
-#include "server/calibrations/job_events.h"
 #include "server/http/listen.h"
-#include "server/log.h"
 #include "server/http/request.h"
 #include "server/http/routes.h"
 #include "server/http/settings.h"
 #include "server/http/trace.h"
 #include "server/http/urgency.h"
+#include "server/log.h"
 #include "server/workers.h"
 
 enum { WORKER_QUEUE = 64 };

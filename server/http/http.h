@@ -16,9 +16,9 @@
 
 #include "config/config.h"
 #include "core/status.h"
-#include "server/metrics/metrics.h"
 #include "server/http/quota.h"
 #include "server/http/tokens.h"
+#include "server/metrics/metrics.h"
 
 struct ntk_inference_stats;
 struct ntk_job_events;

@@ -1,7 +1,7 @@
 #include "server/http/reload.h"
 
-#include "server/log.h"
 #include "server/http/settings.h"
+#include "server/log.h"
 
 static void log_all(enum ntk_log_level level, const struct ntk_config_problems *problems)
 {

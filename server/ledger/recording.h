@@ -3,8 +3,8 @@
 #define NTK_SERVER_RECORDING_H
 
 #include "io/rows.h"
-#include "server/query/interval_query.h"
 #include "server/ledger/ledger.h"
+#include "server/query/interval_query.h"
 
 /* Stores what is issued for every sample and variable of a query with `record`. NTK_CONFLICT as
  * ntk_ledger_record. */

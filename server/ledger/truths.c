@@ -9,11 +9,11 @@
 #include "io/json.h"
 #include "io/numbers.h"
 #include "io/rows.h"
-#include "server/http/http.h"
-#include "server/ledger/ledger.h"
 #include "server/calibrations/ntkuq.h"
+#include "server/http/http.h"
 #include "server/http/routes.h"
 #include "server/http/upload.h"
+#include "server/ledger/ledger.h"
 #include "server/ledger/when.h"
 
 enum { PLACES_MOST = 1 << 22, TRUTHS_MOST = 1 << 20 };

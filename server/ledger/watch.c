@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/log.h"
-#include "server/ledger/retention.h"
 #include "server/http/urgency.h"
+#include "server/ledger/retention.h"
+#include "server/log.h"
 
 enum { LOOK_MS = 500, FORGET_SECONDS = 3600 };
 

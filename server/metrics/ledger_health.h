@@ -4,8 +4,8 @@
 #define NTK_SERVER_LEDGER_HEALTH_H
 
 #include "server/ledger/ledger.h"
-#include "server/text.h"
 #include "server/ledger/watch.h"
+#include "server/text.h"
 
 struct ntk_ledger_health;
 

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "server/http/http.h"
 #include "server/calibrations/jobs.h"
+#include "server/calibrations/registry.h"
+#include "server/http/http.h"
+#include "server/http/routes.h"
 #include "server/metrics/metrics.h"
 #include "server/metrics/metrics_health.h"
 #include "server/metrics/metrics_process.h"
 #include "server/metrics/metrics_text.h"
-#include "server/calibrations/registry.h"
-#include "server/http/routes.h"
 
 static void write_gauge(struct ntk_text *text, const char *name, const char *help, double value)
 {

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/http/routes.h"
 #include "server/query/inference_model.h"
 #include "server/query/inference_query.h"
 #include "server/query/inference_reply.h"
 #include "server/query/inference_stats.h"
-#include "server/http/routes.h"
 
 /* Larger bodies and larger replies are work for a worker. */
 enum { QUICK_BODY = 1 << 18, QUICK_REPLY = 1 << 20 };

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/interval.h"
+#include "server/http/routes.h"
 #include "server/query/inference_reply.h"
 #include "server/query/inference_stats.h"
-#include "server/http/routes.h"
 #include "server/text.h"
 
 /* ---- the server ----------------------------------------------------------------------------- */

@@ -2,8 +2,8 @@
 #ifndef NTK_SERVER_INFERENCE_MODEL_H
 #define NTK_SERVER_INFERENCE_MODEL_H
 
-#include "server/http/http.h"
 #include "server/calibrations/registry.h"
+#include "server/http/http.h"
 
 /* The version that the path /v2/models/{model}[/versions/{version}] names, the latest without one;
  * NTK_NO_INPUT when there is none. Given back with ntk_registry_release. */

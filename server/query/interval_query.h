@@ -6,9 +6,9 @@
 #include "core/interval.h"
 #include "core/status.h"
 #include "io/body.h"
+#include "server/calibrations/registry.h"
 #include "server/http/http.h"
 #include "server/ledger/ledger.h"
-#include "server/calibrations/registry.h"
 #include "server/metrics/stopwatch.h"
 
 enum { NTK_QUERY_LEVELS_MOST = 32 };

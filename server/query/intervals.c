@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/query/interval_query.h"
-#include "server/query/interval_reply.h"
 #include "server/calibrations/ntkuq.h"
-#include "server/ledger/recording.h"
 #include "server/http/routes.h"
 #include "server/http/upload.h"
+#include "server/ledger/recording.h"
+#include "server/query/interval_query.h"
+#include "server/query/interval_reply.h"
 
 /* A larger body is work for a worker, so that it does not hold up a connection thread's others. */
 enum { QUICK_BODY = 1 << 18 };

@@ -11,9 +11,9 @@
 #include "core/spectrum.h"
 #include "io/inference.h"
 #include "io/limits.h"
-#include "server/query/interval_query.h"
 #include "server/http/openapi.h"
 #include "server/http/routes.h"
+#include "server/query/interval_query.h"
 #include "tests/http/suites.h"
 
 static json_t *document, *schemas;
