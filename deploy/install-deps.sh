@@ -14,6 +14,7 @@ build="gcc make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjansson
        libsqlite3-dev libudunits2-dev libgnutls28-dev libsystemd-dev curl jq netcdf-bin"
 test="check curl openssl clang libclang-rt-14-dev valgrind gcovr netcdf-bin python3 python3-netcdf4
       chromium chromium-driver python3-selenium prometheus"
+bench="valgrind python3 python3-netcdf4 python3-scipy python3-sklearn"
 
 wanted=""
 [ $# -gt 0 ] || set -- build test
@@ -22,7 +23,8 @@ for purpose in "$@"; do
     run) wanted="$wanted $run" ;;
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
-    *) echo "install-deps.sh: '$purpose' is not run, build or test" >&2; exit 64 ;;
+    bench) wanted="$wanted $bench" ;;
+    *) echo "install-deps.sh: '$purpose' is not run, build, test or bench" >&2; exit 64 ;;
     esac
 done
 
