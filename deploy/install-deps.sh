@@ -3,6 +3,7 @@
 #   run    what the two programs need to run
 #   build  compilers and -dev packages
 #   test   test frameworks and second opinions
+#   bench  the rivals of make bench
 # The one list of packages: Makefile, Dockerfile and CI all call this script.
 # docs/dependencies.md says why each one is here.
 set -eu
