@@ -154,6 +154,10 @@ bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in o
 	$(B)/bench $(B)
 	/usr/bin/python3 tests/bench/rivals.py $(B)
 
+.PHONY: bench-count
+bench-count: $(B)/bench  ## instructions of one sigma beside those of sgemv, by callgrind
+	tests/bench/instructions.sh $(B)
+
 .PHONY: bench-skill
 bench-skill: all  ## the intervals against the baselines on a folder of archives (docs/skill.md)
 	tests/bench/skill.py $(B) $(or $(DATA),../shared/testbed)

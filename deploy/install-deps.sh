@@ -4,6 +4,7 @@
 #   build  compilers and -dev packages
 #   test   test frameworks and second opinions
 #   features  PyTorch and ONNX, for the tests of docs/features.md (540 MiB; skipped without)
+#   bench  the rivals of make bench
 # The one list of packages: Makefile, Dockerfile and CI all call this script.
 # docs/dependencies.md says why each one is here.
 set -eu
@@ -17,6 +18,7 @@ build="gcc g++ make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjan
 test="check curl openssl clang libclang-rt-14-dev valgrind gcovr netcdf-bin python3 python3-netcdf4
       chromium chromium-driver python3-selenium prometheus python3-jsonschema python3-requests"
 features="python3-torch python3-onnx"
+bench="valgrind python3 python3-netcdf4 python3-scipy python3-sklearn"
 
 wanted=""
 [ $# -gt 0 ] || set -- build test
@@ -26,7 +28,8 @@ for purpose in "$@"; do
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
     features) wanted="$wanted $features" ;;
-    *) echo "install-deps.sh: '$purpose' is not run, build, test or features" >&2; exit 64 ;;
+    bench) wanted="$wanted $bench" ;;
+    *) echo "install-deps.sh: '$purpose' is not run, build, test, features or bench" >&2; exit 64 ;;
     esac
 done
 

@@ -10,7 +10,9 @@
  *           the same in JSON: as long a body
  *
  * Prints a table, or with --json one JSON line a figure. Absolute times say where things stand on
- * this machine; only ratios are comparable. With --serve it fits on request (tests/bench/serve.h).
+ * this machine; only ratios are comparable. With --serve it fits on request (tests/bench/serve.h),
+ * with
+ * --once it makes a few calls to count (tests/bench/instructions.sh).
  */
 #include <cblas.h>
 #include <lapacke.h>
@@ -138,6 +140,26 @@ static void bench_query(size_t d, size_t k)
     print_row(what, "cblas_dgemv, same shape", timing, summarise(twice, ROUNDS));
     ntk_posterior_clear(&posterior);
     free(work), free(c), free(x), free(sample), free(basis), free(narrow_c);
+}
+
+/* Twenty calls of each, for tests/bench/instructions.sh. */
+static int call_once(size_t d, size_t k)
+{
+    struct ntk_posterior posterior = fit_posterior(d, k);
+    struct ntk_variance variance;
+    double *work = ntk_matrix_create(1, ntk_posterior_work_size(&posterior));
+    float *sample = calloc(d, sizeof *sample), *basis = calloc(d * k, sizeof *basis);
+    float *c = calloc(k, sizeof *c);
+    for (size_t j = 0; j < d; j++)
+        sample[j] = 3 + (float)(j % 7);
+    for (int i = 0; i < 20; i++) {
+        ntk_posterior_eval_f32(&posterior, sample, work, &variance);
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)k, (int)d, 1, basis, (int)d, sample, 1, 0, c,
+                    1);
+    }
+    ntk_posterior_clear(&posterior);
+    free(work), free(sample), free(basis), free(c);
+    return 0;
 }
 
 /* ---- batch ---------------------------------------------------------------------------------- */
@@ -330,6 +352,8 @@ int main(int argc, char **argv)
     openblas_set_num_threads(1);
     if (argc > 2 && !strcmp(argv[2], "--serve"))
         return ntk_bench_serve();
+    if (argc > 4 && !strcmp(argv[2], "--once"))
+        return call_once(strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
     static const size_t queries[][2] = {{256, 10},   {256, 100}, {1536, 10},
                                         {1536, 100}, {6144, 10}, {6144, 100}};
     static const size_t fits[][3] = {{100, 256, 41},  {100, 1536, 21}, {100, 6144, 21},

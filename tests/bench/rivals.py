@@ -6,8 +6,8 @@ fit   standardise, spectrum and 10 directions, against the fastest LAPACK route 
 ica   whiten and FastICA on the golden mixtures (../shared/golden/ica), against scikit-learn's, with both
       Amari indices
 
-One BLAS thread each. The ratio is ours over the rival's: below 1 is faster. Needs python3-scipy,
-python3-sklearn, python3-netcdf4 and python3-threadpoolctl, and skips what is not there."""
+One BLAS thread each. The ratio is ours over the rival's: below 1 is faster. Needs what
+deploy/install-deps.sh bench installs, and skips what is not there."""
 import glob
 import json
 import os
