@@ -65,7 +65,8 @@ static void add_level(struct rows *rows, const struct ntk_series *series, double
     int64_t newest = ntk_series_newest_verified(series);
     if (!row)
         return;
-    ntk_series_window(series, level, -1, newest - 86400 * WINDOW_DAYS, &result);
+    if (newest != INT64_MIN) /* something is verified */
+        ntk_series_window(series, level, -1, newest - 86400 * WINDOW_DAYS, &result);
     ntk_series_adapt(series, level, adaptation->gamma, INT64_MAX, &state);
     *row = (struct ntk_health_row){
         .version = series->version,
