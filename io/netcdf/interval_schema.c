@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/interval.h"
+#include "core/verify.h"
 #include "io/netcdf/units.h"
 
 enum {
@@ -28,6 +29,24 @@ static const struct {
     {"residual_variance", "1", "squared norm of the features outside the kept directions"},
     {"sigma", "1", "square root of the posterior variance"},
     {"novelty", "percent", "percentile of the prior variance among the calibration samples"},
+};
+
+/* What a row with truths adds up to (core/tally.h). `power` is that of the variable's units. */
+static const struct {
+    const char *suffix, *long_name;
+    int type, power, dimension; /* dimension: 1 coverage, 2 bin */
+} tallies[NTK_INTERVAL_TALLIES] = {
+    {"verified", "points with a truth and an interval of", NC_INT64, 0, 0},
+    {"sum_error", "sum of the errors beside their expectation of", NC_DOUBLE, 1, 0},
+    {"sum_absolute_error", "sum of the absolute errors of", NC_DOUBLE, 1, 0},
+    {"sum_squared_error", "sum of the squared errors of", NC_DOUBLE, 2, 0},
+    {"sum_crps", "sum of the continuous ranked probability scores of", NC_DOUBLE, 1, 0},
+    {"sum_variance", "sum of the squared standard errors of", NC_DOUBLE, 2, 0},
+    {"covered", "truths within the interval of", NC_INT64, 0, 1},
+    {"unbounded", "points with an infinite interval of", NC_INT64, 0, 1},
+    {"sum_width", "sum of the interval widths of", NC_DOUBLE, 1, 1},
+    {"sum_interval_score", "sum of the interval scores of", NC_DOUBLE, 1, 1},
+    {"pit", "histogram of the probability integral transform of", NC_INT64, 0, 2},
 };
 
 double ntk_interval_sample_value(const struct ntk_variance *variance, double novelty, int which)
@@ -255,6 +274,28 @@ static void define_outputs(struct ntk_interval_schema *s,
     out->flag = define_flag(s, variable);
 }
 
+static void define_tallies(struct ntk_interval_schema *s,
+                           const struct ntk_archive_variable *variable,
+                           struct ntk_interval_outputs *out)
+{
+    char text[2 * NTK_NAME_SIZE];
+    for (int t = 0; t < NTK_INTERVAL_TALLIES; t++) {
+        int dimensions[3] = {tallies[t].dimension == 1 ? s->coverage : s->bin};
+        int rank = add_sample_dimensions(s, dimensions, tallies[t].dimension > 0);
+        snprintf(text, sizeof text, "%s_%s", variable->name, tallies[t].suffix);
+        int id = define_variable(s, text, tallies[t].type, rank, dimensions);
+        if (tallies[t].type == NC_DOUBLE)
+            put_double_fill(s, id);
+        snprintf(text, sizeof text, tallies[t].power == 2 ? "(%s)2" : "%s",
+                 tallies[t].power ? variable->units : "1");
+        put_text(s, id, "units", text);
+        snprintf(text, sizeof text, "%s %s", tallies[t].long_name, variable->name);
+        put_text(s, id, "long_name", text);
+        put_coordinates(s, id, NTK_PLACE_NONE);
+        out->tallies[t] = id;
+    }
+}
+
 /* No clock is asked: the same intervals are the same bytes. */
 static void put_globals(struct ntk_interval_schema *s, const struct ntk_interval_header *header)
 {
@@ -277,10 +318,18 @@ static void put_globals(struct ntk_interval_schema *s, const struct ntk_interval
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+static int has_truths(const struct ntk_archive *archive)
+{
+    int any = 0;
+    for (size_t v = 0; v < archive->n_variables; v++)
+        any |= archive->variables[v].has_truth;
+    return any;
+}
+
 enum ntk_status ntk_interval_schema_init(struct ntk_interval_schema *schema,
                                          const struct ntk_archive *archive,
                                          const struct ntk_interval_header *header,
-                                         struct ntk_error *error)
+                                         int wants_tallies, struct ntk_error *error)
 {
     *schema = (struct ntk_interval_schema){
         .archive = archive,
@@ -290,10 +339,15 @@ enum ntk_status ntk_interval_schema_init(struct ntk_interval_schema *schema,
     if (!schema->schema || !schema->outputs)
         return ntk_fail_memory(error, "the layout of a file", archive->n_variables * 64);
     define_dimensions(schema);
+    if (wants_tallies && has_truths(archive))
+        schema->bin = define_dimension(schema, "bin", NTK_PIT_BINS);
     define_coordinates(schema);
     define_sample_variables(schema);
-    for (size_t v = 0; v < archive->n_variables; v++)
+    for (size_t v = 0; v < archive->n_variables; v++) {
         define_outputs(schema, &archive->variables[v], &schema->outputs[v]);
+        if (wants_tallies && archive->variables[v].has_truth)
+            define_tallies(schema, &archive->variables[v], &schema->outputs[v]);
+    }
     put_globals(schema, header);
     return ntk_schema_check(schema->schema, error);
 }

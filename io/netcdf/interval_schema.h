@@ -8,7 +8,7 @@
 #include "io/netcdf/interval_writer.h"
 #include "io/netcdf/schema.h"
 
-enum { NTK_INTERVAL_SAMPLE_VALUES = 6 };
+enum { NTK_INTERVAL_SAMPLE_VALUES = 6, NTK_INTERVAL_TALLIES = 11 };
 
 /* The value `which` of a sample: prior, correction, posterior, residual, sigma, novelty. */
 double ntk_interval_sample_value(const struct ntk_variance *variance, double novelty, int which);
@@ -16,23 +16,25 @@ double ntk_interval_sample_value(const struct ntk_variance *variance, double nov
 /* Indices of variables in the schema. */
 struct ntk_interval_outputs {
     int forecast, std, lower, upper, flag;
+    int tallies[NTK_INTERVAL_TALLIES]; /* where they are wanted and there are truths */
 };
 
 struct ntk_interval_schema {
     struct ntk_schema *schema;
     const struct ntk_archive *archive; /* borrowed */
     size_t n_levels;
-    int coverage, sample, lead, latitude, longitude, station; /* dimensions */
+    int coverage, sample, lead, latitude, longitude, station, bin; /* dimensions */
     int sample_variables[NTK_INTERVAL_SAMPLE_VALUES];
     struct ntk_interval_outputs *outputs; /* of each variable of the archive */
 };
 
-/* Borrowed, for the life of it: `archive`. Needs ntk_units_load. Cleared with
+/* `tallies`: sums of every row for the variables with truths. Borrowed, for the life of it:
+ * `archive`. Needs ntk_units_load. Cleared with
  * ntk_interval_schema_clear, also after a failure: NTK_BAD_DATA when two variables have one name.
  */
 enum ntk_status ntk_interval_schema_init(struct ntk_interval_schema *schema,
                                          const struct ntk_archive *archive,
-                                         const struct ntk_interval_header *header,
+                                         const struct ntk_interval_header *header, int tallies,
                                          struct ntk_error *error);
 void ntk_interval_schema_clear(struct ntk_interval_schema *schema);
 

@@ -69,7 +69,7 @@ enum ntk_status ntk_interval_writer_create(const char *path, const struct ntk_ar
         return ntk_fail_memory(error, "a writer", sizeof *made);
     *made = (struct ntk_interval_writer){.archive = archive, .ncid = -1};
     if (!status)
-        status = ntk_interval_schema_init(&made->schema, archive, header, error);
+        status = ntk_interval_schema_init(&made->schema, archive, header, 0, error);
     if (!status)
         status = create_file(made, path, header, error);
     if (!status)
