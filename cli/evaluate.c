@@ -128,13 +128,12 @@ static int wants_any_map(const struct ntk_query *query, const struct ntk_argumen
 }
 
 size_t ntk_evaluator_bytes(const struct ntk_query *query, const struct ntk_arguments *arguments,
-                           size_t capacity)
+                           size_t capacity, size_t n)
 {
     const struct ntk_archive *archive = query->archive;
     size_t work, z, leads = archive->n_leads;
     largest_lead(query->calibration, &work, &z);
-    size_t row = (archive->d + archive->n_covariates + z + 1) * sizeof(double) +
-                 sizeof(struct ntk_variance) + 1;
+    size_t row = (z + 1) * sizeof(double) + sizeof(struct ntk_variance) + 1;
     size_t bytes = (work + 2 * most_points(archive)) * sizeof(double) +
                    leads * archive->n_variables * (sizeof(struct answer) + sizeof(void *));
     if (wants_any_map(query, arguments)) {
@@ -142,6 +141,7 @@ size_t ntk_evaluator_bytes(const struct ntk_query *query, const struct ntk_argum
         for (size_t l = 0; l < leads; l++)
             bytes += ntk_map_bytes(archive, &ntk_query_lead(query, l)->posterior);
     }
+    row = n * row + (archive->d + archive->n_covariates) * sizeof(double);
     return bytes + capacity * row;
 }
 

@@ -39,9 +39,9 @@ enum ntk_status ntk_evaluator_create(const struct ntk_query *query,
                                      struct ntk_evaluator **out, struct ntk_error *error);
 void ntk_evaluator_free(struct ntk_evaluator *evaluator);
 
-/* Bytes that an evaluator and one ntk_samples take, of `capacity` rows; maps of sigma included. */
+/* Bytes that an evaluator and `n` ntk_samples take, of `capacity` rows each; maps included. */
 size_t ntk_evaluator_bytes(const struct ntk_query *query, const struct ntk_arguments *arguments,
-                           size_t capacity);
+                           size_t capacity, size_t n);
 
 const struct ntk_evaluation_counts *ntk_evaluator_counts(const struct ntk_evaluator *evaluator);
 

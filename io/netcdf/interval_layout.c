@@ -42,6 +42,7 @@ static int place_variable(const struct ntk_interval_layout *layout,
         int limits = f == NTK_LAYOUT_LOWER || f == NTK_LAYOUT_UPPER;
         fits = place(&variable->fields[f], limits ? levels : 1, rows, points, widths[f], at);
     }
+    fits = fits && place(&variable->flagged, NTK_FLAG_COUNT, rows, 1, 8, at);
     for (int t = 0; t < NTK_LAYOUT_TALLIES && fits && variable->has_truth; t++)
         fits = place(&variable->tallies[t], planes_of_tally(layout, t), rows, 1, 8, at);
     return fits;
@@ -120,6 +121,7 @@ static void check_places(const struct ntk_interval_schema *schema,
         const int ids[] = {o->forecast, o->std, o->lower, o->upper, o->flag};
         for (int f = 0; f < NTK_LAYOUT_FIELDS; f++)
             assert(ntk_schema_begin(s, ids[f]) == p->fields[f].begin);
+        assert(ntk_schema_begin(s, o->flagged) == p->flagged.begin);
         for (int t = 0; t < NTK_LAYOUT_TALLIES && p->has_truth; t++)
             assert(ntk_schema_begin(s, o->tallies[t]) == p->tallies[t].begin);
     }
@@ -220,6 +222,19 @@ double ntk_layout_decode_double(const void *bytes)
     return value == NC_FILL_DOUBLE ? NAN : value;
 }
 
+void ntk_layout_encode_count(int64_t value, void *out)
+{
+    const uint64_t bits = htobe64((uint64_t)value);
+    memcpy(out, &bits, sizeof bits);
+}
+
+int64_t ntk_layout_decode_count(const void *bytes)
+{
+    uint64_t bits;
+    memcpy(&bits, bytes, sizeof bits);
+    return (int64_t)be64toh(bits);
+}
+
 /* One of the two is not NULL. */
 struct tally_value {
     int64_t *count;
@@ -261,18 +276,18 @@ void ntk_layout_encode_tally(const struct ntk_tally *tally, int column, size_t p
 {
     struct ntk_tally copy = *tally;
     const struct tally_value value = find_value(&copy, column, plane);
-    uint64_t bits = value.sum ? encode_double(*value.sum) : htobe64((uint64_t)*value.count);
-    memcpy(out, &bits, sizeof bits);
+    if (value.sum)
+        ntk_layout_encode_doubles(value.sum, 1, out);
+    else
+        ntk_layout_encode_count(*value.count, out);
 }
 
 void ntk_layout_decode_tally(const unsigned char *bytes, int column, size_t plane,
                              struct ntk_tally *tally)
 {
     const struct tally_value value = find_value(tally, column, plane);
-    uint64_t bits;
-    memcpy(&bits, bytes, sizeof bits);
     if (value.sum)
         *value.sum = ntk_layout_decode_double(bytes);
     else
-        *value.count = (int64_t)be64toh(bits);
+        *value.count = ntk_layout_decode_count(bytes);
 }

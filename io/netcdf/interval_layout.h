@@ -59,6 +59,7 @@ struct ntk_layout_variable {
     size_t points;
     int has_truth;
     struct ntk_column fields[NTK_LAYOUT_FIELDS];
+    struct ntk_column flagged;                     /* int64 */
     struct ntk_column tallies[NTK_LAYOUT_TALLIES]; /* has_truth alone */
 };
 
@@ -94,6 +95,8 @@ uint64_t ntk_column_at(const struct ntk_interval_layout *layout, const struct nt
 void ntk_layout_encode_floats(const float *values, size_t n, void *out);
 void ntk_layout_encode_doubles(const double *values, size_t n, void *out);
 double ntk_layout_decode_double(const void *bytes);
+void ntk_layout_encode_count(int64_t value, void *out);
+int64_t ntk_layout_decode_count(const void *bytes);
 
 /* A tally's value in a column and plane, as 8 big-endian bytes, and back. */
 void ntk_layout_encode_tally(const struct ntk_tally *tally, int column, size_t plane,

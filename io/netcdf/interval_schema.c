@@ -274,6 +274,22 @@ static void define_outputs(struct ntk_interval_schema *s,
     out->flag = define_flag(s, variable);
 }
 
+static void define_flagged(struct ntk_interval_schema *s,
+                           const struct ntk_archive_variable *variable,
+                           struct ntk_interval_outputs *out)
+{
+    char text[2 * NTK_NAME_SIZE];
+    int dimensions[3] = {s->flag};
+    int rank = add_sample_dimensions(s, dimensions, 1);
+    snprintf(text, sizeof text, "%s_flagged", variable->name);
+    out->flagged = define_variable(s, text, NC_INT64, rank, dimensions);
+    put_text(s, out->flagged, "units", "1");
+    snprintf(text, sizeof text, "points with each flag of %s_flag, in the order of its masks",
+             variable->name);
+    put_text(s, out->flagged, "long_name", text);
+    put_coordinates(s, out->flagged, NTK_PLACE_NONE);
+}
+
 static void define_tallies(struct ntk_interval_schema *s,
                            const struct ntk_archive_variable *variable,
                            struct ntk_interval_outputs *out)
@@ -339,12 +355,16 @@ enum ntk_status ntk_interval_schema_init(struct ntk_interval_schema *schema,
     if (!schema->schema || !schema->outputs)
         return ntk_fail_memory(error, "the layout of a file", archive->n_variables * 64);
     define_dimensions(schema);
+    if (wants_tallies && archive->n_variables)
+        schema->flag = define_dimension(schema, "flag", NTK_FLAG_COUNT);
     if (wants_tallies && has_truths(archive))
         schema->bin = define_dimension(schema, "bin", NTK_PIT_BINS);
     define_coordinates(schema);
     define_sample_variables(schema);
     for (size_t v = 0; v < archive->n_variables; v++) {
         define_outputs(schema, &archive->variables[v], &schema->outputs[v]);
+        if (wants_tallies)
+            define_flagged(schema, &archive->variables[v], &schema->outputs[v]);
         if (wants_tallies && archive->variables[v].has_truth)
             define_tallies(schema, &archive->variables[v], &schema->outputs[v]);
     }

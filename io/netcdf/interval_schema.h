@@ -16,21 +16,22 @@ double ntk_interval_sample_value(const struct ntk_variance *variance, double nov
 /* Indices of variables in the schema. */
 struct ntk_interval_outputs {
     int forecast, std, lower, upper, flag;
-    int tallies[NTK_INTERVAL_TALLIES]; /* where they are wanted and there are truths */
+    int flagged;                       /* where sums are wanted */
+    int tallies[NTK_INTERVAL_TALLIES]; /* and there are truths */
 };
 
 struct ntk_interval_schema {
     struct ntk_schema *schema;
     const struct ntk_archive *archive; /* borrowed */
     size_t n_levels;
-    int coverage, sample, lead, latitude, longitude, station, bin; /* dimensions */
+    int coverage, sample, lead, latitude, longitude, station, bin, flag; /* dimensions */
     int sample_variables[NTK_INTERVAL_SAMPLE_VALUES];
     struct ntk_interval_outputs *outputs; /* of each variable of the archive */
 };
 
-/* `tallies`: sums of every row for the variables with truths. Borrowed, for the life of it:
- * `archive`. Needs ntk_units_load. Cleared with
- * ntk_interval_schema_clear, also after a failure: NTK_BAD_DATA when two variables have one name.
+/* `tallies`: counts of flags, and sums for the variables with truths, of every row. Borrowed, for
+ * the life of it: `archive`. Needs ntk_units_load. Cleared with ntk_interval_schema_clear, also
+ * after a failure: NTK_BAD_DATA when two variables have one name.
  */
 enum ntk_status ntk_interval_schema_init(struct ntk_interval_schema *schema,
                                          const struct ntk_archive *archive,
