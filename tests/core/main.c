@@ -28,6 +28,8 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_choose());
     srunner_add_suite(runner, ntk_suite_interval());
     srunner_add_suite(runner, ntk_suite_verify());
+    srunner_add_suite(runner, ntk_suite_exact());
+    srunner_add_suite(runner, ntk_suite_tally());
     srunner_add_suite(runner, ntk_suite_symbols());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
