@@ -160,6 +160,11 @@ $(B)/tests/load_client: $(call objects,tests/operations)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
 
+# Processes that work together: a rank that does what a test says.
+$(B)/tests/ranks: $(call objects,tests/mpi) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
+
 bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
 	$(B)/bench $(B)
 	/usr/bin/python3 tests/bench/rivals.py $(B)
