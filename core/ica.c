@@ -366,7 +366,8 @@ static struct run search(struct work *work, const struct ntk_ica_options *option
     return best;
 }
 
-/* What float32 left: iterations in double until the tolerance is met there too. */
+/* What float32 left: iterations in double until the tolerance is met there too. Without float32 as
+ * many, so that the answer is the same but for that. */
 static void polish(struct work *work, const struct ntk_ica_options *options, struct run *run)
 {
     do {
@@ -399,7 +400,7 @@ enum ntk_status ntk_ica_fit(const double *z, size_t n, size_t m,
     }
     ica->m = m;
     struct run best = search(&work, options, &ica->starts);
-    if (best.outcome == CONVERGED && best.precision == NTK_ICA_NARROW)
+    if (best.outcome == CONVERGED && (options->wide || best.precision == NTK_ICA_NARROW))
         polish(&work, options, &best);
     describe(&work, components, ica);
     if ((status = work.status))

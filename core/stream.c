@@ -222,6 +222,25 @@ static enum ntk_status refine(struct decomposing *w, int all_floored, struct ntk
     return status;
 }
 
+/* The sign of a fold's directions as ntk_crossfit has it, which FastICA's starts depend on: of the
+ * coordinates along the directions of all samples the largest is positive. */
+static enum ntk_status fix_signs(const struct decomposing *w, struct ntk_spectrum *fold,
+                                 struct ntk_error *error)
+{
+    size_t d = w->stream->d, kept = w->all->kept;
+    double *along = ntk_matrix_create(fold->kept, kept);
+    if (!along)
+        return ntk_fail_memory(error, "the directions", fold->kept * kept * sizeof(double));
+    project(fold->directions, fold->kept, w->all->directions, kept, d, along, kept);
+    for (size_t j = 0; j < fold->kept; j++) {
+        const double *row = along + j * kept;
+        if (row[cblas_idamax((int)kept, row, 1)] < 0)
+            cblas_dscal((int)d, -1, fold->directions + j * d, 1);
+    }
+    free(along);
+    return NTK_OK;
+}
+
 static enum ntk_status decompose(struct decomposing *w, struct ntk_error *error)
 {
     struct ntk_stream *stream = w->stream;
@@ -230,7 +249,11 @@ static enum ntk_status decompose(struct decomposing *w, struct ntk_error *error)
     w->floored = all_floored;
     for (size_t f = 0; f < stream->folds && !status; f++)
         status = decompose_fold(w, f, error);
-    return status || !w->floored ? status : refine(w, all_floored, error);
+    if (!status && w->floored)
+        status = refine(w, all_floored, error);
+    for (size_t f = 0; f < stream->folds && !status; f++)
+        status = fix_signs(w, stream->fold_spectrum[f], error);
+    return status;
 }
 
 static enum ntk_status create_arrays(struct ntk_stream *stream, struct ntk_error *error)
