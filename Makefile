@@ -1,10 +1,12 @@
 # ntkuqd: `make help` lists what can be made.
 #
 # MODE=release|debug|asan|tsan|cov|fuzz selects how things are built; each mode has its own folder
-# below build/. A folder of sources is one library; an archive lists what it may call to its right.
+# below build/. MPI=1 makes ntkuq a program that several processes may run together (build/MODE-mpi).
+# A folder of sources is one library; an archive lists what it may call to its right.
 
 MODE    ?= release
-B       := build/$(MODE)
+MPI     ?=
+B       := build/$(MODE)$(if $(MPI),-mpi)
 DATA    ?=
 VERSION := 0.1.0
 
@@ -47,6 +49,14 @@ LIBS_cli    := $(call pkg,libs,libseccomp)
 LIBS_server := $(call pkg,libs,libmicrohttpd sqlite3 gnutls libsystemd) -lpthread -lm
 CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd)
 
+ifneq ($(MPI),)
+LIBS_cli    += $(call pkg,libs,ompi-c)
+CPPFLAGS    += $(patsubst -I%,-isystem %,$(call pkg,cflags,ompi-c))
+CLI_WITHOUT := cli/ranks_alone.c
+else
+CLI_WITHOUT := $(wildcard cli/ranks_mpi*.c)
+endif
+
 # One file is C++, for a library that has no other face; nothing of the C++ runtime is linked.
 CXX      := $(patsubst clang,clang++,$(patsubst gcc,g++,$(CC)))
 CXXFLAGS := -std=c++17 -fno-exceptions -fno-rtti -g $(FLAGS_$(MODE)) \
@@ -64,7 +74,7 @@ $(CORE):   $(call objects,core)
 $(IO):     $(call objects,io)
 $(NETCDF): $(call objects,io/netcdf)
 $(CONFIG): $(call objects,config)
-$(CLI):    $(filter-out $(B)/cli/main.o,$(call objects,cli))
+$(CLI):    $(filter-out $(B)/cli/main.o $(CLI_WITHOUT:%.c=$(B)/%.o),$(call objects,cli))
 SERVER_OBJECTS := $(foreach part,server $(wildcard server/*),$(call objects,$(part)))
 $(SERVER): $(filter-out $(B)/server/main.o,$(SERVER_OBJECTS)) $(B)/server/display/page_files.o \
            $(B)/server/http/openapi_file.o
@@ -205,7 +215,7 @@ clean:  ## remove everything built
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  MODE=release|debug|asan|tsan|cov|fuzz   DATA=archive.nc   PREFIX=/usr/local"
+	@echo "  MODE=release|debug|asan|tsan|cov|fuzz   MPI=1   DATA=archive.nc   PREFIX=/usr/local"
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -323,6 +323,8 @@ static enum ntk_status fit_archive(const struct ntk_command_context *context,
         status = fit_leads(context, archive, c, &totals, error);
     if (status)
         return status;
+    if (context->ranks->rank)
+        return NTK_OK; /* the first one writes */
     ntk_format_time(totals.first_time, c->first_time, sizeof c->first_time);
     ntk_format_time(totals.last_time, c->last_time, sizeof c->last_time);
     if ((status = ntk_archive_places(archive, 1, &c->places, error)) ||
