@@ -10,6 +10,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_posterior());
     srunner_add_suite(runner, ntk_suite_posterior_batch());
     srunner_add_suite(runner, ntk_suite_fit());
+    srunner_add_suite(runner, ntk_suite_stream());
     srunner_add_suite(runner, ntk_suite_golden());
     srunner_add_suite(runner, ntk_suite_ica());
     srunner_add_suite(runner, ntk_suite_ica_sweep());

@@ -24,6 +24,7 @@ Suite *ntk_suite_ica_sweep(void);
 Suite *ntk_suite_monitor(void);
 Suite *ntk_suite_random(void);
 Suite *ntk_suite_scores(void);
+Suite *ntk_suite_stream(void);
 Suite *ntk_suite_student_t(void);
 Suite *ntk_suite_symbols(void);
 Suite *ntk_suite_tally(void);
