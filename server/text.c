@@ -1,5 +1,6 @@
 #include "server/text.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ void ntk_text_append(struct ntk_text *text, const char *string)
 }
 
 enum {
-    DIGITS_MOST = 17,
+    DIGITS_MOST = 20,    /* of 64 bits; 17 of a double */
     REAL_MOST = 32,      /* bytes: a sign, the digits, a point, e-324 or 0.000 */
     EXPONENT_LEAST = -4, /* below it, as from `precision` on, %g writes an exponent */
     DIGITS_SHORT = 15    /* every number of so many digits survives double, and %.15g shows it */
@@ -115,23 +116,35 @@ void ntk_text_append_real(struct ntk_text *text, double value, const char *missi
 
 void ntk_text_append_size(struct ntk_text *text, size_t value)
 {
-    char digits[32];
-    ntk_text_append_bytes(text, digits, (size_t)snprintf(digits, sizeof digits, "%zu", value));
+    char digits[DIGITS_MOST] = {'0'};
+    ntk_text_append_bytes(text, digits, value ? print_digits(value, digits) : 1);
+}
+
+/* How many bytes from here on need no escape. */
+static size_t plain_length(const char *string)
+{
+    size_t n = 0;
+    while ((unsigned char)string[n] >= 32 && string[n] != '"' && string[n] != '\\')
+        n++;
+    return n;
+}
+
+static void append_escaped(struct ntk_text *text, char c)
+{
+    char escaped[8] = {'\\', c};
+    int size = c == '"' || c == '\\' ? 2 : snprintf(escaped, sizeof escaped, "\\u%04x", c);
+    ntk_text_append_bytes(text, escaped, (size_t)size);
 }
 
 void ntk_text_append_quoted(struct ntk_text *text, const char *string)
 {
+    size_t plain = plain_length(string);
     ntk_text_append_bytes(text, "\"", 1);
-    for (const unsigned char *c = (const unsigned char *)string; *c; c++) {
-        char escaped[8];
-        if (*c == '"' || *c == '\\')
-            ntk_text_append_bytes(text, escaped,
-                                  (size_t)snprintf(escaped, sizeof escaped, "\\%c", *c));
-        else if (*c < 32)
-            ntk_text_append_bytes(text, escaped,
-                                  (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *c));
-        else
-            ntk_text_append_bytes(text, (const char *)c, 1);
+    ntk_text_append_bytes(text, string, plain);
+    for (string += plain; *string; string += 1 + plain) {
+        append_escaped(text, *string);
+        plain = plain_length(string + 1);
+        ntk_text_append_bytes(text, string + 1, plain);
     }
     ntk_text_append_bytes(text, "\"", 1);
 }
@@ -140,4 +153,16 @@ void ntk_text_clear(struct ntk_text *text)
 {
     free(text->bytes);
     *text = (struct ntk_text){0};
+}
+
+int ntk_text_is_utf8(const char *string)
+{
+    const char *c = string;
+    while (*c && (unsigned char)*c < 128)
+        c++;
+    if (!*c)
+        return 1;
+    json_t *json = json_string(string); /* jansson takes nothing else */
+    json_decref(json);
+    return json != NULL;
 }

@@ -26,4 +26,7 @@ void ntk_text_append_quoted(struct ntk_text *text, const char *string);
 
 void ntk_text_clear(struct ntk_text *text);
 
+/* Whether a string is UTF-8. */
+int ntk_text_is_utf8(const char *string);
+
 #endif
