@@ -9,27 +9,24 @@
 
 #include "io/real.h"
 
-void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size)
+static int grow(struct ntk_text *text, size_t size)
 {
-    if (text->failed || size == 0)
-        return;
-    if (size > text->capacity - text->size) {
-        size_t capacity = 2 * (text->size + size) + 1024;
-        char *grown = realloc(text->bytes, capacity);
-        if (!grown) {
-            text->failed = 1;
-            return;
-        }
-        text->bytes = grown;
-        text->capacity = capacity;
-    }
-    memcpy(text->bytes + text->size, bytes, size);
-    text->size += size;
+    size_t capacity = 2 * (text->size + size) + 1024;
+    char *grown = realloc(text->bytes, capacity);
+    text->failed = grown == NULL;
+    if (!grown)
+        return 0;
+    text->bytes = grown;
+    text->capacity = capacity;
+    return 1;
 }
 
-void ntk_text_append(struct ntk_text *text, const char *string)
+void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size)
 {
-    ntk_text_append_bytes(text, string, strlen(string));
+    if (text->failed || size == 0 || (size > text->capacity - text->size && !grow(text, size)))
+        return;
+    memcpy(text->bytes + text->size, bytes, size);
+    text->size += size;
 }
 
 enum {
@@ -39,15 +36,18 @@ enum {
     DIGITS_SHORT = 15    /* every number of so many digits survives double, and %.15g shows it */
 };
 
+/* From the last digit on, two at a time; nothing for 0. */
 static size_t print_digits(uint64_t digits, char out[DIGITS_MOST])
 {
-    char backwards[DIGITS_MOST];
-    size_t n = 0;
-    for (; digits; digits /= 10)
-        backwards[n++] = (char)('0' + digits % 10);
-    for (size_t i = 0; i < n; i++)
-        out[i] = backwards[n - 1 - i];
-    return n;
+    char backwards[DIGITS_MOST + 1], *end = backwards + sizeof backwards, *at = end;
+    for (; digits; digits /= 100) {
+        unsigned pair = (unsigned)(digits % 100);
+        *--at = (char)('0' + pair % 10);
+        *--at = (char)('0' + pair / 10);
+    }
+    at += at < end && *at == '0';
+    memcpy(out, at, (size_t)(end - at));
+    return (size_t)(end - at);
 }
 
 static char *put(char *to, const char *bytes, size_t size)
