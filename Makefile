@@ -142,7 +142,7 @@ check: all test-programs  ## run every test of one MODE, without installing
 
 TESTS := $(foreach area,core io netcdf jail cli server http,$(B)/tests/test_$(area))
 .PHONY: test-programs
-test-programs: $(TESTS) $(B)/tests/load_client
+test-programs: $(TESTS) $(B)/tests/load_client $(B)/tests/allocations.so
 
 CHECK_LIBS := $(call pkg,libs,check) -lpthread
 $(B)/tests/test_core:   $(call objects,tests/core)   $(SUPPORT) $(CORE)
@@ -164,6 +164,11 @@ $(B)/tests/load_client: $(call objects,tests/operations)
 $(B)/tests/ranks: $(call objects,tests/mpi) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
+
+# Put before the C library of a daemon that is tested; it has the sanitizers' allocator otherwise.
+$(B)/tests/allocations.so: tests/preload/allocations.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(WARNINGS) -shared -fPIC -o $@ $<
 
 bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
 	$(B)/bench $(B)
