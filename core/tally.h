@@ -72,7 +72,7 @@ struct ntk_tally {
 void ntk_tally_count(const struct ntk_tally_plan *plan, const struct ntk_tally_row *row,
                      struct ntk_tally *out);
 
-/* For tests, before the plan is shared: the same with vectors of 2, 4 or 8 doubles. Returns 1, or 0
+/* For tests, before the plan is shared: the same with vectors of 2 or 4 doubles. Returns 1, or 0
  * and changes nothing when this processor has no such vectors. */
 int ntk_tally_plan_set_lanes(struct ntk_tally_plan *plan, size_t lanes);
 

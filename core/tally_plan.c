@@ -88,7 +88,7 @@ static double pit_edge(const struct ntk_tally_plan *plan, int b)
     while (low < high) {
         int64_t middle = (low & high) + ((low ^ high) >> 1);
         double pit = ntk_interval_pit(plan->model, plan->family, double_at(middle));
-        if ((int)(pit * NTK_PIT_BINS) >= b)
+        if (pit * NTK_PIT_BINS >= b)
             low = middle + 1;
         else
             high = middle;
@@ -131,7 +131,7 @@ enum ntk_status ntk_tally_plan_create(const struct ntk_interval_model *model,
         ntk_interval_reaches(model, options, levels[l], plan->reach[l]);
     plan_crps(plan);
     plan_pit(plan);
-    ntk_tally_plan_set_lanes(plan, ntk_processor_lanes() / 2);
+    ntk_tally_plan_set_lanes(plan, ntk_processor_lanes() < 8 ? 2 : 4);
     *out = plan;
     return NTK_OK;
 }

@@ -1,12 +1,14 @@
 /* Points are taken 256 at a time: what the passes need of them is laid out once, and each pass
  * (errors, CRPS, PIT, a level) keeps its sums in registers. A sum is kept as eight, of the points
- * 0, 8, 16, ... of the row, 1, 9, 17, ... and so on, which are added at its end: a vector of two,
- * four or eight doubles goes down the block in strips of its width, and the result is the same
- * bits. (No product is fused with a sum: -std=c17 has -ffp-contract=off.) A masked point stays in
- * its place with a mask of zero bits, so that nothing branches on data, and the order of the sums
- * follows from the length of the row alone.
+ * 0, 8, 16, ... of the row, 1, 9, 17, ... and so on, which are added at its end: a vector of two or
+ * four doubles goes down the block in strips of its width, and the result is the same bits. (No
+ * product is fused with a sum: gcc does not in ISO C, clang is told.) A masked point stays in its
+ * place with a mask of zero bits, so that nothing branches on data, and the order of the sums
+ * follows from the length of the row alone. A block is summed from zero: in one sum of a million
+ * nearly equal terms all would be rounded to the same side.
  *
- * The file includes itself for each instruction set, reading only the part below #else.
+ * The file includes itself for each instruction set, reading only the part below #else. There is
+ * none for AVX-512, which is not faster here.
  */
 #ifndef LANES
 
@@ -18,6 +20,10 @@
 #include "core/tally_plan.h"
 
 enum { WIDTH = 8, GROUPS = 32, BLOCK = WIDTH * GROUPS };
+
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
 
 #define LINE __attribute__((aligned(64)))
 
@@ -153,17 +159,11 @@ static double far_crps(const struct ntk_tally_plan *plan, double error, double s
 #define LANES  4
 #define TARGET __attribute__((target("avx2")))
 #include "core/tally_row.c"
-
-#define LANES  8
-#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl")))
-#include "core/tally_row.c"
 #endif
 
 ntk_tally_add_row *ntk_tally_add_row_of(size_t lanes)
 {
 #ifdef __x86_64__
-    if (lanes == 8)
-        return add_row_8;
     if (lanes == 4)
         return add_row_4;
 #endif
@@ -183,8 +183,7 @@ void ntk_tally_count(const struct ntk_tally_plan *plan, const struct ntk_tally_r
     finish(plan, &sums, out);
 }
 
-#else /* ---- compiled once for each instruction set: LANES, TARGET                                \
-         ------------------------------- */
+#else /* ---- compiled once for each instruction set: LANES, TARGET ---- */
 
 #define V              NAME(vector)
 #define M              NAME(mask)
@@ -224,8 +223,7 @@ TARGET static void NAME(load)(const struct ntk_tally_row *row, size_t first, siz
 TARGET static void NAME(add_errors)(const struct block *block, size_t strip,
                                     struct ntk_tally_sums *sums)
 {
-    V error = AT(sums->error, strip), absolute = AT(sums->absolute, strip);
-    V squared = AT(sums->squared, strip), scale_squared = AT(sums->scale_squared, strip);
+    V error = {0}, absolute = {0}, squared = {0}, scale_squared = {0};
     M verified = MASK(sums->verified, strip);
     for (size_t i = strip; i < block->size; i += WIDTH) {
         M counts = MASK(block->counts, i);
@@ -236,10 +234,10 @@ TARGET static void NAME(add_errors)(const struct block *block, size_t strip,
         scale_squared += s * s;
         verified += counts;
     }
-    AT(sums->error, strip) = error;
-    AT(sums->absolute, strip) = absolute;
-    AT(sums->squared, strip) = squared;
-    AT(sums->scale_squared, strip) = scale_squared;
+    AT(sums->error, strip) += error;
+    AT(sums->absolute, strip) += absolute;
+    AT(sums->squared, strip) += squared;
+    AT(sums->scale_squared, strip) += scale_squared;
     MASK(sums->verified, strip) = verified;
 }
 
@@ -260,7 +258,7 @@ TARGET static void NAME(add_crps)(const struct ntk_tally_plan *plan, const struc
     const struct ntk_tally_curve *curve = &plan->curve;
     const double offset = curve->unit * (M_2_SQRTPI / 2);
     const V limit = (V){0} + curve->limit;
-    V sum = AT(sums->crps, strip);
+    V sum = {0};
     for (size_t i = strip; i < block->size; i += WIDTH) {
         V u = ABSOLUTE(AT(block->score, i)) * curve->inverse_unit + 1, value = {0};
         M near = u < limit, piece = (((M)u - one) >> shift) & near;
@@ -279,7 +277,7 @@ TARGET static void NAME(add_crps)(const struct ntk_tally_plan *plan, const struc
             NAME(add_far)(plan, block, i, &near, &value);
         sum += KEEP(MASK(block->counts, i), value);
     }
-    AT(sums->crps, strip) = sum;
+    AT(sums->crps, strip) += sum;
 }
 
 TARGET static void NAME(add_pit)(const struct ntk_tally_plan *plan, const struct block *block,
@@ -305,7 +303,7 @@ TARGET static void NAME(add_level)(const struct block *block, double level, size
 {
     const V infinity = (V){0} + INFINITY;
     double penalty = 2 / (1 - level);
-    V width = AT(sums->width, strip), score = AT(sums->score, strip);
+    V width = {0}, score = {0};
     M covered = MASK(sums->covered, strip), unbounded = MASK(sums->unbounded, strip);
     for (size_t i = strip; i < block->size; i += WIDTH) {
         V reach_lower = AT(block->reach_lower, i), reach_upper = AT(block->reach_upper, i);
@@ -319,8 +317,8 @@ TARGET static void NAME(add_level)(const struct block *block, double level, size
         covered += counts & (endless | ((y >= lower) & (y <= upper)));
         unbounded += counts & endless;
     }
-    AT(sums->width, strip) = width;
-    AT(sums->score, strip) = score;
+    AT(sums->width, strip) += width;
+    AT(sums->score, strip) += score;
     MASK(sums->covered, strip) = covered;
     MASK(sums->unbounded, strip) = unbounded;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/random.h"
 #include "core/sort.h"
@@ -332,6 +333,55 @@ START_TEST(a_forecast_of_no_spread_scores_its_error)
 }
 END_TEST
 
+/* A global field at a quarter of a degree. Equal terms are all rounded to the same side once a sum
+ * is long. */
+START_TEST(sums_of_a_million_equal_points_are_a_million_times_one)
+{
+    enum { MANY = 721 * 1440 };
+    struct ntk_interval_model model = make_model(16, 0);
+    struct ntk_interval_options options = of_family(NTK_FAMILY_CONFORMAL);
+    struct ntk_tally_plan *plan = NULL;
+    float *f = calloc(2 * MANY, sizeof *f);
+    double *c = calloc(2 * MANY, sizeof *c), n = MANY;
+    ck_assert_int_eq(ntk_tally_plan_create(&model, &options, levels, 1, &plan, NULL), NTK_OK);
+    for (size_t i = 0; i < MANY; i++) {
+        c[i] = -0.7;
+        c[MANY + i] = 0.9;
+    }
+    const struct ntk_tally_row row = {MANY, f, f + MANY, c, c + MANY, NAN};
+    struct ntk_tally one = tally_point(plan, 0.7, 0.9), all;
+    ntk_tally_count(plan, &row, &all);
+    ck_assert_int_eq(all.verified, MANY);
+    assert_same(all.sum_error, n * one.sum_error, n * one.sum_error, "error");
+    assert_same(all.sum_crps, n * one.sum_crps, n * one.sum_crps, "CRPS");
+    assert_same(all.sum_variance, n * one.sum_variance, n * one.sum_variance, "variance");
+    assert_same(all.levels[0].sum_width, n * one.levels[0].sum_width, n * one.levels[0].sum_width,
+                "width");
+    free(f);
+    free(c);
+    ntk_tally_plan_free(plan);
+}
+END_TEST
+
+/* What has no value is written as one pattern of bits, however it came about. */
+START_TEST(a_sum_that_is_not_a_number_is_the_same_bytes)
+{
+    struct ntk_interval_model model = make_model(15, 0);
+    struct ntk_interval_options options = of_family(NTK_FAMILY_CONFORMAL);
+    const double nan = NAN;
+    for (size_t n = 0; n <= 3; n += 3) {
+        struct ntk_tally_plan *plan = NULL;
+        model.n_samples = model.n_scores = n; /* no interval, or an infinite standard error */
+        ck_assert_int_eq(ntk_tally_plan_create(&model, &options, levels, 1, &plan, NULL), NTK_OK);
+        struct ntk_tally tally = tally_point(plan, 1, 0);
+        ck_assert_mem_eq(&tally.sum_variance, &nan, sizeof nan);
+        if (n == 0)
+            ck_assert_mem_eq(&tally.levels[0].sum_width, &nan, sizeof nan);
+        ntk_tally_plan_free(plan);
+    }
+}
+END_TEST
+
 /* ---- bits ------------------------------------------------------------------------------------ */
 
 /* All rows, with vectors of each length and from arrays of each alignment. */
@@ -356,7 +406,7 @@ START_TEST(a_row_s_tally_is_the_same_bytes_on_every_processor)
                                      s + shift);
                 const struct ntk_tally_row row = {points,    f + shift, t + shift,
                                                   c + shift, s + shift, NAN};
-                if (!ntk_tally_plan_set_lanes(plan, (size_t)2 << turn % 3))
+                if (!ntk_tally_plan_set_lanes(plan, (size_t)2 << turn % 2))
                     continue;
                 memset(&again, 0xff, sizeof again);
                 ntk_tally_count(plan, &row, turn ? &again : &first);
@@ -477,6 +527,58 @@ START_TEST(counting_allocates_nothing)
 }
 END_TEST
 
+/* ---- speed ----------------------------------------------------------------------------------- */
+
+#if defined(__OPTIMIZE__) && defined(NTK_TEST_COUNTS_ALLOCATIONS)
+enum { TURNS = 31 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double median(double *seconds)
+{
+    ntk_sort(seconds, TURNS);
+    return seconds[TURNS / 2];
+}
+
+static double time_rows(const struct ntk_tally_plan *plan, const struct ntk_interval_model *model)
+{
+    struct ntk_tally row;
+    double start = now();
+    for (size_t i = 0; i < ROWS; i++)
+        tally_row(plan, model, i, &row);
+    return now() - start;
+}
+
+/* Some ten times as fast, where the scores have to be searched. */
+START_TEST(tallying_takes_a_fraction_of_the_time_of_verifying)
+{
+    struct ntk_interval_model model = make_model(17, 0.1);
+    struct ntk_interval_options options = of_family(NTK_FAMILY_CONFORMAL);
+    const struct ntk_errors e = {.values = errors, .points = POINTS};
+    const struct ntk_verify_data data = {ROWS, &e, &predictors, z, sigma, valid_time};
+    struct ntk_tally_plan *plan = NULL;
+    double ours[TURNS], theirs[TURNS];
+    ck_assert_int_eq(ntk_tally_plan_create(&model, &options, levels, 1, &plan, NULL), NTK_OK);
+    for (size_t turn = 0; turn < TURNS; turn++) {
+        struct ntk_verification v;
+        ours[turn] = time_rows(plan, &model);
+        double start = now();
+        ck_assert_int_eq(ntk_verify(&data, &model, &options, levels, 1, &v, NULL), NTK_OK);
+        theirs[turn] = now() - start;
+        ntk_verification_clear(&v);
+    }
+    double ratio = median(theirs) / median(ours);
+    ck_assert_msg(ratio > 3, "verifying takes %.1f times as long", ratio);
+    ntk_tally_plan_free(plan);
+}
+END_TEST
+#endif
+
 Suite *ntk_suite_tally(void)
 {
     Suite *suite = suite_create("tally");
@@ -491,11 +593,18 @@ Suite *ntk_suite_tally(void)
     tcase_add_test(point, the_crps_of_one_point_is_the_family_s_at_any_distance);
     tcase_add_test(point, the_pit_of_one_point_falls_into_its_bin_also_at_a_score);
     tcase_add_test(point, a_forecast_of_no_spread_scores_its_error);
+    tcase_add_test(bits, sums_of_a_million_equal_points_are_a_million_times_one);
+    tcase_add_test(bits, a_sum_that_is_not_a_number_is_the_same_bytes);
     tcase_add_test(bits, a_row_s_tally_is_the_same_bytes_on_every_processor);
     tcase_add_test(bits, totals_are_the_same_bytes_in_any_grouping);
     tcase_add_test(missing, a_point_without_truth_forecast_or_scale_counts_nowhere);
     tcase_add_test(missing, nothing_verified_has_no_means);
     tcase_add_test(missing, counting_allocates_nothing);
+#if defined(__OPTIMIZE__) && defined(NTK_TEST_COUNTS_ALLOCATIONS)
+    TCase *speed = tcase_create("speed");
+    tcase_add_test(speed, tallying_takes_a_fraction_of_the_time_of_verifying);
+    suite_add_tcase(suite, speed);
+#endif
     suite_add_tcase(suite, same);
     suite_add_tcase(suite, point);
     suite_add_tcase(suite, bits);
