@@ -78,8 +78,8 @@ enum ntk_status ntk_ranks_jail_run(const struct ntk_ranks *ranks, struct ntk_ran
 enum ntk_status ntk_ranks_agree(const struct ntk_ranks *ranks, enum ntk_status mine,
                                 struct ntk_error *error);
 
-/* Whether no other rank has failed yet; for outer processes that work long between collectives.
- * NTK_TRY_AGAIN: one has; its sentence comes from ntk_ranks_agree. */
+/* Whether no other rank has failed yet; for outer processes that work long between collectives,
+ * every second or so. NTK_TRY_AGAIN: one has; its sentence comes from ntk_ranks_agree. */
 enum ntk_status ntk_ranks_check(const struct ntk_ranks *ranks, struct ntk_error *error);
 
 void ntk_ranks_leave(struct ntk_ranks *ranks);
