@@ -125,7 +125,7 @@ toolchain:
 
 # ---- demo and tests ---------------------------------------------------------------------------
 
-.PHONY: demo test check bench mpi-programs
+.PHONY: demo test check bench bench-baseline bench-count mpi-programs
 demo:  ## install, build, run the whole main job once; DATA=archive.nc takes your archive
 	deploy/install-deps.sh build
 	$(MAKE) --no-print-directory all
@@ -143,7 +143,7 @@ check: all test-programs  ## run every test of one MODE, without installing
 
 TESTS := $(foreach area,core io netcdf jail cli server http,$(B)/tests/test_$(area))
 .PHONY: test-programs
-test-programs: $(TESTS) $(B)/tests/load_client
+test-programs: $(TESTS) $(B)/tests/load_client $(B)/tests/allocations.so $(B)/bench
 
 CHECK_LIBS := $(call pkg,libs,check) -lpthread
 $(B)/tests/test_core:   $(call objects,tests/core)   $(SUPPORT) $(CORE)
@@ -167,20 +167,33 @@ $(B)/tests/ranks: $(call objects,tests/mpi) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(C
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
 
-bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
-	$(B)/bench $(B)
-	/usr/bin/python3 tests/bench/rivals.py $(B)
+# Put before the C library of a daemon that is tested; it has the sanitizers' allocator otherwise.
+$(B)/tests/allocations.so: tests/preload/allocations.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(WARNINGS) -shared -fPIC -o $@ $<
 
-.PHONY: bench-count
-bench-count: $(B)/bench  ## instructions of one sigma beside those of sgemv, by callgrind
-	tests/bench/instructions.sh $(B)
+BENCHES := $(B)/bench $(B)/bench_copy
+bench: all $(BENCHES)  ## each figure beside its limit, as a ratio measured in one run; BENCH=part of a name
+	/usr/bin/python3 tests/bench/bench.py $(B) $(BENCH)
+
+bench-baseline: all $(BENCHES)  ## the same, kept as what later runs are compared with
+	/usr/bin/python3 tests/bench/bench.py --store $(B) $(BENCH)
+
+bench-count: all $(BENCHES)  ## instructions of kernels and endpoints, by callgrind; STORE=--store keeps them
+	NTK_BUILD=$(B) tests/bench/test_counts.py $(STORE)
 
 .PHONY: bench-skill
 bench-skill: all  ## the intervals against the baselines on a folder of archives (docs/skill.md)
 	tests/bench/skill.py $(B) $(or $(DATA),../shared/testbed)
 
-$(B)/bench: $(call objects,tests/bench) $(SUPPORT) $(IO) $(CORE)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_server) $(LIBS_io) $(LIBS_core)
+$(B)/bench: $(filter-out $(B)/tests/bench/copy.o,$(call objects,tests/bench)) $(IO) $(CORE)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_server) $(LIBS_io) $(LIBS_core)
+
+$(B)/bench_copy: $(B)/tests/bench/copy.o
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf)
+
+# The hand-written rival is compiled for this processor alone.
+$(B)/tests/bench/fused.o: CFLAGS += -march=native -ffast-math
 
 # ---- housekeeping -----------------------------------------------------------------------------
 

@@ -6,23 +6,22 @@
 enum { SPECIAL_NAN = 1, SPECIAL_ABOVE = 2, SPECIAL_BELOW = 4 };
 enum { MANTISSA_BITS = 52, EXPONENT_MOST = 2047 };
 
-/* Adds high:low << (64 at); what is carried out of the top is the sign's. */
+/* Adds high:low << (64 at), high having room for a carry; what is carried out of the top is the
+ * sign's. */
 static void add_words(uint64_t *words, unsigned at, uint64_t low, uint64_t high)
 {
-    unsigned carry = __builtin_add_overflow(words[at], low, &words[at]);
-    unsigned carried = __builtin_add_overflow(high, carry, &high);
-    carried += __builtin_add_overflow(words[at + 1], high, &words[at + 1]);
-    for (unsigned i = at + 2; carried && i < NTK_EXACT_WORDS; i++)
-        carried = __builtin_add_overflow(words[i], 1, &words[i]);
+    high += __builtin_add_overflow(words[at], low, &words[at]);
+    unsigned carry = __builtin_add_overflow(words[at + 1], high, &words[at + 1]);
+    for (unsigned i = at + 2; carry && i < NTK_EXACT_WORDS; i++)
+        carry = __builtin_add_overflow(words[i], 1, &words[i]);
 }
 
 static void subtract_words(uint64_t *words, unsigned at, uint64_t low, uint64_t high)
 {
-    unsigned borrow = __builtin_sub_overflow(words[at], low, &words[at]);
-    unsigned borrowed = __builtin_add_overflow(high, borrow, &high);
-    borrowed += __builtin_sub_overflow(words[at + 1], high, &words[at + 1]);
-    for (unsigned i = at + 2; borrowed && i < NTK_EXACT_WORDS; i++)
-        borrowed = __builtin_sub_overflow(words[i], 1, &words[i]);
+    high += __builtin_sub_overflow(words[at], low, &words[at]);
+    unsigned borrow = __builtin_sub_overflow(words[at + 1], high, &words[at + 1]);
+    for (unsigned i = at + 2; borrow && i < NTK_EXACT_WORDS; i++)
+        borrow = __builtin_sub_overflow(words[i], 1, &words[i]);
 }
 
 void ntk_exact_add(struct ntk_exact *sum, double term)

@@ -3,99 +3,12 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/exact.h"
-#include "core/groups.h"
-#include "core/scores.h"
-
-struct ntk_tally_plan {
-    const struct ntk_interval_model *model;
-    enum ntk_family family;
-    double standard;
-    size_t n_levels;
-    double levels[NTK_TALLY_LEVELS_MOST];
-    struct ntk_reach reach[NTK_TALLY_LEVELS_MOST][1 + NTK_GROUPS_MOST];
-};
-
-enum ntk_status ntk_tally_plan_create(const struct ntk_interval_model *model,
-                                      const struct ntk_interval_options *options,
-                                      const double *levels, size_t n_levels,
-                                      struct ntk_tally_plan **out, struct ntk_error *error)
-{
-    struct ntk_tally_plan *plan = calloc(1, sizeof *plan);
-    assert(n_levels >= 1 && n_levels <= NTK_TALLY_LEVELS_MOST);
-    if (!plan)
-        return ntk_fail_memory(error, "a plan of scores", sizeof *plan);
-    plan->model = model;
-    plan->family = options->family;
-    plan->standard = ntk_interval_standard_scale(model, options->family);
-    plan->n_levels = n_levels;
-    memcpy(plan->levels, levels, n_levels * sizeof *levels);
-    for (size_t l = 0; l < n_levels; l++)
-        ntk_interval_reaches(model, options, levels[l], plan->reach[l]);
-    *out = plan;
-    return NTK_OK;
-}
-
-void ntk_tally_plan_free(struct ntk_tally_plan *plan)
-{
-    free(plan);
-}
-
-/* ---- one row -------------------------------------------------------------------------------- */
-
-static void count_level(const struct ntk_tally_plan *plan, size_t l, int group, double e,
-                        double centre, double scale, struct ntk_tally_level *out)
-{
-    const struct ntk_reach *reach = &plan->reach[l][1 + group];
-    double lower = reach->lower * scale - centre, upper = reach->upper * scale - centre;
-    if (isinf(reach->lower) || isinf(reach->upper)) {
-        out->unbounded++;
-        out->covered++;
-        return;
-    }
-    out->covered += -e >= lower && -e <= upper;
-    out->sum_width += upper - lower;
-    out->sum_interval_score += ntk_interval_score(-e, lower, upper, plan->levels[l]);
-}
-
-static void count_point(const struct ntk_tally_plan *plan, int group, double e, double centre,
-                        double scale, struct ntk_tally *out)
-{
-    double d = e - centre, r = d / scale, standard = plan->standard * scale;
-    double pit = ntk_interval_pit(plan->model, plan->family, r);
-    size_t bin = (size_t)(pit * NTK_PIT_BINS);
-    out->verified++;
-    out->sum_error += d;
-    out->sum_absolute_error += fabs(d);
-    out->sum_squared_error += d * d;
-    out->sum_variance += standard * standard;
-    out->sum_crps += scale * ntk_interval_crps(plan->model, plan->family, r);
-    if (!isnan(pit))
-        out->pit[bin < NTK_PIT_BINS ? bin : NTK_PIT_BINS - 1]++;
-    for (size_t l = 0; l < plan->n_levels; l++)
-        count_level(plan, l, group, e, centre, scale, &out->levels[l]);
-}
-
-void ntk_tally_count(const struct ntk_tally_plan *plan, const struct ntk_tally_row *row,
-                     struct ntk_tally *out)
-{
-    *out = (struct ntk_tally){.n_levels = plan->n_levels};
-    for (size_t p = 0; p < row->points; p++) {
-        double e = (double)(row->forecast[p] - row->truth[p]);
-        if (!isfinite(e) || isnan(row->scale[p]))
-            continue;
-        count_point(plan, ntk_group_of(plan->model, row->valid_time, p), e, row->centre[p],
-                    row->scale[p], out);
-    }
-    out->rows = out->verified > 0;
-}
-
-/* ---- many rows ------------------------------------------------------------------------------ */
 
 struct level_total {
-    int64_t covered, unbounded;
+    int64_t unbounded;
+    struct ntk_exact coverage; /* of each row, its own share */
     struct ntk_exact width, interval_score;
 };
 
@@ -132,8 +45,10 @@ void ntk_tally_add(struct ntk_tally_total *total, const struct ntk_tally *tally)
     ntk_exact_add(&total->crps, tally->sum_crps);
     ntk_exact_add(&total->variance, tally->sum_variance);
     for (size_t l = 0; l < tally->n_levels; l++) {
-        total->levels[l].covered += tally->levels[l].covered;
         total->levels[l].unbounded += tally->levels[l].unbounded;
+        if (tally->rows)
+            ntk_exact_add(&total->levels[l].coverage,
+                          (double)tally->levels[l].covered / (double)tally->verified);
         ntk_exact_add(&total->levels[l].width, tally->levels[l].sum_width);
         ntk_exact_add(&total->levels[l].interval_score, tally->levels[l].sum_interval_score);
     }
@@ -152,7 +67,7 @@ void ntk_tally_merge(struct ntk_tally_total *total, const struct ntk_tally_total
     ntk_exact_merge(&total->crps, &other->crps);
     ntk_exact_merge(&total->variance, &other->variance);
     for (size_t l = 0; l < total->n_levels; l++) {
-        total->levels[l].covered += other->levels[l].covered;
+        ntk_exact_merge(&total->levels[l].coverage, &other->levels[l].coverage);
         total->levels[l].unbounded += other->levels[l].unbounded;
         ntk_exact_merge(&total->levels[l].width, &other->levels[l].width);
         ntk_exact_merge(&total->levels[l].interval_score, &other->levels[l].interval_score);
@@ -177,7 +92,8 @@ void ntk_tally_scores(const struct ntk_tally_total *total, struct ntk_tally_scor
         const struct level_total *level = &total->levels[l];
         double width = ntk_exact_value(&level->width), none = level->unbounded ? NAN : n;
         out->levels[l].unbounded = level->unbounded;
-        out->levels[l].coverage = isnan(width) ? NAN : (double)level->covered / n;
+        out->levels[l].coverage =
+            isnan(width) ? NAN : ntk_exact_value(&level->coverage) / (double)total->rows;
         out->levels[l].width = width / none;
         out->levels[l].interval_score = ntk_exact_value(&level->interval_score) / none;
     }

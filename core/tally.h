@@ -72,6 +72,10 @@ struct ntk_tally {
 void ntk_tally_count(const struct ntk_tally_plan *plan, const struct ntk_tally_row *row,
                      struct ntk_tally *out);
 
+/* For tests, before the plan is shared: the same with vectors of 2 or 4 doubles. Returns 1, or 0
+ * and changes nothing when this processor has no such vectors. */
+int ntk_tally_plan_set_lanes(struct ntk_tally_plan *plan, size_t lanes);
+
 /* Tallies added up: one block of ntk_tally_total_size bytes without pointers, which may be copied
  * or sent to another process of the same program. */
 struct ntk_tally_total;
@@ -85,12 +89,14 @@ void ntk_tally_add(struct ntk_tally_total *total, const struct ntk_tally *tally)
 void ntk_tally_merge(struct ntk_tally_total *total, const struct ntk_tally_total *other);
 
 struct ntk_tally_level_scores {
-    double coverage; /* share of the points that count, in [0, 1]; NAN without an interval */
+    double coverage; /* mean over the rows of each row's share of points, in [0, 1]; NAN without an
+                        interval */
     int64_t unbounded;
     double width, interval_score; /* means; NAN when an interval is unbounded, or there is none */
 };
 
-/* Means over the points that count; every mean is NAN when there are none. */
+/* Means over the points that count, but of coverage over the rows (as in a report: a forecast with
+ * few truths is a forecast); every mean is NAN when there are none. */
 struct ntk_tally_scores {
     int64_t rows, verified;
     double bias, mean_absolute_error, rmse, crps;

@@ -23,7 +23,8 @@ mpi="libopenmpi-dev openmpi-bin"
 slurm="slurm-wlm munge $mpi"
 test="$test $mpi"
 features="python3-torch python3-onnx"
-bench="valgrind python3 python3-netcdf4 python3-scipy python3-sklearn"
+bench="valgrind wrk python3 python3-netcdf4 python3-scipy python3-sklearn python3-torch
+       python3-fastapi python3-uvicorn python3-uvloop python3-httptools"
 
 wanted=""
 [ $# -gt 0 ] || set -- build test
