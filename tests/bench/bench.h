@@ -64,7 +64,7 @@ double *ntk_bench_normal(size_t n, size_t d, unsigned seed);
 /* n x d float32 features, cheaply: a field has 2.7e8 of them. Aligned to cache lines. */
 float *ntk_bench_features(size_t n, size_t d);
 
-/* k directions of a spectrum of d features; cleared by the caller. */
+/* k cosines as directions, for such features; cleared by the caller. */
 struct ntk_posterior ntk_bench_posterior(size_t d, size_t k);
 
 /* A JSON query about one sample; `out` has room for 32 bytes a feature and 200. Gives its size. */
