@@ -52,8 +52,9 @@ extern const struct ntk_bench_command ntk_bench_json, ntk_bench_jansson;
 extern const struct ntk_bench_command ntk_bench_empty;
 
 /* verify.c: seconds for one variable, one lead time, the level 0.9.
- *   verify N POINTS       ntk_verify: coverage, CRPS, interval score, PIT; then the coverage */
-extern const struct ntk_bench_command ntk_bench_verify;
+ *   verify N POINTS       ntk_verify: coverage, CRPS, interval score, PIT; then the coverage
+ *   tally N POINTS        ntk_tally_count of each row: the same as sums; then the coverage */
+extern const struct ntk_bench_command ntk_bench_verify, ntk_bench_tally;
 
 double ntk_bench_now(void);
 size_t ntk_bench_size(const char *word);

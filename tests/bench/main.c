@@ -80,9 +80,9 @@ size_t ntk_bench_print_query(char *out, const double *features, size_t d, int di
 static int run(char *line)
 {
     static const struct ntk_bench_command *const commands[] = {
-        &ntk_bench_sigma,   &ntk_bench_sgemv, &ntk_bench_dgemv, &ntk_bench_batch, &ntk_bench_sgemm,
-        &ntk_bench_fused,   &ntk_bench_read,  &ntk_bench_fit,   &ntk_bench_ica,   &ntk_bench_json,
-        &ntk_bench_jansson, &ntk_bench_empty, &ntk_bench_verify};
+        &ntk_bench_sigma,   &ntk_bench_sgemv, &ntk_bench_dgemv,  &ntk_bench_batch, &ntk_bench_sgemm,
+        &ntk_bench_fused,   &ntk_bench_read,  &ntk_bench_fit,    &ntk_bench_ica,   &ntk_bench_json,
+        &ntk_bench_jansson, &ntk_bench_empty, &ntk_bench_verify, &ntk_bench_tally};
     char *words[NTK_BENCH_WORDS] = {NULL}, *rest = NULL;
     size_t n = 0;
     for (char *word = strtok_r(line, " \n", &rest); word && n < NTK_BENCH_WORDS;

@@ -64,7 +64,8 @@ def kernels(folder):
         "FastICA of 1000 x 4": (f"ica {mixed} 1000 4 4 {out}", 1, ["ntk_ica_fit"]),
         "JSON of 1536 numbers, 9 digits": ("json 1536 9 2", 2, reading),
         "JSON of 1536 numbers, 17 digits": ("json 1536 17 2", 2, reading),
-        "verify 50 x 100 points": ("verify 50 100", 1, ["ntk_verify"]),
+        "scores of 50 x 100 points": ("verify 50 100", 1, ["ntk_verify"]),
+        "tally of 5000 points": ("tally 1 5000", 1, ["ntk_tally_count"]),
     }
 
 
