@@ -7,6 +7,7 @@ int main(void)
 {
     openblas_set_num_threads(1);
     SRunner *runner = srunner_create(ntk_suite_decompose());
+    srunner_add_suite(runner, ntk_suite_leading());
     srunner_add_suite(runner, ntk_suite_posterior());
     srunner_add_suite(runner, ntk_suite_posterior_batch());
     srunner_add_suite(runner, ntk_suite_fit());

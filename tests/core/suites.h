@@ -21,6 +21,7 @@ Suite *ntk_suite_golden(void);
 Suite *ntk_suite_guarantee(void);
 Suite *ntk_suite_ica(void);
 Suite *ntk_suite_ica_sweep(void);
+Suite *ntk_suite_leading(void);
 Suite *ntk_suite_monitor(void);
 Suite *ntk_suite_random(void);
 Suite *ntk_suite_scores(void);
