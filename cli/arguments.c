@@ -104,6 +104,8 @@ CHOICE_PARSER(noise, fit.noise, {"tail_mean", NTK_NOISE_TAIL_MEAN},
               {"marchenko_pastur", NTK_NOISE_MARCHENKO_PASTUR}, {"validate", NTK_NOISE_VALIDATE})
 CHOICE_PARSER(standardise, fit.standardise, {"mean_norm", NTK_STANDARDISE_MEAN_NORM},
               {"per_channel", NTK_STANDARDISE_PER_CHANNEL})
+CHOICE_PARSER(out_of_core, out_of_core, {"auto", NTK_OUT_OF_CORE_AUTO},
+              {"yes", NTK_OUT_OF_CORE_YES}, {"no", NTK_OUT_OF_CORE_NO})
 CHOICE_PARSER(ica_form, fit.ica_form, {"ritz", NTK_ICA_RITZ}, {"diagonal", NTK_ICA_DIAGONAL})
 CHOICE_PARSER(missing, missing, {"reject", NTK_MISSING_REJECT},
               {"drop_sample", NTK_MISSING_DROP_SAMPLE}, {"mask_point", NTK_MISSING_MASK_POINT})
@@ -275,6 +277,9 @@ static const struct option options[] = {
      parse_standardise},
     {"--ica-form", FIT, "ritz|diagonal", "exact posterior of ICA's subspace, or its own directions",
      parse_ica_form},
+    {"--out-of-core", FIT, "auto|yes|no",
+     "read the features a block at a time: when --memory would not hold them, always, never",
+     parse_out_of_core},
     {"--features", FIT | APPLY | REPORT | INSPECT | TRUTHS, "NAME",
      "the variable with the features", parse_features},
     {"--split", FIT | REPORT | INSPECT, "NAME", "the variable that divides the samples",

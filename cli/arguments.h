@@ -26,6 +26,13 @@ enum ntk_missing {
     NTK_MISSING_MASK_POINT   /* its grid point is left out; its sample if it is a feature */
 };
 
+/* Whether a fit holds the features, or reads them again for every sweep. */
+enum ntk_out_of_core {
+    NTK_OUT_OF_CORE_AUTO, /* reads them when holding them would take more than --memory */
+    NTK_OUT_OF_CORE_YES,
+    NTK_OUT_OF_CORE_NO
+};
+
 enum { NTK_LEVELS_MOST = 32 };
 
 struct ntk_arguments {
@@ -36,6 +43,7 @@ struct ntk_arguments {
     struct ntk_fit_options fit;
     const char *features, *split; /* variable names, or NULL */
     const char *bounds;           /* "q850:0:,rh:0:100", or NULL */
+    enum ntk_out_of_core out_of_core;
     struct ntk_interval_options interval;
     int map; /* sigma per grid point where there is a features_map */
     enum ntk_missing missing;

@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -87,14 +88,12 @@ static int work(void *argument)
         break;
     }
     ntk_progress_clear(context->progress);
-    if (status)
-        return complain(status, &error);
-    if (fflush(stdout)) {
-        ntk_fail(&error, NTK_CANNOT_CREATE, "cannot write the result to standard output: %s",
-                 strerror(errno));
-        return complain(NTK_CANNOT_CREATE, &error);
-    }
-    return EX_OK;
+    if (!status && fflush(stdout))
+        status = ntk_fail(&error, NTK_CANNOT_CREATE,
+                          "cannot write the result to standard output: %s", strerror(errno));
+    if (status && ntk_ranks_tell(context->ranks, status, &error))
+        return exit_code_of(status);
+    return status ? complain(status, &error) : EX_OK;
 }
 
 /* A regular file's absolute path; the caller frees it. Names that a library could take for a URL
@@ -191,11 +190,26 @@ static void free_paths(char **paths, size_t n)
     free(paths);
 }
 
+/* What other ranks than the first print comes from the first too. */
+static enum ntk_status be_silent(struct ntk_progress *progress, struct ntk_error *error)
+{
+    *progress = (struct ntk_progress){.descriptor = -1};
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    const int failed = nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0;
+    if (nowhere >= 0)
+        close(nowhere);
+    return failed
+               ? ntk_fail(error, NTK_TRY_AGAIN, "cannot close standard output: %s", strerror(errno))
+               : NTK_OK;
+}
+
 /* Runs the command in the jail on absolute paths. */
-static enum ntk_status run_jailed(const struct ntk_arguments *arguments, char *const *paths,
-                                  int *exit_code, struct ntk_error *error)
+static enum ntk_status run_jailed(const struct ntk_arguments *arguments,
+                                  const struct ntk_ranks *ranks, char *const *paths, int *exit_code,
+                                  struct ntk_error *error)
 {
     struct ntk_progress progress;
+    struct ntk_ranks inside = ntk_ranks_alone;
     char created[32];
     format_created(created, sizeof created);
     ntk_progress_init(&progress, arguments->progress_fd);
@@ -207,7 +221,8 @@ static enum ntk_status run_jailed(const struct ntk_arguments *arguments, char *c
                                           .output = names[OUTPUT],
                                           .rows = names[ROWS],
                                           .created = created,
-                                          .progress = &progress};
+                                          .progress = &progress,
+                                          .ranks = &inside};
     struct ntk_jail jail = {.inputs = (const char *const *)paths,
                             .n_inputs = arguments->n_files,
                             .output = names[OUTPUT],
@@ -218,7 +233,10 @@ static enum ntk_status run_jailed(const struct ntk_arguments *arguments, char *c
                             .cpu_seconds = arguments->deadline_seconds,
                             .sandbox = arguments->sandbox};
     enum ntk_status status = ntk_units_load(error);
-    return status ? status : ntk_jail_run(&jail, work, &context, exit_code, error);
+    if (!status && ranks->rank)
+        status = be_silent(&progress, error);
+    return status ? status
+                  : ntk_ranks_jail_run(ranks, &inside, &jail, work, &context, exit_code, error);
 }
 
 /* Prepares an absolute temporary file beside the output. */
@@ -281,7 +299,19 @@ static enum ntk_status publish_outputs(struct ntk_error *error)
     return status;
 }
 
-static int run(const struct ntk_arguments *arguments)
+/* All before the outputs may be published. Only the first rank has any. */
+static enum ntk_status compute(const struct ntk_arguments *arguments, const struct ntk_ranks *ranks,
+                               char **paths, int *exit_code, struct ntk_error *error)
+{
+    enum ntk_status status = NTK_OK;
+    for (size_t i = 0; i < arguments->n_files && !status; i++)
+        status = resolve_input(arguments->files[i], &paths[i], error);
+    if (!status && !ranks->rank)
+        status = prepare_outputs(arguments, paths, error);
+    return status ? status : run_jailed(arguments, ranks, paths, exit_code, error);
+}
+
+static int run(const struct ntk_arguments *arguments, const struct ntk_ranks *ranks)
 {
     struct ntk_error error = {""};
     int exit_code = EX_OK;
@@ -289,17 +319,25 @@ static int run(const struct ntk_arguments *arguments)
     char **paths = calloc(arguments->n_files + 1, sizeof *paths);
     if (!paths)
         status = ntk_fail_memory(&error, "the file names", arguments->n_files * sizeof *paths);
-    for (size_t i = 0; i < arguments->n_files && !status; i++)
-        status = resolve_input(arguments->files[i], &paths[i], &error);
     if (!status)
-        status = prepare_outputs(arguments, paths, &error);
-    if (!status)
-        status = run_jailed(arguments, paths, &exit_code, &error);
-    if (!status && !exit_code)
+        status = compute(arguments, ranks, paths, &exit_code, &error);
+    status = ntk_ranks_agree(ranks, status, &error);
+    if (!status && !exit_code && !ranks->rank)
         status = publish_outputs(&error);
     remove_unfinished();
+    status = ntk_ranks_agree(ranks, status, &error);
     free_paths(paths, arguments->n_files);
-    return status ? complain(status, &error) : exit_code;
+    if (status && !ranks->rank)
+        complain(status, &error);
+    return status ? exit_code_of(status) : exit_code;
+}
+
+static enum ntk_status join(enum ntk_command command, struct ntk_ranks *ranks,
+                            struct ntk_error *error)
+{
+    const unsigned with_ranks = NTK_COMMAND_FIT;
+    *ranks = ntk_ranks_alone;
+    return command & with_ranks ? ntk_ranks_join(ranks, error) : NTK_OK;
 }
 
 static int asks_for_help(int argc, char **argv)
@@ -327,7 +365,16 @@ int ntk_command_run(int argc, char **argv)
     if (status)
         return complain(status, &error);
     signal(SIGPIPE, SIG_IGN);
+    /* A launcher may have closed it, and its number may soon be something else's. */
+    if (arguments.progress_fd >= 0 && fcntl(arguments.progress_fd, F_GETFD) < 0)
+        arguments.progress_fd = -1;
     /* One BLAS thread: results do not depend on the machine's cores, and the jail allows none. */
     openblas_set_num_threads(1);
-    return run(&arguments);
+    struct ntk_ranks ranks;
+    status = join(arguments.command, &ranks, &error);
+    if (status)
+        return complain(status, &error);
+    const int exit_code = run(&arguments, &ranks);
+    ntk_ranks_leave(&ranks);
+    return exit_code;
 }

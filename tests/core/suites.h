@@ -14,6 +14,7 @@ Suite *ntk_suite_drift(void);
 Suite *ntk_suite_posterior(void);
 Suite *ntk_suite_posterior_batch(void);
 Suite *ntk_suite_error_model(void);
+Suite *ntk_suite_exact(void);
 Suite *ntk_suite_fit(void);
 Suite *ntk_suite_interval(void);
 Suite *ntk_suite_golden(void);
@@ -24,8 +25,10 @@ Suite *ntk_suite_leading(void);
 Suite *ntk_suite_monitor(void);
 Suite *ntk_suite_random(void);
 Suite *ntk_suite_scores(void);
+Suite *ntk_suite_stream(void);
 Suite *ntk_suite_student_t(void);
 Suite *ntk_suite_symbols(void);
+Suite *ntk_suite_tally(void);
 Suite *ntk_suite_uniformity(void);
 Suite *ntk_suite_verify(void);
 
