@@ -151,12 +151,24 @@ static enum ntk_status start(struct running *running, struct ntk_error *error)
 
 /* ---- watch ---------------------------------------------------------------------------------- */
 
+static uint64_t count_of(const json_t *event, const char *name)
+{
+    json_int_t count = json_integer_value(json_object_get(event, name));
+    return count > 0 ? (uint64_t)count : 0;
+}
+
 static void report_line(const struct ntk_process *process, const char *line)
 {
     json_t *event = json_loads(line, 0, NULL);
     json_t *percent = json_object_get(event, "progress"), *text = json_object_get(event, "message");
+    struct ntk_process_progress now = {.percent = (int)json_integer_value(percent),
+                                       .message = json_string_value(text),
+                                       .files = count_of(event, "files"),
+                                       .files_done = count_of(event, "files_done"),
+                                       .bytes = count_of(event, "bytes"),
+                                       .bytes_done = count_of(event, "bytes_done")};
     if (json_is_integer(percent) && json_is_string(text))
-        process->progress(process->user, (int)json_integer_value(percent), json_string_value(text));
+        process->progress(process->user, &now);
     json_decref(event);
 }
 
