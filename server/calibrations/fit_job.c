@@ -124,7 +124,7 @@ static enum ntk_status run(struct ntk_job *job, struct ntk_job_outcome *out,
     unsigned version = 0;
     enum ntk_status status = command_make(&command, job, error);
     if (!status)
-        status = ntk_job_spawn(job, command.arguments, error);
+        status = ntk_job_spawn(job, command.arguments, 0, error);
     if (!status && atomic_load(&job->dismissed))
         status = ntk_fail(error, NTK_TRY_AGAIN, "the job was dismissed");
     if (!status)

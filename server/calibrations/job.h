@@ -81,9 +81,10 @@ void ntk_job_end(struct ntk_job_standing *standing, enum ntk_job_state state, co
 /* ---- what kinds use ---------------------------------------------------------------------------
  */
 
-/* Runs ntkuq (argv, ends with NULL) for the job: it may be killed by a dismissal and after
- * job_timeout_s; its progress becomes the job's. Its sentence when it fails. */
-enum ntk_status ntk_job_spawn(struct ntk_job *job, const char *const *arguments,
+/* Runs ntkuq (argv, ends with NULL) for the job, with a descriptor as its standard input (0: none):
+ * it may be killed by a dismissal and after job_timeout_s; its progress becomes the job's. Its
+ * sentence when it fails. */
+enum ntk_status ntk_job_spawn(struct ntk_job *job, const char *const *arguments, int input,
                               struct ntk_error *error);
 
 /* Appends a link to an address. */

@@ -29,11 +29,12 @@ static void note_progress(void *user, const struct ntk_process_progress *told)
     pthread_mutex_unlock(&job->jobs->lock);
 }
 
-enum ntk_status ntk_job_spawn(struct ntk_job *job, const char *const *arguments,
+enum ntk_status ntk_job_spawn(struct ntk_job *job, const char *const *arguments, int input,
                               struct ntk_error *error)
 {
     struct ntk_process process = {.arguments = arguments,
                                   .timeout_seconds = job->jobs->config->job_timeout_s + GRACE_S,
+                                  .input = input,
                                   .nice = NICE,
                                   .progress = note_progress,
                                   .user = job,

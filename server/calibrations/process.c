@@ -47,10 +47,12 @@ static double seconds_since(const struct timespec *started)
 
 /* ---- start ---------------------------------------------------------------------------------- */
 
-static int set_up_actions(posix_spawn_file_actions_t *actions, int writers[PIPES])
+static int set_up_actions(posix_spawn_file_actions_t *actions, int input, int writers[PIPES])
 {
     static const int targets[PIPES] = {STDOUT_FILENO, STDERR_FILENO, PROGRESS_DESCRIPTOR};
-    int failed = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    int failed =
+        input ? posix_spawn_file_actions_adddup2(actions, input, STDIN_FILENO)
+              : posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     for (int i = 0; i < PIPES; i++)
         failed |= posix_spawn_file_actions_adddup2(actions, writers[i], targets[i]);
     return failed | posix_spawn_file_actions_addclosefrom_np(actions, PROGRESS_DESCRIPTOR + 1);
@@ -76,7 +78,7 @@ static int spawn(const struct ntk_process *process, int writers[PIPES], pid_t *p
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
-    int reason = set_up_actions(&actions, writers) | set_up_attributes(&attributes);
+    int reason = set_up_actions(&actions, process->input, writers) | set_up_attributes(&attributes);
     if (!reason)
         reason = posix_spawn(pid, process->arguments[0], &actions, &attributes,
                              (char *const *)process->arguments, (char *const *)environment);

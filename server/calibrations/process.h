@@ -18,7 +18,8 @@ struct ntk_process_progress {
 struct ntk_process {
     const char *const *arguments; /* argv, ends with NULL; argv[0] is the program's path */
     size_t timeout_seconds;
-    int nice; /* 5 at least, so that live queries come first; more for what nobody waits for */
+    int input; /* descriptor that it has as standard input; 0: none */
+    int nice;  /* 5 at least, so that live queries come first; more for what nobody waits for */
     /* Lines of progress from descriptor 3; may be NULL. */
     void (*progress)(void *user, const struct ntk_process_progress *now);
     void *user;

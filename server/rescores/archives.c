@@ -112,7 +112,7 @@ static enum ntk_status take_file(struct search *search, const char *name, struct
     }
     if (!is_allowed(search->config, path))
         status = refuse_outside(search->config, search->name, error);
-    else if (strchr(path, '\n'))
+    else if (strpbrk(path, "\r\n"))
         status = ntk_fail(error, NTK_BAD_DATA, "archive '%.200s' has a line break in its name",
                           search->name);
     else if (S_ISREG(info.st_mode) && !(status = take_path(search, path, error)))
@@ -135,8 +135,19 @@ static char *quote(const char *text)
     return out;
 }
 
-static enum ntk_status take_matches(struct search *search, const char *pattern, int in_folders,
+/* Whether a match was asked for by name, or is one of the files of a folder that was. */
+enum among { OF_NAME, OF_FOLDER };
+
+static enum ntk_status take_matches(struct search *search, const char *pattern, enum among among,
                                     struct ntk_error *error);
+
+/* What ntkuq rescore makes is not what it reads, unless it is named. */
+static int is_result(const char *name)
+{
+    static const char ending[] = ".intervals.nc";
+    size_t length = strlen(name);
+    return length >= sizeof ending && !strcmp(name + length - (sizeof ending - 1), ending);
+}
 
 /* All *.nc of a folder that was found. */
 static enum ntk_status take_folder(struct search *search, const char *name, struct ntk_error *error)
@@ -148,25 +159,26 @@ static enum ntk_status take_folder(struct search *search, const char *name, stru
     else if (path && (!(quoted = quote(path)) || asprintf(&pattern, "%s/*.nc", quoted) < 0))
         status = ntk_fail_memory(error, "a pattern", PATH_MAX);
     if (!status && pattern)
-        status = take_matches(search, pattern, 0, error);
+        status = take_matches(search, pattern, OF_FOLDER, error);
     free(path);
     free(quoted);
     free(pattern);
     return status;
 }
 
-static enum ntk_status take_found(struct search *search, const char *name, int in_folders,
+static enum ntk_status take_found(struct search *search, const char *name, enum among among,
                                   struct ntk_error *error)
 {
     struct stat info;
     if (goes_up(name) || stat(name, &info))
         return NTK_OK; /* ".*" matches ".." */
-    if (!S_ISDIR(info.st_mode))
-        return take_file(search, name, error);
-    return in_folders ? take_folder(search, name, error) : NTK_OK;
+    if (among == OF_FOLDER && (S_ISDIR(info.st_mode) || is_result(name)))
+        return NTK_OK;
+    return S_ISDIR(info.st_mode) ? take_folder(search, name, error)
+                                 : take_file(search, name, error);
 }
 
-static enum ntk_status take_matches(struct search *search, const char *pattern, int in_folders,
+static enum ntk_status take_matches(struct search *search, const char *pattern, enum among among,
                                     struct ntk_error *error)
 {
     glob_t matches = {0};
@@ -175,7 +187,7 @@ static enum ntk_status take_matches(struct search *search, const char *pattern, 
     if (failed == GLOB_NOSPACE)
         status = ntk_fail_memory(error, "the archives", 0);
     for (size_t i = 0; !failed && !status && i < matches.gl_pathc; i++)
-        status = take_found(search, matches.gl_pathv[i], in_folders, error);
+        status = take_found(search, matches.gl_pathv[i], among, error);
     globfree(&matches);
     return status;
 }
@@ -192,9 +204,9 @@ static enum ntk_status search_folder(struct search *search, const char *folder,
         asprintf(&pattern, "%s%s%s", quoted, slash, search->name) < 0)
         status = ntk_fail_memory(error, "a pattern", PATH_MAX);
     else if (!stat(literal, &info))
-        status = take_found(search, literal, 1, error);
+        status = take_found(search, literal, OF_NAME, error);
     else
-        status = take_matches(search, pattern, 1, error);
+        status = take_matches(search, pattern, OF_NAME, error);
     free(quoted);
     free(literal);
     free(pattern);

@@ -1,10 +1,10 @@
 /* Archives below archive_dirs, by what a client calls them.
  *
- * A client names files, folders (all *.nc in one, by name; not those below it) or patterns of
- * glob(7), absolute or relative to the folders of archive_dirs. Every path that is found is
- * resolved and must lie inside one of them, also where symbolic links lead: nothing else on the
- * machine can be named, and a name with ".." is refused before it is looked at. Functions of their
- * arguments only; they wait for the disk.
+ * A client names files, folders (all *.nc in one but *.intervals.nc, by name; not those below it)
+ * or patterns of glob(7), absolute or relative to the folders of archive_dirs. Every path that is
+ * found is resolved and must lie inside one of them, also where symbolic links lead: nothing else
+ * on the machine can be named, and a name with ".." is refused before it is looked at. Functions of
+ * their arguments only; they wait for the disk.
  */
 #ifndef NTK_SERVER_ARCHIVES_H
 #define NTK_SERVER_ARCHIVES_H
@@ -15,7 +15,7 @@
 #include "config/config.h"
 #include "core/status.h"
 
-enum { NTK_ARCHIVES_MOST = 100000 };
+enum { NTK_ARCHIVES_MOST = 20000 };
 
 struct ntk_archives {
     size_t n;

@@ -33,6 +33,7 @@ int ntk_rescore_folder_name(const struct ntk_config *config, const char *id,
     snprintf(out->calibration, sizeof out->calibration, "%.4033s/calibration.safetensors",
              out->path);
     snprintf(out->archives, sizeof out->archives, "%.4033s/archives.txt", out->path);
+    snprintf(out->lock, sizeof out->lock, "%.4033s/lock", out->path);
     snprintf(out->output, sizeof out->output, "%.4033s/output", out->path);
     snprintf(out->manifest, sizeof out->manifest, "%.4040s/manifest.json", out->output);
     return 1;

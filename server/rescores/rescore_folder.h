@@ -2,6 +2,7 @@
  *
  *   calibration.safetensors   a copy of the version, so that it is there whatever is forgotten
  *   archives.txt              the paths that were found when the job was accepted
+ *   lock                      who works in it, see rescore_job.c
  *   output/                   what ntkuq rescore works in: manifest.json, *.intervals.nc, .rescore/
  *
  * A folder outlives the memory of its job, until somebody deletes it or retention_rescores_days.
@@ -21,7 +22,7 @@
 
 struct ntk_rescore_folder {
     char path[PATH_MAX], calibration[PATH_MAX], archives[PATH_MAX], output[PATH_MAX],
-        manifest[PATH_MAX];
+        manifest[PATH_MAX], lock[PATH_MAX];
 };
 
 /* The paths of a job's folder; false when the id has not the form of one. */

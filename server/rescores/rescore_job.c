@@ -2,16 +2,20 @@
  * it go on after any end. */
 #include "server/rescores/rescore_job.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "server/calibrations/job.h"
 #include "server/rescores/rescore_folder.h"
 #include "server/rescores/rescore_request.h"
 
-enum { ARGUMENTS = 32 };
+/* As long as a run may take to notice that nobody listens. */
+enum { ARGUMENTS = 32, LOCK_TRIES = 6000, LOCK_PAUSE_US = 50000 };
 
 static struct ntk_rescore_folder folder_of(const struct ntk_job *job)
 {
@@ -95,6 +99,39 @@ static enum ntk_status command_make(struct command *command, const struct ntk_jo
     return status;
 }
 
+/* A run that the end of the daemon left alone ends only when it next tells its progress to nobody.
+ * Until then the next one waits: whoever works in the folder has the lock open as its standard
+ * input. *out is to be closed. */
+static enum ntk_status lock_folder(const struct ntk_job *job, const char *path, int *out,
+                                   struct ntk_error *error)
+{
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), busy = lock < 0;
+    for (int tries = 0; lock >= 0 && (busy = flock(lock, LOCK_EX | LOCK_NB)) &&
+                        errno == EWOULDBLOCK && tries < LOCK_TRIES && !atomic_load(&job->cancel);
+         tries++)
+        usleep(LOCK_PAUSE_US);
+    if (!busy) {
+        *out = lock;
+        return NTK_OK;
+    }
+    ntk_fail(error, NTK_TRY_AGAIN, "cannot lock %s: %s", path, strerror(errno));
+    if (lock >= 0)
+        close(lock);
+    return NTK_TRY_AGAIN;
+}
+
+static enum ntk_status run_locked(struct ntk_job *job, const struct command *command,
+                                  struct ntk_error *error)
+{
+    int lock = -1;
+    enum ntk_status status = lock_folder(job, command->folder.lock, &lock, error);
+    if (status)
+        return status;
+    status = ntk_job_spawn(job, command->arguments, lock, error);
+    close(lock);
+    return status;
+}
+
 static enum ntk_status run(struct ntk_job *job, struct ntk_job_outcome *out,
                            struct ntk_error *error)
 {
@@ -103,7 +140,7 @@ static enum ntk_status run(struct ntk_job *job, struct ntk_job_outcome *out,
     enum ntk_status status = command && body ? command_make(command, job, body, error)
                                              : ntk_fail_memory(error, "a job", sizeof *command);
     if (!status)
-        status = ntk_job_spawn(job, command->arguments, error);
+        status = run_locked(job, command, error);
     if (!status)
         snprintf(out->message, sizeof out->message, "re-scored %llu archives with version %u of %s",
                  (unsigned long long)job->now.files, job->now.version, job->name);
