@@ -1,10 +1,12 @@
 # ntkuqd: `make help` lists what can be made.
 #
 # MODE=release|debug|asan|tsan|cov|fuzz selects how things are built; each mode has its own folder
-# below build/. A folder of sources is one library; an archive lists what it may call to its right.
+# below build/. MPI=1 makes ntkuq a program that several processes may run together (build/MODE-mpi).
+# A folder of sources is one library; an archive lists what it may call to its right.
 
 MODE    ?= release
-B       := build/$(MODE)
+MPI     ?=
+B       := build/$(MODE)$(if $(MPI),-mpi)
 DATA    ?=
 VERSION := 0.1.0
 
@@ -47,6 +49,14 @@ LIBS_cli    := $(call pkg,libs,libseccomp)
 LIBS_server := $(call pkg,libs,libmicrohttpd sqlite3 gnutls libsystemd) -lpthread -lm
 CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd)
 
+ifneq ($(MPI),)
+LIBS_cli    += $(call pkg,libs,ompi-c)
+CPPFLAGS    += $(patsubst -I%,-isystem %,$(call pkg,cflags,ompi-c))
+CLI_WITHOUT := cli/ranks_alone.c
+else
+CLI_WITHOUT := $(wildcard cli/ranks_mpi*.c)
+endif
+
 # One file is C++, for a library that has no other face; nothing of the C++ runtime is linked.
 CXX      := $(patsubst clang,clang++,$(patsubst gcc,g++,$(CC)))
 CXXFLAGS := -std=c++17 -fno-exceptions -fno-rtti -g $(FLAGS_$(MODE)) \
@@ -64,7 +74,7 @@ $(CORE):   $(call objects,core)
 $(IO):     $(call objects,io)
 $(NETCDF): $(call objects,io/netcdf)
 $(CONFIG): $(call objects,config)
-$(CLI):    $(filter-out $(B)/cli/main.o,$(call objects,cli))
+$(CLI):    $(filter-out $(B)/cli/main.o $(CLI_WITHOUT:%.c=$(B)/%.o),$(call objects,cli))
 SERVER_OBJECTS := $(foreach part,server $(wildcard server/*),$(call objects,$(part)))
 $(SERVER): $(filter-out $(B)/server/main.o,$(SERVER_OBJECTS)) $(B)/server/display/page_files.o \
            $(B)/server/http/openapi_file.o
@@ -115,7 +125,7 @@ toolchain:
 
 # ---- demo and tests ---------------------------------------------------------------------------
 
-.PHONY: demo test check bench
+.PHONY: demo test check bench bench-baseline bench-count
 demo:  ## install, build, run the whole main job once; DATA=archive.nc takes your archive
 	deploy/install-deps.sh build
 	$(MAKE) --no-print-directory all
@@ -132,7 +142,7 @@ check: all test-programs  ## run every test of one MODE, without installing
 
 TESTS := $(foreach area,core io netcdf jail cli server http,$(B)/tests/test_$(area))
 .PHONY: test-programs
-test-programs: $(TESTS) $(B)/tests/load_client
+test-programs: $(TESTS) $(B)/tests/load_client $(B)/tests/allocations.so $(B)/bench
 
 CHECK_LIBS := $(call pkg,libs,check) -lpthread
 $(B)/tests/test_core:   $(call objects,tests/core)   $(SUPPORT) $(CORE)
@@ -150,20 +160,38 @@ $(B)/tests/load_client: $(call objects,tests/operations)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
 
-bench: all $(B)/bench  ## each figure beside its limit, as a ratio measured in one run
-	$(B)/bench $(B)
-	/usr/bin/python3 tests/bench/rivals.py $(B)
+# Processes that work together: a rank that does what a test says.
+$(B)/tests/ranks: $(call objects,tests/mpi) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
 
-.PHONY: bench-count
-bench-count: $(B)/bench  ## instructions of one sigma beside those of sgemv, by callgrind
-	tests/bench/instructions.sh $(B)
+# Put before the C library of a daemon that is tested; it has the sanitizers' allocator otherwise.
+$(B)/tests/allocations.so: tests/preload/allocations.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(WARNINGS) -shared -fPIC -o $@ $<
+
+BENCHES := $(B)/bench $(B)/bench_copy
+bench: all $(BENCHES)  ## each figure beside its limit, as a ratio measured in one run; BENCH=part of a name
+	/usr/bin/python3 tests/bench/bench.py $(B) $(BENCH)
+
+bench-baseline: all $(BENCHES)  ## the same, kept as what later runs are compared with
+	/usr/bin/python3 tests/bench/bench.py --store $(B) $(BENCH)
+
+bench-count: all $(BENCHES)  ## instructions of kernels and endpoints, by callgrind; STORE=--store keeps them
+	NTK_BUILD=$(B) tests/bench/test_counts.py $(STORE)
 
 .PHONY: bench-skill
 bench-skill: all  ## the intervals against the baselines on a folder of archives (docs/skill.md)
 	tests/bench/skill.py $(B) $(or $(DATA),../shared/testbed)
 
-$(B)/bench: $(call objects,tests/bench) $(SUPPORT) $(IO) $(CORE)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS_netcdf) $(LIBS_server) $(LIBS_io) $(LIBS_core)
+$(B)/bench: $(filter-out $(B)/tests/bench/copy.o,$(call objects,tests/bench)) $(IO) $(CORE)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_server) $(LIBS_io) $(LIBS_core)
+
+$(B)/bench_copy: $(B)/tests/bench/copy.o
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf)
+
+# The hand-written rival is compiled for this processor alone.
+$(B)/tests/bench/fused.o: CFLAGS += -march=native -ffast-math
 
 # ---- housekeeping -----------------------------------------------------------------------------
 
@@ -206,7 +234,7 @@ clean:  ## remove everything built
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  MODE=release|debug|asan|tsan|cov|fuzz   DATA=archive.nc   PREFIX=/usr/local"
+	@echo "  MODE=release|debug|asan|tsan|cov|fuzz   MPI=1   DATA=archive.nc   PREFIX=/usr/local"
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -17,6 +17,7 @@ enum ntk_command {
     NTK_COMMAND_SIMULATE = 16,
     NTK_COMMAND_TRUTHS = 32,
     NTK_COMMAND_COVERAGE = 64,
+    NTK_COMMAND_RESCORE = 128,
 };
 
 /* What to do with values that are not finite; nothing is ever replaced by a number. */
@@ -24,6 +25,13 @@ enum ntk_missing {
     NTK_MISSING_REJECT,      /* the first one is an error with its position */
     NTK_MISSING_DROP_SAMPLE, /* its sample is left out of that lead time */
     NTK_MISSING_MASK_POINT   /* its grid point is left out; its sample if it is a feature */
+};
+
+/* Whether a fit holds the features, or reads them again for every sweep. */
+enum ntk_out_of_core {
+    NTK_OUT_OF_CORE_AUTO, /* reads them when holding them would take more than --memory */
+    NTK_OUT_OF_CORE_YES,
+    NTK_OUT_OF_CORE_NO
 };
 
 enum { NTK_LEVELS_MOST = 32 };
@@ -36,12 +44,16 @@ struct ntk_arguments {
     struct ntk_fit_options fit;
     const char *features, *split; /* variable names, or NULL */
     const char *bounds;           /* "q850:0:,rh:0:100", or NULL */
+    enum ntk_out_of_core out_of_core;
     struct ntk_interval_options interval;
     int map; /* sigma per grid point where there is a features_map */
     enum ntk_missing missing;
     double levels[NTK_LEVELS_MOST]; /* ascending */
     size_t n_levels;
     size_t samples, feature_count; /* simulate */
+    const char *sha256;            /* rescore: the calibration must be this one; NULL: any */
+    size_t jobs, chunk;            /* rescore: processes, samples a chunk; 0: as it fits */
+    int dry_run;
     int json;
     int progress_fd; /* -1: none */
     int sandbox;

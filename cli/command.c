@@ -1,8 +1,10 @@
 /* The outside of a command: what must happen before the jail closes and after it opened. */
 #include "cli/command.h"
 
+#include <assert.h>
 #include <cblas.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/inputs.h"
 #include "cli/jail.h"
+#include "cli/rescore.h"
 #include "cli/simulate.h"
 #include "io/netcdf/archive.h"
 #include "io/publish.h"
@@ -85,40 +89,16 @@ static int work(void *argument)
     case NTK_COMMAND_COVERAGE:
         status = ntk_coverage_command(context, &error);
         break;
+    case NTK_COMMAND_RESCORE: /* has jails of its own */
+        assert(0);
     }
     ntk_progress_clear(context->progress);
-    if (status)
-        return complain(status, &error);
-    if (fflush(stdout)) {
-        ntk_fail(&error, NTK_CANNOT_CREATE, "cannot write the result to standard output: %s",
-                 strerror(errno));
-        return complain(NTK_CANNOT_CREATE, &error);
-    }
-    return EX_OK;
-}
-
-/* A regular file's absolute path; the caller frees it. Names that a library could take for a URL
- * never get that far. */
-static enum ntk_status resolve_input(const char *name, char **out, struct ntk_error *error)
-{
-    struct stat info;
-    if (strstr(name, "://"))
-        return ntk_fail(error, NTK_NO_INPUT, "%s looks like a URL, the name of a file was expected",
-                        name);
-    char *path = realpath(name, NULL);
-    if (!path || stat(path, &info)) {
-        int reason = errno;
-        free(path);
-        return ntk_fail(error, NTK_NO_INPUT, "cannot open %s: %s", name, strerror(reason));
-    }
-    if (!S_ISREG(info.st_mode)) {
-        free(path);
-        return ntk_fail(error, NTK_NO_INPUT, "%s is %s, a regular file was expected", name,
-                        S_ISDIR(info.st_mode) ? "a directory (Zarr stores are not read)"
-                                              : "a device, pipe or socket");
-    }
-    *out = path;
-    return NTK_OK;
+    if (!status && fflush(stdout))
+        status = ntk_fail(&error, NTK_CANNOT_CREATE,
+                          "cannot write the result to standard output: %s", strerror(errno));
+    if (status && ntk_ranks_tell(context->ranks, status, &error))
+        return exit_code_of(status);
+    return status ? complain(status, &error) : EX_OK;
 }
 
 /* Refuses to write over what is read. */
@@ -191,11 +171,26 @@ static void free_paths(char **paths, size_t n)
     free(paths);
 }
 
+/* What other ranks than the first print comes from the first too. */
+static enum ntk_status be_silent(struct ntk_progress *progress, struct ntk_error *error)
+{
+    *progress = (struct ntk_progress){.descriptor = -1};
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    const int failed = nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0;
+    if (nowhere >= 0)
+        close(nowhere);
+    return failed
+               ? ntk_fail(error, NTK_TRY_AGAIN, "cannot close standard output: %s", strerror(errno))
+               : NTK_OK;
+}
+
 /* Runs the command in the jail on absolute paths. */
-static enum ntk_status run_jailed(const struct ntk_arguments *arguments, char *const *paths,
-                                  int *exit_code, struct ntk_error *error)
+static enum ntk_status run_jailed(const struct ntk_arguments *arguments,
+                                  const struct ntk_ranks *ranks, char *const *paths, int *exit_code,
+                                  struct ntk_error *error)
 {
     struct ntk_progress progress;
+    struct ntk_ranks inside = ntk_ranks_alone;
     char created[32];
     format_created(created, sizeof created);
     ntk_progress_init(&progress, arguments->progress_fd);
@@ -207,7 +202,8 @@ static enum ntk_status run_jailed(const struct ntk_arguments *arguments, char *c
                                           .output = names[OUTPUT],
                                           .rows = names[ROWS],
                                           .created = created,
-                                          .progress = &progress};
+                                          .progress = &progress,
+                                          .ranks = &inside};
     struct ntk_jail jail = {.inputs = (const char *const *)paths,
                             .n_inputs = arguments->n_files,
                             .output = names[OUTPUT],
@@ -218,7 +214,10 @@ static enum ntk_status run_jailed(const struct ntk_arguments *arguments, char *c
                             .cpu_seconds = arguments->deadline_seconds,
                             .sandbox = arguments->sandbox};
     enum ntk_status status = ntk_units_load(error);
-    return status ? status : ntk_jail_run(&jail, work, &context, exit_code, error);
+    if (!status && ranks->rank)
+        status = be_silent(&progress, error);
+    return status ? status
+                  : ntk_ranks_jail_run(ranks, &inside, &jail, work, &context, exit_code, error);
 }
 
 /* Prepares an absolute temporary file beside the output. */
@@ -281,7 +280,19 @@ static enum ntk_status publish_outputs(struct ntk_error *error)
     return status;
 }
 
-static int run(const struct ntk_arguments *arguments)
+/* All before the outputs may be published. Only the first rank has any. */
+static enum ntk_status compute(const struct ntk_arguments *arguments, const struct ntk_ranks *ranks,
+                               char **paths, int *exit_code, struct ntk_error *error)
+{
+    enum ntk_status status = NTK_OK;
+    for (size_t i = 0; i < arguments->n_files && !status; i++)
+        status = ntk_input_resolve(arguments->files[i], &paths[i], error);
+    if (!status && !ranks->rank)
+        status = prepare_outputs(arguments, paths, error);
+    return status ? status : run_jailed(arguments, ranks, paths, exit_code, error);
+}
+
+static int run(const struct ntk_arguments *arguments, const struct ntk_ranks *ranks)
 {
     struct ntk_error error = {""};
     int exit_code = EX_OK;
@@ -289,17 +300,39 @@ static int run(const struct ntk_arguments *arguments)
     char **paths = calloc(arguments->n_files + 1, sizeof *paths);
     if (!paths)
         status = ntk_fail_memory(&error, "the file names", arguments->n_files * sizeof *paths);
-    for (size_t i = 0; i < arguments->n_files && !status; i++)
-        status = resolve_input(arguments->files[i], &paths[i], &error);
     if (!status)
-        status = prepare_outputs(arguments, paths, &error);
-    if (!status)
-        status = run_jailed(arguments, paths, &exit_code, &error);
-    if (!status && !exit_code)
+        status = compute(arguments, ranks, paths, &exit_code, &error);
+    status = ntk_ranks_agree(ranks, status, &error);
+    if (!status && !exit_code && !ranks->rank)
         status = publish_outputs(&error);
     remove_unfinished();
+    status = ntk_ranks_agree(ranks, status, &error);
     free_paths(paths, arguments->n_files);
-    return status ? complain(status, &error) : exit_code;
+    if (status && !ranks->rank)
+        complain(status, &error);
+    return status ? exit_code_of(status) : exit_code;
+}
+
+static enum ntk_status join(enum ntk_command command, struct ntk_ranks *ranks,
+                            struct ntk_error *error)
+{
+    const unsigned with_ranks = NTK_COMMAND_FIT | NTK_COMMAND_RESCORE;
+    *ranks = ntk_ranks_alone;
+    return command & with_ranks ? ntk_ranks_join(ranks, error) : NTK_OK;
+}
+
+/* Has many inputs and outputs, and goes on where an earlier run stopped. */
+static int run_rescore(const struct ntk_arguments *arguments, const struct ntk_ranks *ranks)
+{
+    struct ntk_error error = {""};
+    enum ntk_status status = ntk_rescore_command(arguments, ranks, &error);
+    status = ntk_ranks_agree(ranks, status, &error);
+    if (!status && fflush(stdout))
+        status = ntk_fail(&error, NTK_CANNOT_CREATE,
+                          "cannot write the result to standard output: %s", strerror(errno));
+    if (status && !ranks->rank)
+        complain(status, &error);
+    return exit_code_of(status);
 }
 
 static int asks_for_help(int argc, char **argv)
@@ -327,7 +360,17 @@ int ntk_command_run(int argc, char **argv)
     if (status)
         return complain(status, &error);
     signal(SIGPIPE, SIG_IGN);
+    /* A launcher may have closed it, and its number may soon be something else's. */
+    if (arguments.progress_fd >= 0 && fcntl(arguments.progress_fd, F_GETFD) < 0)
+        arguments.progress_fd = -1;
     /* One BLAS thread: results do not depend on the machine's cores, and the jail allows none. */
     openblas_set_num_threads(1);
-    return run(&arguments);
+    struct ntk_ranks ranks;
+    status = join(arguments.command, &ranks, &error);
+    if (status)
+        return complain(status, &error);
+    const int exit_code = arguments.command == NTK_COMMAND_RESCORE ? run_rescore(&arguments, &ranks)
+                                                                   : run(&arguments, &ranks);
+    ntk_ranks_leave(&ranks);
+    return exit_code;
 }

@@ -6,6 +6,7 @@
 
 #include "cli/arguments.h"
 #include "cli/progress.h"
+#include "cli/ranks.h"
 #include "core/status.h"
 
 struct ntk_command_context {
@@ -15,6 +16,8 @@ struct ntk_command_context {
     const char *rows;         /* another file to write, or NULL */
     const char *created;      /* UTC, ISO 8601: now, or SOURCE_DATE_EPOCH */
     struct ntk_progress *progress;
+    /* The processes of this job; only rank 0 has outputs, and what the others print is dropped. */
+    const struct ntk_ranks *ranks;
 };
 
 enum ntk_status ntk_fit_command(const struct ntk_command_context *context, struct ntk_error *error);

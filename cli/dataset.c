@@ -17,6 +17,8 @@ struct reading {
     const struct ntk_archive *archive;
     size_t lead;
     enum ntk_missing missing;
+    int features;                  /* are read; else only looked at, shared out over the ranks */
+    const struct ntk_ranks *ranks; /* NULL: alone */
     size_t n;
     struct row *rows; /* in time order */
     char *dropped;    /* n */
@@ -71,14 +73,18 @@ static size_t run_length(const struct reading *reading, size_t i)
     return length;
 }
 
-static enum ntk_status read_features(const struct reading *reading, double *features,
-                                     struct ntk_error *error)
+/* Rows first .. first + count, in time order. */
+static enum ntk_status read_features(const struct reading *reading, size_t first, size_t count,
+                                     double *features, struct ntk_error *error)
 {
-    size_t d = reading->archive->d;
-    for (size_t i = 0; i < reading->n;) {
+    size_t d = reading->archive->d, end = first + count;
+    for (size_t i = first; i < end;) {
         size_t run = run_length(reading, i);
-        enum ntk_status status = ntk_archive_read_features(
-            reading->archive, reading->lead, reading->rows[i].index, run, features + i * d, error);
+        if (run > end - i)
+            run = end - i;
+        enum ntk_status status =
+            ntk_archive_read_features(reading->archive, reading->lead, reading->rows[i].index, run,
+                                      features + (i - first) * d, error);
         if (status)
             return status;
         i += run;
@@ -117,14 +123,15 @@ static enum ntk_status refuse(const struct reading *reading, const char *what, s
                     lead->sample[reading->rows[i].index], when, lead->hours, coordinate, j);
 }
 
-/* Features cannot be masked one by one: a sample with one that is not finite is dropped whole. */
-static enum ntk_status check_features(struct reading *reading, const double *features,
-                                      struct ntk_error *error)
+/* Features cannot be masked one by one: a sample with one that is not finite is dropped whole.
+ * features: of the rows first .. first + count. */
+static enum ntk_status check_features(struct reading *reading, size_t first, size_t count,
+                                      const double *features, struct ntk_error *error)
 {
     size_t d = reading->archive->d;
-    for (size_t i = 0; i < reading->n; i++) {
+    for (size_t i = first; i < first + count; i++) {
         for (size_t j = 0; j < d && !reading->dropped[i]; j++) {
-            double value = features[i * d + j];
+            double value = features[(i - first) * d + j];
             if (isfinite(value))
                 continue;
             if (reading->missing == NTK_MISSING_REJECT)
@@ -134,6 +141,52 @@ static enum ntk_status check_features(struct reading *reading, const double *fea
         }
     }
     return NTK_OK;
+}
+
+/* The rows that are a rank's own: first .. first + count. */
+static void share(const struct ntk_ranks *ranks, size_t n, size_t *first, size_t *count)
+{
+    size_t rank = ranks ? ranks->rank : 0, size = ranks ? ranks->size : 1;
+    *first = n / size * rank + n % size * rank / size;
+    *count = n / size * (rank + 1) + n % size * (rank + 1) / size - *first;
+}
+
+/* Every rank gets to know what the others drop. */
+static enum ntk_status exchange_dropped(struct reading *reading, struct ntk_error *error)
+{
+    if (!reading->ranks || reading->ranks->size == 1)
+        return NTK_OK;
+    double *dropped = ntk_matrix_create(1, reading->n);
+    if (!dropped)
+        return ntk_fail_memory(error, "the rows", reading->n * sizeof *dropped);
+    for (size_t i = 0; i < reading->n; i++)
+        dropped[i] = reading->dropped[i];
+    enum ntk_status status = ntk_ranks_sum(reading->ranks, dropped, reading->n, error);
+    for (size_t i = 0; i < reading->n && !status; i++)
+        reading->dropped[i] = dropped[i] > 0;
+    free(dropped);
+    return status;
+}
+
+/* Finds the samples to drop without keeping their features. Where nothing is dropped, whoever reads
+ * them finds what is not finite. */
+static enum ntk_status look_through(struct reading *reading, struct ntk_error *error)
+{
+    size_t d = reading->archive->d, most = ntk_row_source_block(d), first, count;
+    share(reading->ranks, reading->n, &first, &count);
+    if (reading->missing == NTK_MISSING_REJECT)
+        return NTK_OK;
+    double *block = ntk_matrix_create(most < count ? most : count, d);
+    if (!block)
+        return ntk_fail_memory(error, "a block of features", most * d * sizeof(double));
+    enum ntk_status status = NTK_OK;
+    for (size_t end = first + count; first < end && !status; first += most) {
+        size_t own = end - first < most ? end - first : most;
+        if (!(status = read_features(reading, first, own, block, error)))
+            status = check_features(reading, first, own, block, error);
+    }
+    free(block);
+    return status ? status : exchange_dropped(reading, error);
 }
 
 /* errors = forecast - truth, in place of the forecast; NAN where either is missing. */
@@ -221,7 +274,8 @@ static void remove_dropped(const struct reading *reading, struct ntk_dataset *ma
     for (size_t i = 0; i < reading->n; i++) {
         if (reading->dropped[i])
             continue;
-        memmove(made->features + kept * d, made->features + i * d, d * sizeof(double));
+        if (made->features)
+            memmove(made->features + kept * d, made->features + i * d, d * sizeof(double));
         made->row[kept] = reading->rows[i].index;
         made->reference_time[kept] = reading->rows[i].time;
         made->valid_time[kept] = made->valid_time[i];
@@ -313,21 +367,23 @@ static enum ntk_status fill(struct reading *reading, struct ntk_dataset *made,
     made->d = d;
     made->n_variables = reading->archive->n_variables;
     made->errors = calloc(made->n_variables + 1, sizeof *made->errors);
-    made->features = ntk_matrix_create(n, d);
+    made->features = reading->features ? ntk_matrix_create(n, d) : NULL;
     made->row = calloc(n + 1, sizeof *made->row);
     made->reference_time = ntk_matrix_create(1, n);
     made->valid_time = ntk_matrix_create(1, n);
     made->truth_sd = calloc(made->n_variables + 1, sizeof *made->truth_sd);
     made->band = calloc(made->n_variables + 1, sizeof *made->band);
-    if (!made->errors || !made->features || !made->row || !made->reference_time ||
-        !made->valid_time || !made->truth_sd || !made->band)
+    if (!made->errors || (reading->features && !made->features) || !made->row ||
+        !made->reference_time || !made->valid_time || !made->truth_sd || !made->band)
         return ntk_fail_memory(error, "the features", n * d * sizeof(double));
     for (size_t i = 0; i < n; i++)
         made->valid_time[i] =
             reading->rows[i].time + 3600 * reading->archive->leads[reading->lead].hours;
-    enum ntk_status status = read_features(reading, made->features, error);
-    if (!status)
-        status = check_features(reading, made->features, error);
+    enum ntk_status status = NTK_OK;
+    if (!reading->features)
+        status = look_through(reading, error);
+    else if (!(status = read_features(reading, 0, n, made->features, error)))
+        status = check_features(reading, 0, n, made->features, error);
     if (!status)
         status = read_covariates(reading, made, error);
     if (!status)
@@ -341,22 +397,93 @@ static enum ntk_status fill(struct reading *reading, struct ntk_dataset *made,
     return status;
 }
 
-enum ntk_status ntk_dataset_read(const struct ntk_archive *archive, size_t lead, enum ntk_role role,
-                                 int all_test, enum ntk_missing missing, struct ntk_dataset *out,
-                                 struct ntk_error *error)
+static enum ntk_status read_dataset(struct reading *reading, enum ntk_role role, int all_test,
+                                    struct ntk_dataset *out, struct ntk_error *error)
 {
-    struct reading reading = {.archive = archive, .lead = lead, .missing = missing};
     struct ntk_dataset made = {0};
-    enum ntk_status status = collect_rows(&reading, role, all_test, error);
+    enum ntk_status status = collect_rows(reading, role, all_test, error);
     if (!status)
-        status = fill(&reading, &made, error);
-    free(reading.rows);
-    free(reading.dropped);
+        status = fill(reading, &made, error);
+    free(reading->rows);
+    free(reading->dropped);
     if (status)
         ntk_dataset_clear(&made);
     else
         *out = made;
     return status;
+}
+
+enum ntk_status ntk_dataset_read(const struct ntk_archive *archive, size_t lead, enum ntk_role role,
+                                 int all_test, enum ntk_missing missing, struct ntk_dataset *out,
+                                 struct ntk_error *error)
+{
+    struct reading reading = {.archive = archive, .lead = lead, .missing = missing, .features = 1};
+    return read_dataset(&reading, role, all_test, out, error);
+}
+
+/* ---- features that stay in the archive ----------------------------------------------------- */
+
+enum ntk_status ntk_dataset_count(const struct ntk_archive *archive, size_t lead,
+                                  enum ntk_role role, size_t *n, struct ntk_error *error)
+{
+    struct reading reading = {.archive = archive, .lead = lead};
+    enum ntk_status status = collect_rows(&reading, role, 0, error);
+    free(reading.rows);
+    free(reading.dropped);
+    if (!status)
+        *n = reading.n;
+    return status;
+}
+
+enum ntk_status ntk_dataset_read_without(const struct ntk_archive *archive, size_t lead,
+                                         enum ntk_role role, enum ntk_missing missing,
+                                         const struct ntk_ranks *ranks, struct ntk_dataset *out,
+                                         struct ntk_error *error)
+{
+    struct reading reading = {.archive = archive, .lead = lead, .missing = missing, .ranks = ranks};
+    return read_dataset(&reading, role, 0, out, error);
+}
+
+/* The sentence for a value that came to be read although nothing was dropped. */
+static enum ntk_status refuse_row(const struct ntk_dataset_rows *rows, size_t i, size_t j,
+                                  double value, struct ntk_error *error)
+{
+    struct row row = {rows->dataset->row[i], rows->dataset->reference_time[i]};
+    struct reading reading = {.archive = rows->archive, .lead = rows->lead, .rows = &row};
+    return refuse(&reading, rows->archive->features_name, 0, "feature", j, value, error);
+}
+
+static enum ntk_status read_rows(void *user, size_t first, size_t count, double *out,
+                                 struct ntk_error *error)
+{
+    const struct ntk_dataset_rows *rows = user;
+    const size_t *row = rows->dataset->row + first;
+    size_t d = rows->archive->d;
+    for (size_t i = 0; i < count;) {
+        size_t run = 1;
+        while (i + run < count && row[i + run] == row[i] + run)
+            run++;
+        enum ntk_status status =
+            ntk_archive_read_features(rows->archive, rows->lead, row[i], run, out + i * d, error);
+        if (status)
+            return status;
+        i += run;
+    }
+    for (size_t i = 0; i < count * d; i++) {
+        if (!isfinite(out[i]))
+            return refuse_row(rows, first + i / d, i % d, out[i], error);
+    }
+    return NTK_OK;
+}
+
+void ntk_dataset_rows_init(struct ntk_dataset_rows *rows, const struct ntk_archive *archive,
+                           size_t lead, const struct ntk_dataset *dataset,
+                           const struct ntk_ranks *ranks)
+{
+    *rows = (struct ntk_dataset_rows){.archive = archive, .lead = lead, .dataset = dataset};
+    rows->source =
+        (struct ntk_row_source){.n = dataset->n, .d = archive->d, .read = read_rows, .user = rows};
+    share(ranks, dataset->n, &rows->source.first, &rows->source.count);
 }
 
 void ntk_dataset_clear(struct ntk_dataset *dataset)

@@ -1,11 +1,13 @@
 /* ntkuq fit: archives in, one calibration out. */
 #include <cblas.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/dataset.h"
+#include "cli/fit_memory.h"
 #include "cli/map.h"
 #include "core/fit.h"
 #include "io/artifact.h"
@@ -15,6 +17,18 @@
 struct totals {
     size_t dropped_samples, masked_points;
     double first_time, last_time;
+    size_t out_of_core; /* leads whose features were read a block at a time */
+    double memory;      /* bytes predicted, of the largest lead */
+};
+
+/* What one lead is fitted to. */
+struct samples {
+    int out_of_core;
+    struct ntk_dataset fitted, calibration;
+    struct ntk_dataset_rows fitted_rows, calibration_rows; /* out of core */
+    struct ntk_reduce reduce;
+    struct ntk_errors *errors; /* twice the archive's variables: those of both, with truths alone */
+    size_t n_variables;
 };
 
 static void copy_name(char out[NTK_NAME_SIZE], const char *text)
@@ -198,48 +212,159 @@ static enum ntk_status fit_maps(const struct ntk_archive *archive, size_t l,
     return status;
 }
 
-static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
+/* ---- in memory or out of core -------------------------------------------------------------- */
+
+static enum ntk_status measure(const struct ntk_archive *archive, size_t l,
+                               const struct ntk_ranks *ranks, struct ntk_fit_size *out,
+                               struct ntk_error *error)
+{
+    struct ntk_fit_size size = {.d = archive->d, .covariates = archive->n_covariates};
+    enum ntk_status status = ntk_dataset_count(archive, l, NTK_ROLE_FIT, &size.n, error);
+    if (!status)
+        status = ntk_dataset_count(archive, l, NTK_ROLE_CALIBRATION, &size.n_calibration, error);
+    size.own = size.n / ranks->size + 1;
+    for (size_t v = 0; v < archive->n_variables; v++) {
+        if (!archive->variables[v].has_truth)
+            continue;
+        size.points += archive->variables[v].points;
+        if (archive->variables[v].points > size.most_points)
+            size.most_points = archive->variables[v].points;
+    }
+    if (!status)
+        *out = size;
+    return status;
+}
+
+/* Features are held where there is room, as that is one reading of them and not several. With fewer
+ * samples than features they are smaller than one Gram matrix, and held in any case. */
+static enum ntk_status choose_route(const struct ntk_command_context *context,
+                                    const struct ntk_archive *archive, size_t l, int *out_of_core,
+                                    struct totals *totals, struct ntk_error *error)
+{
+    const struct ntk_arguments *arguments = context->arguments;
+    const double mib = 1 << 20, budget = (double)arguments->memory_bytes;
+    struct ntk_fit_size size;
+    enum ntk_status status = measure(archive, l, context->ranks, &size, error);
+    if (status)
+        return status;
+    double whole = ntk_fit_memory(&size, &arguments->fit, 0);
+    double blocks = ntk_fit_memory(&size, &arguments->fit, 1);
+    int several = context->ranks->size > 1;
+    if (several && arguments->out_of_core == NTK_OUT_OF_CORE_NO)
+        return ntk_fail(error, NTK_USAGE,
+                        "--out-of-core is no, and %zu processes share the work, which needs the "
+                        "features read by blocks",
+                        context->ranks->size);
+    *out_of_core = several || arguments->out_of_core == NTK_OUT_OF_CORE_YES ||
+                   (arguments->out_of_core == NTK_OUT_OF_CORE_AUTO && whole > budget &&
+                    size.n > size.d && blocks < whole);
+    double needed = *out_of_core ? blocks : whole;
+    if (needed > budget)
+        return ntk_fail(error, NTK_TRY_AGAIN,
+                        "lead %g h: a fit of %zu samples of %zu features needs about %.0f MiB with "
+                        "the features in memory and %.0f MiB when they are read by blocks, "
+                        "--memory allows %.0f MiB",
+                        archive->leads[l].hours, size.n, size.d, ceil(whole / mib),
+                        ceil(blocks / mib), floor(budget / mib));
+    totals->out_of_core += *out_of_core;
+    totals->memory = fmax(totals->memory, needed);
+    return NTK_OK;
+}
+
+static enum ntk_status sum_over_ranks(void *user, double *values, size_t n, struct ntk_error *error)
+{
+    const struct ntk_command_context *context = user;
+    return ntk_ranks_sum(context->ranks, values, n, error);
+}
+
+static void samples_clear(struct samples *samples)
+{
+    ntk_dataset_clear(&samples->fitted);
+    ntk_dataset_clear(&samples->calibration);
+    free(samples->errors);
+}
+
+static enum ntk_status read_role(const struct ntk_command_context *context,
+                                 const struct ntk_archive *archive, size_t l, enum ntk_role role,
+                                 int out_of_core, struct ntk_dataset *dataset,
+                                 struct ntk_dataset_rows *rows, struct ntk_error *error)
+{
+    enum ntk_missing missing = context->arguments->missing;
+    if (!out_of_core)
+        return ntk_dataset_read(archive, l, role, 0, missing, dataset, error);
+    enum ntk_status status =
+        ntk_dataset_read_without(archive, l, role, missing, context->ranks, dataset, error);
+    if (!status)
+        ntk_dataset_rows_init(rows, archive, l, dataset, context->ranks);
+    return status;
+}
+
+/* To be cleared whatever happens; stays where it is. */
+static enum ntk_status read_samples(const struct ntk_command_context *context,
+                                    const struct ntk_archive *archive, size_t l,
+                                    struct samples *samples, struct ntk_error *error)
+{
+    samples->errors = calloc(2 * archive->n_variables + 1, sizeof *samples->errors);
+    if (!samples->errors)
+        return ntk_fail_memory(error, "the errors", archive->n_variables * sizeof *samples->errors);
+    enum ntk_status status = read_role(context, archive, l, NTK_ROLE_FIT, samples->out_of_core,
+                                       &samples->fitted, &samples->fitted_rows, error);
+    if (!status)
+        status = read_role(context, archive, l, NTK_ROLE_CALIBRATION, samples->out_of_core,
+                           &samples->calibration, &samples->calibration_rows, error);
+    if (!status && samples->fitted.n < 2)
+        status = ntk_fail(error, NTK_BAD_DATA,
+                          "lead %g h has %zu samples to fit on (%s), at least 2 are needed",
+                          archive->leads[l].hours, samples->fitted.n,
+                          archive->leads[l].split ? "split = 0" : "the earliest 80 %");
+    if (status)
+        return status;
+    samples->n_variables = select_scored(archive, &samples->fitted, samples->errors);
+    select_scored(archive, &samples->calibration, samples->errors + samples->n_variables);
+    samples->reduce = (struct ntk_reduce){sum_over_ranks, (void *)(uintptr_t)context};
+    return NTK_OK;
+}
+
+/* Everything but where the features are; they are taken when they are in memory. */
+static struct ntk_fit_data data_of(struct samples *samples)
+{
+    struct ntk_dataset *fitted = &samples->fitted, *calibration = &samples->calibration;
+    size_t scored = samples->n_variables;
+    struct ntk_fit_data data = {.n = fitted->n,
+                                .d = fitted->d,
+                                .features = fitted->features,
+                                .errors = scored ? samples->errors : NULL,
+                                .valid_time = fitted->valid_time,
+                                .covariates = fitted->covariates,
+                                .n_covariates = fitted->n_covariates,
+                                .n_calibration = calibration->n,
+                                .calibration_features = calibration->features,
+                                .calibration_errors = scored ? samples->errors + scored : NULL,
+                                .calibration_valid_time = calibration->valid_time,
+                                .calibration_covariates = calibration->covariates,
+                                .n_variables = scored};
+    fitted->features = NULL;
+    return data;
+}
+
+static enum ntk_status fit_lead(const struct ntk_command_context *context,
                                 const struct ntk_archive *archive, size_t l, struct totals *totals,
                                 struct ntk_calibration_lead *out, struct ntk_error *error)
 {
-    struct ntk_dataset fitted = {0}, calibration = {0};
-    struct ntk_errors *errors = calloc(2 * archive->n_variables + 1, sizeof *errors);
-    enum ntk_status status;
-    if (!errors) {
-        status = ntk_fail_memory(error, "the errors", archive->n_variables * sizeof *errors);
-        goto done;
-    }
-    if ((status =
-             ntk_dataset_read(archive, l, NTK_ROLE_FIT, 0, arguments->missing, &fitted, error)) ||
-        (status = ntk_dataset_read(archive, l, NTK_ROLE_CALIBRATION, 0, arguments->missing,
-                                   &calibration, error)))
-        goto done;
-    note_times(&fitted, totals);
-    note_times(&calibration, totals);
-    if (fitted.n < 2) {
-        status = ntk_fail(error, NTK_BAD_DATA,
-                          "lead %g h has %zu samples to fit on (%s), at least 2 are needed",
-                          archive->leads[l].hours, fitted.n,
-                          archive->leads[l].split ? "split = 0" : "the earliest 80 %");
-        goto done;
-    }
-    size_t scored = select_scored(archive, &fitted, errors);
-    select_scored(archive, &calibration, errors + scored);
-    struct ntk_fit_data data = {.n = fitted.n,
-                                .d = fitted.d,
-                                .features = fitted.features,
-                                .errors = scored ? errors : NULL,
-                                .valid_time = fitted.valid_time,
-                                .covariates = fitted.covariates,
-                                .n_covariates = fitted.n_covariates,
-                                .n_calibration = calibration.n,
-                                .calibration_features = calibration.features,
-                                .calibration_errors = scored ? errors + scored : NULL,
-                                .calibration_valid_time = calibration.valid_time,
-                                .calibration_covariates = calibration.covariates,
-                                .n_variables = scored};
+    const struct ntk_arguments *arguments = context->arguments;
+    struct samples samples = {0};
     struct ntk_error reason = {""};
-    fitted.features = NULL; /* taken */
+    enum ntk_status status = choose_route(context, archive, l, &samples.out_of_core, totals, error);
+    if (status || (status = read_samples(context, archive, l, &samples, error)))
+        goto done;
+    note_times(&samples.fitted, totals);
+    note_times(&samples.calibration, totals);
+    struct ntk_fit_data data = data_of(&samples);
+    if (samples.out_of_core) {
+        data.rows = &samples.fitted_rows.source;
+        data.calibration_rows = &samples.calibration_rows.source;
+        data.reduce = context->ranks->size > 1 ? &samples.reduce : NULL;
+    }
     if ((status = ntk_fit_lead(&data, &arguments->fit, out, &reason))) {
         ntk_fail(error, status, "lead %g h: %s", archive->leads[l].hours, reason.text);
         goto done;
@@ -247,12 +372,12 @@ static enum ntk_status fit_lead(const struct ntk_arguments *arguments,
     out->lead_hours = archive->leads[l].hours;
     name_variables(archive, out);
     if ((status = set_bounds(arguments->bounds, out, error)) ||
-        (status = fit_maps(archive, l, calibration.n ? &calibration : &fitted, out, error)))
+        (status =
+             fit_maps(archive, l, samples.calibration.n ? &samples.calibration : &samples.fitted,
+                      out, error)))
         ntk_calibration_lead_clear(out);
 done:
-    ntk_dataset_clear(&fitted);
-    ntk_dataset_clear(&calibration);
-    free(errors);
+    samples_clear(&samples);
     return status;
 }
 
@@ -265,8 +390,7 @@ static enum ntk_status fit_leads(const struct ntk_command_context *context,
         snprintf(message, sizeof message, "fitting lead %g h (%zu of %zu)", archive->leads[l].hours,
                  l + 1, archive->n_leads);
         ntk_progress_report(context->progress, (double)l / (double)archive->n_leads, message);
-        enum ntk_status status =
-            fit_lead(context->arguments, archive, l, totals, &c->leads[l], error);
+        enum ntk_status status = fit_lead(context, archive, l, totals, &c->leads[l], error);
         if (status)
             return status;
         c->n_leads = l + 1;
@@ -282,6 +406,9 @@ static void print_summary(const struct ntk_calibration *c, const struct totals *
     if (totals->dropped_samples || totals->masked_points)
         printf("left out: %zu samples, %zu points\n", totals->dropped_samples,
                totals->masked_points);
+    if (totals->out_of_core)
+        printf("features read by blocks: about %.0f MiB of memory\n",
+               ceil(totals->memory / (1 << 20)));
     for (size_t l = 0; l < c->n_leads; l++) {
         const struct ntk_calibration_lead *lead = &c->leads[l];
         printf("lead %g h: n = %zu, %s, rank %zu of %zu, R_k = %.3f\n", lead->lead_hours, lead->n,
@@ -305,6 +432,9 @@ static enum ntk_status print_json(const struct ntk_calibration *c, const struct 
                         json_integer((json_int_t)totals->dropped_samples));
     json_object_set_new(description, "masked_points",
                         json_integer((json_int_t)totals->masked_points));
+    json_object_set_new(description, "out_of_core", json_boolean(totals->out_of_core > 0));
+    json_object_set_new(description, "predicted_memory_bytes",
+                        json_integer((json_int_t)totals->memory));
     json_dumpf(description, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(description);
@@ -323,6 +453,8 @@ static enum ntk_status fit_archive(const struct ntk_command_context *context,
         status = fit_leads(context, archive, c, &totals, error);
     if (status)
         return status;
+    if (context->ranks->rank)
+        return NTK_OK; /* the first one writes */
     ntk_format_time(totals.first_time, c->first_time, sizeof c->first_time);
     ntk_format_time(totals.last_time, c->last_time, sizeof c->last_time);
     if ((status = ntk_archive_places(archive, 1, &c->places, error)) ||

@@ -63,16 +63,24 @@ static enum ntk_status close_between(int first, int last, struct ntk_error *erro
         strerror(errno));
 }
 
-/* Everything but 0-2, a and b. */
-static enum ntk_status close_others(int a, int b, struct ntk_error *error)
+static int compare_descriptors(const void *a, const void *b)
 {
-    int low = a < b ? a : b, high = a < b ? b : a;
-    low = low < 2 ? 2 : low;
-    high = high < 2 ? 2 : high;
-    enum ntk_status status = close_between(3, low - 1, error);
-    if (!status)
-        status = close_between(low + 1, high - 1, error);
-    return status ? status : close_between(high + 1, INT_MAX, error);
+    const int left = *(const int *)a, right = *(const int *)b;
+    return (left > right) - (left < right);
+}
+
+/* Everything but 0-2 and those kept, of which some may be -1. */
+static enum ntk_status close_others(int *kept, size_t n, struct ntk_error *error)
+{
+    int first = 3;
+    qsort(kept, n, sizeof *kept, compare_descriptors);
+    for (size_t i = 0; i < n; i++) {
+        enum ntk_status status = close_between(first, kept[i] - 1, error);
+        if (status)
+            return status;
+        first = kept[i] >= first ? kept[i] + 1 : first;
+    }
+    return close_between(first, INT_MAX, error);
 }
 
 /* Never more than what the parent itself may use. */
@@ -116,7 +124,8 @@ static enum ntk_status limit_resources(const struct ntk_jail *jail, struct ntk_e
 static enum ntk_status leave_surroundings(const struct ntk_jail *jail, int pipe_end,
                                           struct ntk_error *error)
 {
-    enum ntk_status status = close_others(jail->keep_fd, pipe_end, error);
+    int kept[] = {jail->keep_fd, pipe_end, jail->partner ? jail->partner->inside : -1};
+    enum ntk_status status = close_others(kept, sizeof kept / sizeof *kept, error);
     if (!status && (clearenv() || chdir("/")))
         status = ntk_fail(error, NTK_TRY_AGAIN,
                           "the jail cannot leave environment and working directory: %s",
@@ -156,6 +165,8 @@ static _Noreturn void run_inside(const struct ntk_jail *jail, int (*work)(void *
     die_with_parent(parent);
     reset_signals();
     close(pipe_ends[0]);
+    if (jail->partner)
+        close(jail->partner->outside);
     message.status = close_jail(jail, pipe_end, &message.error);
     if (message.status) {
         if (write(pipe_end, &message, sizeof message) != (ssize_t)sizeof message)
@@ -177,38 +188,72 @@ static long long milliseconds(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-enum outcome { ENDED, WORKS, TOO_LATE, UNHEARD };
+enum outcome { ENDED, WORKS, TOO_LATE, UNHEARD, REFUSED };
 
-/* How it stands after at most that time. Without a handle (valgrind and old kernels have none) and
- * after a signal it is looked at once more in 10 ms. A pipe to nobody shows as an error: whoever
- * wanted the work is gone, perhaps killed, and may have started it again. */
-static enum outcome wait_a_while(pid_t child, int handle, int heard_on, long long at_most_ms)
+struct ntk_jail_watch {
+    pid_t child;
+    int handle;   /* a pidfd, or -1 */
+    int heard_on; /* keep_fd */
+    int asked_on; /* the partner's end, or -1 */
+    long long end_ms;
+};
+
+/* How it stands after at most that time; sooner when the work ends or asks. Without a handle
+ * (valgrind and old kernels have none) and after a signal it is looked at once more in 10 ms. A
+ * pipe to nobody shows as an error: whoever wanted the work is gone, perhaps killed, and may have
+ * started it again. */
+static enum outcome wait_a_while(const struct ntk_jail_watch *watch, long long at_most_ms)
 {
-    struct pollfd polled[] = {{.fd = handle, .events = POLLIN}, {.fd = heard_on}};
-    if (handle >= 0 && poll(polled, 2, at_most_ms < INT_MAX ? (int)at_most_ms : INT_MAX) >= 0)
+    struct pollfd polled[] = {{.fd = watch->handle, .events = POLLIN},
+                              {.fd = watch->heard_on},
+                              {.fd = watch->asked_on, .events = POLLIN}};
+    if (watch->handle >= 0 &&
+        poll(polled, 3, at_most_ms < INT_MAX ? (int)at_most_ms : INT_MAX) >= 0)
         return polled[0].revents ? ENDED : polled[1].revents & POLLERR ? UNHEARD : WORKS;
     const struct timespec nap = {0, 1000000 * (at_most_ms < 10 ? (long)at_most_ms : 10)};
     siginfo_t info = {0};
     nanosleep(&nap, NULL);
-    return !waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == child
+    return !waitid(P_PID, (id_t)watch->child, &info, WEXITED | WNOHANG | WNOWAIT) &&
+                   info.si_pid == watch->child
                ? ENDED
                : WORKS;
 }
 
-static enum outcome wait_for_end(pid_t child, unsigned deadline_seconds, int heard_on)
+static enum outcome wait_until_late(const struct ntk_jail_watch *watch, long long at_most_ms)
 {
-    const long long end = milliseconds() + deadline_seconds * 1000LL;
-    long long left = deadline_seconds ? deadline_seconds * 1000LL : INT_MAX;
-    int handle = pidfd_open(child, 0);
+    const long long left = watch->end_ms - milliseconds();
+    if (left <= 0)
+        return TOO_LATE;
+    return wait_a_while(watch, left < at_most_ms ? left : at_most_ms);
+}
+
+int ntk_jail_works(const struct ntk_jail_watch *watch)
+{
+    return wait_until_late(watch, 0) == WORKS;
+}
+
+static enum outcome wait_for_end(const struct ntk_jail *jail, pid_t child, enum ntk_status *refusal,
+                                 struct ntk_error *error)
+{
+    enum { TICK_MS = 20 };
+    const struct ntk_jail_partner *partner = jail->partner;
+    const struct ntk_jail_watch watch = {
+        .child = child,
+        .handle = pidfd_open(child, 0),
+        .heard_on = jail->keep_fd,
+        .asked_on = partner ? partner->outside : -1,
+        .end_ms =
+            jail->deadline_seconds ? milliseconds() + jail->deadline_seconds * 1000LL : LLONG_MAX};
     enum outcome outcome = WORKS;
-    while (outcome == WORKS && left > 0) {
-        outcome = wait_a_while(child, handle, heard_on, left);
-        if (deadline_seconds)
-            left = end - milliseconds();
+    while (outcome == WORKS) {
+        outcome = wait_until_late(&watch, partner ? TICK_MS : INT_MAX);
+        if (partner && (outcome == WORKS || outcome == ENDED) &&
+            (*refusal = partner->serve(partner->user, &watch, error)))
+            outcome = REFUSED;
     }
-    if (handle >= 0)
-        close(handle);
-    return outcome == WORKS ? TOO_LATE : outcome;
+    if (watch.handle >= 0)
+        close(watch.handle);
+    return outcome;
 }
 
 static int reap(pid_t child)
@@ -301,29 +346,55 @@ static pid_t start(const struct ntk_jail *jail, int (*work)(void *argument), voi
     return child;
 }
 
-static enum ntk_status start_and_judge(const struct ntk_jail *jail, int (*work)(void *argument),
-                                       void *argument, int *exit_code, struct ntk_error *error)
+enum ntk_status ntk_jail_start(const struct ntk_jail *jail, int (*work)(void *argument),
+                               void *argument, struct ntk_jailed *out, struct ntk_error *error)
 {
     int pipe_ends[2];
+    fflush(NULL); /* what is in the buffers would be written twice */
     if (pipe2(pipe_ends, O_CLOEXEC))
         return ntk_fail(error, NTK_TRY_AGAIN, "cannot start the work: %s", strerror(errno));
     pid_t child = start(jail, work, argument, pipe_ends);
     const int reason = errno;
     close(pipe_ends[1]);
-    enum ntk_status status;
     if (child < 0) {
-        status = ntk_fail(error, NTK_TRY_AGAIN, "cannot start the work: %s", strerror(reason));
-    } else {
-        enum outcome outcome = wait_for_end(child, jail->deadline_seconds, jail->keep_fd);
-        if (outcome != ENDED)
-            kill(child, SIGKILL);
-        int end = reap(child);
-        status = read_message(pipe_ends[0], error);
-        if (!status)
-            status = judge(jail, end, outcome, exit_code, error);
+        close(pipe_ends[0]);
+        return ntk_fail(error, NTK_TRY_AGAIN, "cannot start the work: %s", strerror(reason));
     }
-    close(pipe_ends[0]);
+    *out = (struct ntk_jailed){child, pipe_ends[0]};
+    return NTK_OK;
+}
+
+static enum ntk_status end_and_judge(const struct ntk_jail *jail, struct ntk_jailed *jailed,
+                                     enum outcome outcome, enum ntk_status refusal, int *exit_code,
+                                     struct ntk_error *error)
+{
+    if (outcome != ENDED)
+        kill(jailed->pid, SIGKILL);
+    int end = reap(jailed->pid);
+    enum ntk_status status = outcome == REFUSED ? refusal : read_message(jailed->told, error);
+    if (!status)
+        status = judge(jail, end, outcome, exit_code, error);
+    close(jailed->told);
+    *jailed = (struct ntk_jailed){-1, -1};
     return status;
+}
+
+enum ntk_status ntk_jail_end(const struct ntk_jail *jail, struct ntk_jailed *jailed, int kill_it,
+                             int *exit_code, struct ntk_error *error)
+{
+    return end_and_judge(jail, jailed, kill_it ? WORKS : ENDED, NTK_OK, exit_code, error);
+}
+
+static enum ntk_status start_and_judge(const struct ntk_jail *jail, int (*work)(void *argument),
+                                       void *argument, int *exit_code, struct ntk_error *error)
+{
+    struct ntk_jailed jailed;
+    enum ntk_status status = ntk_jail_start(jail, work, argument, &jailed, error);
+    if (status)
+        return status;
+    enum ntk_status refusal = NTK_OK;
+    enum outcome outcome = wait_for_end(jail, jailed.pid, &refusal, error);
+    return end_and_judge(jail, &jailed, outcome, refusal, exit_code, error);
 }
 
 enum ntk_status ntk_jail_run(const struct ntk_jail *jail, int (*work)(void *argument),
@@ -331,9 +402,8 @@ enum ntk_status ntk_jail_run(const struct ntk_jail *jail, int (*work)(void *argu
 {
     struct sigaction wanted = {.sa_handler = SIG_DFL}, before;
     assert(jail && work && exit_code);
-    /* What is in the buffers would be written twice. A parent that ignores SIGCHLD, perhaps without
-     * knowing, would never learn how the child ended. */
-    fflush(NULL);
+    /* A parent that ignores SIGCHLD, perhaps without knowing, would never learn how the child
+     * ended. */
     sigaction(SIGCHLD, &wanted, &before);
     enum ntk_status status = start_and_judge(jail, work, argument, exit_code, error);
     sigaction(SIGCHLD, &before, NULL);

@@ -29,8 +29,9 @@ struct ntk_crossfit_options {
     size_t n_ranks;
     /* Coordinates of all n samples along the leading n_coordinates kept directions of every fold at
      * ranks[0], divided by their standard deviation over the fold's fitted samples: folds x n x
-     * n_coordinates, 0 where a fold has fewer directions. NULL: not wanted. */
-    size_t n_coordinates;
+     * stride, of which the first n_coordinates are written; left alone where a fold has fewer
+     * directions. NULL: not wanted. */
+    size_t n_coordinates, stride;
     double *coordinates;
     /* At ranks[0], for every held-out sample: its residual variance and its squared distance
      * (core/novelty.h), n each; NULL: not wanted. */
@@ -43,11 +44,22 @@ size_t ntk_crossfit_folds(size_t n);
 /* The contiguous block that sample i belongs to, 0 .. folds - 1. */
 size_t ntk_crossfit_fold(size_t i, size_t n, size_t folds);
 
+/* Its first sample; n for fold = folds. */
+size_t ntk_crossfit_first(size_t fold, size_t n, size_t folds);
+
 /* coordinates (n x r). Writes sigma (n_ranks x n) and prior (n) in standardised units, and the
  * number of folds in which FastICA missed its tolerance (its closest subspace is then used).
  * Requires ntk_crossfit_folds(n) > 0. Folds whose samples do not vary are NTK_BAD_DATA. */
 enum ntk_status ntk_crossfit(const double *coordinates, size_t n, size_t r,
                              const struct ntk_crossfit_options *options, double *sigma,
                              double *prior, size_t *unconverged, struct ntk_error *error);
+
+/* ---- what core/stream.h shares ---- */
+
+/* Directions that any rank or ICA looks at. */
+size_t ntk_crossfit_keep(const struct ntk_crossfit_options *options);
+
+/* NTK_BAD_DATA: the sentence about a fold whose samples do not vary. */
+enum ntk_status ntk_crossfit_refuse(size_t first, size_t held, struct ntk_error *error);
 
 #endif

@@ -44,11 +44,12 @@ void ntk_spectrum_free(struct ntk_spectrum *spectrum)
 }
 
 /* r: singular values above max(n, d) eps times the largest, without the null direction that
- * centring makes. A Gram matrix resolves no better than max(n, d) eps of its largest eigenvalue. */
-static size_t numerical_rank(const struct ntk_spectrum *spectrum)
+ * centring makes. A Gram matrix resolves no better than max(n, d) eps of its largest eigenvalue.
+ * d: the dimension of the space that the samples lie in. */
+static size_t numerical_rank(const struct ntk_spectrum *spectrum, size_t d)
 {
-    size_t larger = spectrum->n > spectrum->d ? spectrum->n : spectrum->d;
-    size_t bound = spectrum->n - 1 < spectrum->d ? spectrum->n - 1 : spectrum->d;
+    size_t larger = spectrum->n > d ? spectrum->n : d;
+    size_t bound = spectrum->n - 1 < d ? spectrum->n - 1 : d;
     double tolerance = (double)larger * DBL_EPSILON;
     double least = spectrum->eigenvalues[0] * tolerance;
     if (spectrum->route == NTK_ROUTE_SVD)
@@ -150,10 +151,10 @@ static void take_eigenvalues(struct ntk_spectrum *spectrum, const double *ascend
 }
 
 /* Room for the directions, at most spectrum->kept of them, and for the coordinates. */
-static enum ntk_status create_vectors(struct ntk_spectrum *spectrum, int coordinates,
-                                      struct ntk_error *error)
+static enum ntk_status create_vectors(struct ntk_spectrum *spectrum, size_t dimension,
+                                      int coordinates, struct ntk_error *error)
 {
-    spectrum->rank = numerical_rank(spectrum);
+    spectrum->rank = numerical_rank(spectrum, dimension);
     if (spectrum->kept > spectrum->rank)
         spectrum->kept = spectrum->rank;
     if (spectrum->rank == 0)
@@ -188,7 +189,7 @@ static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spe
                              error)))
         goto done;
     take_eigenvalues(spectrum, values + (spectrum->n - spectrum->count));
-    if ((status = create_vectors(spectrum, coordinates, error)))
+    if ((status = create_vectors(spectrum, spectrum->d, coordinates, error)))
         goto done;
 
     /* The last rows of `gram` are u_kept .. u_1: one product, then the rows turned over. */
@@ -233,7 +234,7 @@ static enum ntk_status by_gram_features(const double *x, struct ntk_spectrum *sp
                              error)))
         goto done;
     take_eigenvalues(spectrum, values + (spectrum->d - spectrum->count));
-    if ((status = create_vectors(spectrum, coordinates, error)))
+    if ((status = create_vectors(spectrum, spectrum->d, coordinates, error)))
         goto done;
     for (size_t j = 0; j < spectrum->kept; j++) /* descending */
         memcpy(spectrum->directions + j * spectrum->d, gram + (spectrum->d - 1 - j) * spectrum->d,
@@ -279,7 +280,7 @@ static enum ntk_status by_svd(double *x, struct ntk_spectrum *spectrum, int coor
     }
     for (size_t j = 0; j < p; j++)
         spectrum->eigenvalues[j] = s[j] * s[j];
-    if ((status = create_vectors(spectrum, coordinates, error)))
+    if ((status = create_vectors(spectrum, spectrum->d, coordinates, error)))
         goto done;
 
     /* Column j of the left factor is direction j; row j of the right one belongs to the samples. */
@@ -296,9 +297,9 @@ done:
 }
 
 /* Whether the smallest eigenvalue that could be non-zero is below what a Gram matrix resolves. */
-static int reaches_gram_floor(const struct ntk_spectrum *spectrum)
+static int reaches_gram_floor(const struct ntk_spectrum *spectrum, size_t d)
 {
-    size_t bound = spectrum->n - 1 < spectrum->d ? spectrum->n - 1 : spectrum->d;
+    size_t bound = spectrum->n - 1 < d ? spectrum->n - 1 : d;
     return spectrum->eigenvalues[bound - 1] < gram_floor * spectrum->eigenvalues[0];
 }
 
@@ -326,13 +327,69 @@ enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_
         ntk_spectrum_free(spectrum);
         return status;
     }
-    if (route == NTK_ROUTE_AUTO && reaches_gram_floor(spectrum)) {
+    if (route == NTK_ROUTE_AUTO && reaches_gram_floor(spectrum, d)) {
         ntk_spectrum_free(spectrum);
         return ntk_decompose(x, n, d, NTK_ROUTE_SVD, keep, coordinates, out, error);
     }
     fix_signs(spectrum);
     *out = spectrum;
     return NTK_OK;
+}
+
+enum ntk_status ntk_decompose_gram(double *gram, size_t n, size_t d, size_t dimension, size_t keep,
+                                   struct ntk_spectrum **out, int *floored, struct ntk_error *error)
+{
+    assert(n >= 2 && dimension >= 1 && dimension <= d && d <= INT_MAX);
+    struct ntk_spectrum *spectrum = spectrum_create(n, dimension, NTK_ROUTE_GRAM_FEATURES);
+    double *values = ntk_matrix_create(1, d);
+    enum ntk_status status;
+    if (!spectrum || !values) {
+        status = ntk_fail_memory(error, "the spectrum", 2 * d * sizeof(double));
+        goto done;
+    }
+    spectrum->d = d;
+    spectrum->kept = keep < d ? keep : d;
+    if ((status = eigensolve(gram, d, spectrum->kept, values, error)))
+        goto done;
+    take_eigenvalues(spectrum, values + (d - spectrum->count));
+    if ((status = create_vectors(spectrum, dimension, 0, error)))
+        goto done;
+    for (size_t j = 0; j < spectrum->kept; j++) /* descending */
+        memcpy(spectrum->directions + j * d, gram + (d - 1 - j) * d, d * sizeof(double));
+    fix_signs(spectrum);
+    *floored = reaches_gram_floor(spectrum, dimension);
+    *out = spectrum;
+    spectrum = NULL;
+done:
+    ntk_spectrum_free(spectrum);
+    free(values);
+    return status;
+}
+
+enum ntk_status ntk_decompose_root(double *root, size_t n, size_t d, size_t dimension, size_t keep,
+                                   struct ntk_spectrum **out, struct ntk_error *error)
+{
+    struct ntk_spectrum *square = NULL, *spectrum = spectrum_create(n, dimension, NTK_ROUTE_SVD);
+    enum ntk_status status;
+    if (!spectrum)
+        return ntk_fail_memory(error, "the spectrum", d * sizeof(double));
+    if ((status = ntk_decompose(root, d, d, NTK_ROUTE_SVD, keep, 0, &square, error)))
+        goto done;
+    spectrum->d = d;
+    spectrum->kept = square->kept;
+    memcpy(spectrum->eigenvalues, square->eigenvalues, spectrum->count * sizeof(double));
+    if (!reaches_gram_floor(spectrum, dimension))
+        spectrum->route = NTK_ROUTE_GRAM_FEATURES;
+    if ((status = create_vectors(spectrum, dimension, 0, error)))
+        goto done;
+    memcpy(spectrum->directions, square->directions, spectrum->kept * d * sizeof(double));
+    fix_signs(spectrum);
+    *out = spectrum;
+    spectrum = NULL;
+done:
+    ntk_spectrum_free(square);
+    ntk_spectrum_free(spectrum);
+    return status;
 }
 
 const char *ntk_decompose_route_name(enum ntk_decompose_route route)

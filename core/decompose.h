@@ -48,6 +48,19 @@ enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_
                               size_t keep, int coordinates, struct ntk_spectrum **out,
                               struct ntk_error *error);
 
+/* The same from X' X (d x d, the upper triangle, row-major), which is destroyed: no coordinates.
+ * X may lie in a subspace of `dimension` (<= d) dimensions: p = min(n, dimension). *floored: the
+ * spectrum reaches down to where a Gram matrix is only rounding. */
+enum ntk_status ntk_decompose_gram(double *gram, size_t n, size_t d, size_t dimension, size_t keep,
+                                   struct ntk_spectrum **out, int *floored,
+                                   struct ntk_error *error);
+
+/* The same from a matrix B (d x d) with B' B = X' X, which is destroyed: as the SVD of X itself
+ * where the spectrum reaches down to that floor, and with a Gram matrix's rank where it does not.
+ */
+enum ntk_status ntk_decompose_root(double *root, size_t n, size_t d, size_t dimension, size_t keep,
+                                   struct ntk_spectrum **out, struct ntk_error *error);
+
 void ntk_spectrum_free(struct ntk_spectrum *spectrum);
 
 const char *ntk_decompose_route_name(enum ntk_decompose_route route);

@@ -9,7 +9,8 @@
 
 #include "core/crossfit.h"
 #include "core/directions.h"
-#include "core/novelty.h"
+#include "core/explain.h"
+#include "core/samples.h"
 #include "core/scores.h"
 #include "core/sort.h"
 #include "core/spectrum.h"
@@ -39,11 +40,12 @@ struct candidates {
 };
 
 struct fitting {
-    const struct ntk_fit_data *data;
+    struct ntk_fit_data *data;
     const struct ntk_fit_options *options;
     struct ntk_calibration_lead *lead;
-    struct ntk_spectrum *spectrum;
-    double *prior; /* n: cross-fitted */
+    struct ntk_samples samples;
+    const struct ntk_spectrum *spectrum; /* theirs */
+    double *prior;                       /* n: cross-fitted */
     struct ntk_ica *ica;
     int ica_usable;
     char ica_failure[256];
@@ -114,14 +116,18 @@ static size_t directions_wanted(const struct fitting *f)
 
 static enum ntk_status decompose(struct fitting *f, struct ntk_error *error)
 {
-    const struct ntk_fit_data *data = f->data;
-    double floor = f->options->variance_mode == NTK_VARIANCE_REFERENCE ? 1e-8 : 0;
-    enum ntk_status status =
-        ntk_standardise_fit(data->features, data->n, data->d, f->options->standardise, floor,
-                            &f->lead->standardise, error);
-    if (!status)
-        status = ntk_decompose(data->features, data->n, data->d, NTK_ROUTE_AUTO,
-                               directions_wanted(f), 1, &f->spectrum, error);
+    struct ntk_fit_data *data = f->data;
+    struct ntk_stream_options options = {
+        .standardise = f->options->standardise,
+        .floor = f->options->variance_mode == NTK_VARIANCE_REFERENCE ? 1e-8 : 0,
+        .keep = directions_wanted(f),
+        .crossfit = is_crossfitted(f),
+        .reduce = data->reduce,
+    };
+    const struct ntk_row_source *rows = data->features ? NULL : data->rows;
+    enum ntk_status status = ntk_samples_create(&data->features, rows, data->n, data->d, &options,
+                                                &f->lead->standardise, &f->samples, error);
+    f->spectrum = f->samples.spectrum;
     return status ? status : describe_spectrum(f, error);
 }
 
@@ -208,6 +214,7 @@ static struct ntk_crossfit_options crossfit_options(const struct fitting *f,
         .n_ranks = candidates->n,
     };
     crossfit.ica.seed = f->options->seed;
+    crossfit.ica.wide = f->samples.reduce != NULL;
     crossfit.ica.starts = 2; /* ten folds average out what one more start would find */
     return crossfit;
 }
@@ -226,9 +233,8 @@ static enum ntk_status score_candidates(struct fitting *f, struct candidates *ca
         return ntk_fail_memory(error, "cross-fitted sigma",
                                candidates->n * data->n * sizeof(double));
     struct ntk_crossfit_options crossfit = crossfit_options(f, candidates);
-    enum ntk_status status =
-        ntk_crossfit(f->spectrum->coordinates, data->n, f->spectrum->rank, &crossfit,
-                     candidates->sigma, f->prior, &candidates->unconverged, error);
+    enum ntk_status status = ntk_samples_crossfit(&f->samples, &crossfit, candidates->sigma,
+                                                  f->prior, &candidates->unconverged, error);
     for (size_t a = 0; a < candidates->n && !status && data->errors; a++)
         status = ntk_sweep_score(candidates->sigma + a * data->n, data->n, data->errors,
                                  data->n_variables, &candidates->rows[a], error);
@@ -253,16 +259,17 @@ static enum ntk_status consider(struct fitting *f, enum ntk_method method, size_
  * was demanded. */
 static enum ntk_status find_components(struct fitting *f, struct ntk_error *error)
 {
-    const struct ntk_spectrum *spectrum = f->spectrum;
     struct ntk_ica_options options = ntk_ica_defaults;
     struct ntk_error failure = {0};
-    size_t n = spectrum->n, m = ntk_ica_dimension(n, f->lead->rank, f->options->rank);
-    double *z = ntk_matrix_create(n, m);
-    if (!z)
-        return ntk_fail_memory(error, "the whitened features", n * m * sizeof(double));
-    ntk_whiten(spectrum->coordinates, n, spectrum->rank, spectrum->eigenvalues, m, z);
+    size_t m = ntk_ica_dimension(f->samples.n, f->lead->rank, f->options->rank);
+    double *z = NULL;
+    enum ntk_status status = ntk_samples_whiten(&f->samples, m, &z, error);
+    if (status)
+        return status;
     options.seed = f->options->seed;
-    enum ntk_status status = ntk_ica_fit(z, n, m, &options, &f->ica, &failure);
+    options.wide = f->samples.reduce != NULL;
+    options.reduce = f->samples.reduce;
+    status = ntk_ica_fit(z, f->samples.own, m, &options, &f->ica, &failure);
     free(z);
     snprintf(f->ica_failure, sizeof f->ica_failure, "%.255s", failure.text);
     f->lead->ica_dimension = m;
@@ -460,283 +467,6 @@ done:
     return status;
 }
 
-/* ---- situations ---------------------------------------------------------------------------- */
-
-/* What the errors are explained with: z of all samples under the final kernel, under each fold's,
- * and of the calibration samples. */
-struct explained {
-    struct ntk_situations situations;
-    double *z, *folds, *calibration_z, *calibration_sigma, *prior;
-    double *residual, *distance; /* of the samples that prior is of */
-    const double **fold_z;
-};
-
-static void explained_clear(struct explained *e)
-{
-    free(e->z);
-    free(e->folds);
-    free(e->calibration_z);
-    free(e->calibration_sigma);
-    free(e->prior);
-    free(e->residual);
-    free(e->distance);
-    free(e->fold_z);
-}
-
-static uint64_t weeks_of(const double *times, size_t n)
-{
-    uint64_t weeks = 0;
-    for (size_t i = 0; i < n; i++)
-        weeks |= (uint64_t)1 << ntk_week_of_year(times[i]);
-    return weeks;
-}
-
-/* The date explains errors when the samples are spread over the year: no gap above 120 days. */
-static int spans_the_year(uint64_t weeks)
-{
-    unsigned gap = 0, longest = 0;
-    for (unsigned w = 0; w < 2 * 53; w++) {
-        gap = weeks >> (w % 53) & 1 ? 0 : gap + 1;
-        longest = gap > longest ? gap : longest;
-    }
-    return longest * 7 <= 120;
-}
-
-static int times_of_day_differ(const double *times, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        double apart = fabs(fmod(times[i], 86400) - fmod(times[0], 86400));
-        if (apart > 60 && apart < 86340)
-            return 1;
-    }
-    return 0;
-}
-
-static void mean_and_sd(const double *values, size_t n, size_t stride, double *mean, double *sd)
-{
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += values[i * stride];
-    *mean = sum / (double)n;
-    for (size_t i = 0; i < n; i++)
-        squares += (values[i * stride] - *mean) * (values[i * stride] - *mean);
-    *sd = sqrt(squares / (double)n);
-    *sd = *sd > 0 ? *sd : 1;
-}
-
-static enum ntk_status make_predictors(struct fitting *f, struct ntk_error *error)
-{
-    const struct ntk_fit_data *data = f->data;
-    struct ntk_predictors *made = &f->lead->predictors;
-    const struct ntk_posterior *posterior = &f->lead->posterior;
-    size_t n = data->n, k = posterior->k, most = n / 10;
-    most = most < NTK_PREDICTOR_COORDINATES ? most : NTK_PREDICTOR_COORDINATES;
-    f->lead->weeks = data->valid_time ? weeks_of(data->valid_time, n) : 0;
-    if (spans_the_year(f->lead->weeks)) {
-        made->daily = times_of_day_differ(data->valid_time, n);
-        made->n_season = made->daily ? 4 : 2;
-    }
-    made->n_coordinates = k < most ? k : most;
-    made->n_covariates = data->covariates ? data->n_covariates : 0;
-    made->coordinate_scale = ntk_matrix_create(1, made->n_coordinates);
-    made->covariate_mean = ntk_matrix_create(1, made->n_covariates);
-    made->covariate_sd = ntk_matrix_create(1, made->n_covariates);
-    made->log_sigma_sd = 1;
-    if (!made->coordinate_scale || !made->covariate_mean || !made->covariate_sd)
-        return ntk_fail_memory(error, "the predictors", k * sizeof(double));
-    for (size_t j = 0; j < made->n_coordinates; j++)
-        made->coordinate_scale[j] = sqrt((double)n / posterior->kept_eigenvalues[j]);
-    for (size_t j = 0; j < made->n_covariates; j++)
-        mean_and_sd(data->covariates + j, n, made->n_covariates, &made->covariate_mean[j],
-                    &made->covariate_sd[j]);
-    return NTK_OK;
-}
-
-/* Coordinates of all samples along the kept directions, n x k, to be freed. */
-static double *own_coordinates(const struct fitting *f, size_t k)
-{
-    const struct ntk_spectrum *spectrum = f->spectrum;
-    double *c = ntk_matrix_create(spectrum->n, k);
-    for (size_t i = 0; i < spectrum->n && c; i++) {
-        const double *row = spectrum->coordinates + i * spectrum->rank;
-        if (!f->mixed)
-            memcpy(c + i * k, row, k * sizeof *c);
-        else
-            cblas_dgemv(CblasRowMajor, CblasNoTrans, (int)k, (int)f->ica->m, 1, f->mixed,
-                        (int)f->ica->m, row, 1, 0, c + i * k, 1);
-    }
-    return c;
-}
-
-/* z (n x count) from coordinates (n x k) that `scaled` predictors take as they are. */
-static void fill_z(const struct ntk_predictors *predictors, const double *times,
-                   const double *coordinates, size_t k, const double *sigma,
-                   const double *covariates, size_t n, double *z)
-{
-    size_t count = ntk_predictors_count(predictors), q = predictors->n_covariates;
-    for (size_t i = 0; i < n; i++)
-        ntk_predictors_eval(predictors, times ? times[i] : NAN, coordinates + i * k, sigma[i],
-                            q ? covariates + i * q : NULL, z + i * count);
-}
-
-static const double *crossfitted_sigma(const struct fitting *f)
-{
-    return f->chosen->sigma ? f->chosen->sigma + f->chosen->best * f->data->n : NULL;
-}
-
-/* How many independent samples each component's series is worth. `series` (n) is work space. */
-static enum ntk_status keep_component_worth(struct ntk_calibration_lead *lead,
-                                            const double *coordinates, size_t n, size_t k,
-                                            double *series, struct ntk_error *error)
-{
-    if (!(lead->component_n_effective = ntk_matrix_create(1, k)))
-        return ntk_fail_memory(error, "the components", k * sizeof(double));
-    for (size_t j = 0; j < k; j++) {
-        cblas_dcopy((int)n, coordinates + j, (int)k, series, 1);
-        lead->component_n_effective[j] = ntk_effective_sample_size(series, n);
-    }
-    return NTK_OK;
-}
-
-static enum ntk_status explain_final(struct fitting *f, struct explained *e,
-                                     struct ntk_error *error)
-{
-    const struct ntk_fit_data *data = f->data;
-    struct ntk_predictors *predictors = &f->lead->predictors;
-    size_t n = data->n, k = f->lead->posterior.k, count = ntk_predictors_count(predictors);
-    const double *sigma = crossfitted_sigma(f);
-    double *logs = ntk_matrix_create(1, n), *coordinates = own_coordinates(f, k);
-    e->z = ntk_matrix_create(n, count);
-    enum ntk_status status = NTK_OK;
-    if (!logs || !coordinates || !e->z) {
-        status = ntk_fail_memory(error, "the predictors", n * (count + k) * sizeof(double));
-        goto done;
-    }
-    if ((status = keep_component_worth(f->lead, coordinates, n, k, logs, error)))
-        goto done;
-    for (size_t i = 0; i < n; i++)
-        logs[i] = log(sigma[i]);
-    mean_and_sd(logs, n, 1, &predictors->log_sigma_mean, &predictors->log_sigma_sd);
-    fill_z(predictors, data->valid_time, coordinates, k, sigma, data->covariates, n, e->z);
-done:
-    free(logs);
-    free(coordinates);
-    return status;
-}
-
-/* Crosses the chosen rank once more, for the coordinates that each fold sees. */
-static enum ntk_status explain_folds(struct fitting *f, struct explained *e,
-                                     struct ntk_error *error)
-{
-    const struct ntk_fit_data *data = f->data;
-    const struct ntk_predictors *predictors = &f->lead->predictors;
-    struct ntk_predictors unscaled = *predictors;
-    size_t n = data->n, kc = predictors->n_coordinates, folds = ntk_crossfit_folds(n);
-    size_t count = ntk_predictors_count(predictors), unconverged;
-    double ones[NTK_PREDICTOR_COORDINATES], *coordinates = ntk_matrix_create(folds * n, kc);
-    double *sigma = ntk_matrix_create(1, n), *prior = ntk_matrix_create(1, n);
-    e->folds = ntk_matrix_create(folds * n, count);
-    e->fold_z = calloc(folds, sizeof *e->fold_z);
-    enum ntk_status status = NTK_OK;
-    e->residual = ntk_matrix_create(1, n);
-    e->distance = ntk_matrix_create(1, n);
-    if (!coordinates || !sigma || !prior || !e->folds || !e->fold_z || !e->residual ||
-        !e->distance) {
-        status = ntk_fail_memory(error, "the folds' predictors", folds * n * count * 8);
-        goto done;
-    }
-    struct ntk_crossfit_options crossfit = crossfit_options(f, f->chosen);
-    crossfit.ranks = &f->lead->posterior.k;
-    crossfit.n_ranks = 1;
-    crossfit.n_coordinates = kc;
-    crossfit.coordinates = coordinates;
-    crossfit.residual = e->residual;
-    crossfit.distance = e->distance;
-    if ((status = ntk_crossfit(f->spectrum->coordinates, n, f->spectrum->rank, &crossfit, sigma,
-                               prior, &unconverged, error)))
-        goto done;
-    for (size_t j = 0; j < kc; j++)
-        ones[j] = 1;
-    unscaled.coordinate_scale = ones;
-    for (size_t fold = 0; fold < folds; fold++) {
-        double *z = e->folds + fold * n * count;
-        fill_z(&unscaled, data->valid_time, coordinates + fold * n * kc, kc, crossfitted_sigma(f),
-               data->covariates, n, z);
-        e->fold_z[fold] = z;
-    }
-done:
-    free(coordinates);
-    free(sigma);
-    free(prior);
-    return status;
-}
-
-/* Sigma, prior and predictors of the calibration samples under the finished posterior. */
-static enum ntk_status explain_calibration(struct fitting *f, struct explained *e,
-                                           struct ntk_error *error)
-{
-    const struct ntk_fit_data *data = f->data;
-    const struct ntk_posterior *posterior = &f->lead->posterior;
-    const struct ntk_predictors *predictors = &f->lead->predictors;
-    size_t n = data->n_calibration, count = ntk_predictors_count(predictors);
-    size_t q = predictors->n_covariates;
-    double *work = ntk_matrix_create(1, ntk_posterior_work_size(posterior));
-    e->calibration_z = ntk_matrix_create(n, count);
-    e->calibration_sigma = ntk_matrix_create(1, n);
-    e->prior = ntk_matrix_create(1, n);
-    free(e->residual); /* of the fitted samples */
-    free(e->distance);
-    e->residual = ntk_matrix_create(1, n);
-    e->distance = ntk_matrix_create(1, n);
-    if (!work || !e->calibration_z || !e->calibration_sigma || !e->prior || !e->residual ||
-        !e->distance) {
-        free(work);
-        return ntk_fail_memory(error, "an evaluation", posterior->d * sizeof(double));
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct ntk_variance variance;
-        ntk_posterior_eval(posterior, data->calibration_features + i * data->d, work, &variance);
-        e->calibration_sigma[i] = variance.sigma;
-        e->prior[i] = variance.prior;
-        e->residual[i] = variance.residual;
-        e->distance[i] = ntk_novelty_distance(f->lead, ntk_posterior_coordinates(posterior, work),
-                                              variance.residual);
-        ntk_predictors_eval(
-            predictors, data->calibration_valid_time ? data->calibration_valid_time[i] : NAN,
-            ntk_posterior_coordinates(posterior, work), variance.sigma,
-            q && data->calibration_covariates ? data->calibration_covariates + i * q : NULL,
-            e->calibration_z + i * count);
-    }
-    free(work);
-    return NTK_OK;
-}
-
-static enum ntk_status explain(struct fitting *f, struct explained *e, struct ntk_error *error)
-{
-    struct ntk_situations *s = &e->situations;
-    enum ntk_status status = make_predictors(f, error);
-    s->n = f->data->n;
-    s->predictors = &f->lead->predictors;
-    s->grouping = f->options->grouping;
-    s->valid_time = f->data->valid_time;
-    s->calibration_valid_time = f->data->calibration_valid_time;
-    if (!status && is_crossfitted(f)) {
-        if (!(status = explain_final(f, e, error)))
-            status = explain_folds(f, e, error);
-        s->folds = ntk_crossfit_folds(s->n);
-        s->fold_z = e->fold_z;
-        s->z = e->z;
-        s->sigma = crossfitted_sigma(f);
-    }
-    if (!status && f->data->n_calibration > 0) {
-        status = explain_calibration(f, e, error);
-        s->n_calibration = f->data->n_calibration;
-        s->calibration_z = e->calibration_z;
-        s->calibration_sigma = e->calibration_sigma;
-    }
-    return status;
-}
-
 /* ---- errors -------------------------------------------------------------------------------- */
 
 /* The terms that the data can be explained with. */
@@ -750,7 +480,7 @@ static unsigned allowed_terms(const struct fitting *f)
     return allowed;
 }
 
-static enum ntk_status fit_variable(struct fitting *f, const struct explained *e, size_t v,
+static enum ntk_status fit_variable(struct fitting *f, const struct ntk_explained *e, size_t v,
                                     struct ntk_error *error)
 {
     const struct ntk_fit_data *data = f->data;
@@ -775,7 +505,7 @@ static enum ntk_status fit_variable(struct fitting *f, const struct explained *e
 }
 
 /* What a new sample's novelty is read against. */
-static enum ntk_status keep_references(struct fitting *f, struct explained *e,
+static enum ntk_status keep_references(struct fitting *f, struct ntk_explained *e,
                                        struct ntk_error *error)
 {
     struct ntk_calibration_lead *lead = f->lead;
@@ -799,11 +529,27 @@ static enum ntk_status keep_references(struct fitting *f, struct explained *e,
     return NTK_OK;
 }
 
+/* The predictors, from the final kernel and, where samples are scored, a cross-fit at its rank. */
+static enum ntk_status explain(struct fitting *f, struct ntk_explained *e, struct ntk_error *error)
+{
+    struct ntk_crossfit_options crossfit = crossfit_options(f, f->chosen);
+    struct ntk_explaining explaining = {.data = f->data,
+                                        .samples = &f->samples,
+                                        .grouping = f->options->grouping,
+                                        .mixed = f->mixed,
+                                        .m = f->ica ? f->ica->m : 0};
+    if (is_crossfitted(f)) {
+        explaining.crossfit = &crossfit;
+        explaining.sigma = f->chosen->sigma + f->chosen->best * f->data->n;
+    }
+    return ntk_explain(&explaining, f->lead, e, error);
+}
+
 static enum ntk_status score_all(struct fitting *f, struct ntk_error *error)
 {
     const struct ntk_fit_data *data = f->data;
     struct ntk_calibration_lead *lead = f->lead;
-    struct explained e = {0};
+    struct ntk_explained e = {0};
     lead->n_variables = data->n_variables;
     lead->variables = calloc(data->n_variables + 1, sizeof *lead->variables);
     if (!lead->variables)
@@ -814,7 +560,7 @@ static enum ntk_status score_all(struct fitting *f, struct ntk_error *error)
         status = fit_variable(f, &e, v, error);
     if (!status)
         status = keep_references(f, &e, error);
-    explained_clear(&e);
+    ntk_explained_clear(&e);
     return status;
 }
 
@@ -854,8 +600,6 @@ enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_opt
         f.select =
             data->n >= NTK_VALIDATE_LEAST && data->errors ? NTK_SELECT_VALIDATE : NTK_SELECT_RULE;
     enum ntk_status status = decompose(&f, error);
-    free(data->features);
-    data->features = NULL;
     if (!status)
         status = choose_with_noise(&f, error);
     if (!status)
@@ -873,7 +617,7 @@ enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_opt
     candidates_clear(&f.svd);
     candidates_clear(&f.ica_candidates);
     ntk_ica_free(f.ica);
-    ntk_spectrum_free(f.spectrum);
+    ntk_samples_clear(&f.samples);
     free(f.prior);
     free(f.mixed);
     return status;

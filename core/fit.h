@@ -11,6 +11,8 @@
 
 #include "core/calibration.h"
 #include "core/fit_errors.h"
+#include "core/reduce.h"
+#include "core/row_source.h"
 #include "core/status.h"
 #include "core/sweep.h"
 
@@ -40,13 +42,16 @@ extern const struct ntk_fit_options ntk_fit_defaults;
 struct ntk_fit_data {
     size_t n, d;
     double *features; /* n x d to fit on, from ntk_matrix_create: taken, freed once decomposed */
+    const struct ntk_row_source *rows; /* the same, read a block at a time: when features is NULL */
+    const struct ntk_reduce *reduce; /* of rows' shares over processes, and of calibration_rows' */
     const struct ntk_errors *errors; /* n_variables, each n x points; or NULL */
     const double *valid_time;        /* n: seconds since 1970; NULL: no season */
     const double *covariates;        /* n x n_covariates, or NULL */
     size_t n_covariates;
     size_t n_calibration; /* samples for scores only: then the fitted ones are not scored */
-    const double *calibration_features;          /* n_calibration x d */
-    const struct ntk_errors *calibration_errors; /* n_variables, each n_calibration x points */
+    const double *calibration_features;            /* n_calibration x d */
+    const struct ntk_row_source *calibration_rows; /* the same, when that is NULL */
+    const struct ntk_errors *calibration_errors;   /* n_variables, each n_calibration x points */
     const double *calibration_valid_time, *calibration_covariates;
     size_t n_variables;
 };
@@ -55,7 +60,12 @@ struct ntk_fit_data {
  * whatever happens: the largest array of a fit is not kept through its longest part. NTK_BAD_DATA:
  * the features are constant, not finite or fewer than two samples; NTK_NOT_CONVERGED: ICA was
  * demanded and missed its tolerance. With fewer than 4 samples and no calibration samples there are
- * no scores: every variable is uncalibrated. Cleared with ntk_calibration_lead_clear. */
+ * no scores: every variable is uncalibrated. Cleared with ntk_calibration_lead_clear.
+ *
+ * From rows, features are never held: memory is that of core/stream.h, and for every sample a
+ * sigma for each rank, m whitened coordinates (ICA), k coordinates, and for each fold the
+ * predictors of its errors. With `reduce` every process gets the same lead; all but the features
+ * is to be given whole to each. */
 enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_options *options,
                              struct ntk_calibration_lead *out, struct ntk_error *error);
 

@@ -38,7 +38,10 @@ static const double narrow_tolerance = 1e-6;
 static const double same_cosine = 0.95;
 
 struct work {
-    size_t n, m;
+    size_t n, own, m; /* samples of all processes and of this one; dimensions */
+    const struct ntk_reduce *reduce;
+    struct ntk_error *error;
+    enum ntk_status status; /* of the sums over processes */
     struct ntk_ica_sweep *sweep;
     double *w, *next, *best;          /* m x m */
     double *square, *vectors, *other; /* m x m */
@@ -47,9 +50,9 @@ struct work {
 };
 
 static enum ntk_status work_create(struct work *work, const double *z, size_t n, size_t m,
-                                   struct ntk_error *error)
+                                   const struct ntk_reduce *reduce, struct ntk_error *error)
 {
-    *work = (struct work){.n = n, .m = m};
+    *work = (struct work){.n = n, .own = n, .m = m, .reduce = reduce, .error = error};
     work->w = ntk_matrix_create(m, m);
     work->next = ntk_matrix_create(m, m);
     work->best = ntk_matrix_create(m, m);
@@ -58,6 +61,13 @@ static enum ntk_status work_create(struct work *work, const double *z, size_t n,
     work->other = ntk_matrix_create(m, m);
     work->values = ntk_matrix_create(1, m);
     work->sums = ntk_matrix_create(3, m);
+    if (reduce) {
+        double total = (double)n;
+        enum ntk_status status = ntk_reduce_sum(reduce, &total, 1, error);
+        if (status)
+            return status;
+        work->n = (size_t)total;
+    }
     if (!work->w || !work->next || !work->best || !work->square || !work->vectors ||
         !work->values || !work->sums)
         return ntk_fail_memory(error, "FastICA", 5 * m * m * sizeof(double));
@@ -175,12 +185,27 @@ static int decorrelate(struct work *work, double *matrix)
     return decorrelate_by_products(work, matrix) || decorrelate_by_eigenvectors(work, matrix);
 }
 
+/* Averages over this process's samples become those over all. */
+static void average(struct work *work, double *values, size_t count)
+{
+    double share = (double)work->own / (double)work->n;
+    if (!work->reduce || work->status)
+        return;
+    for (size_t i = 0; i < count; i++)
+        values[i] = work->own ? values[i] * share : 0;
+    work->status = ntk_reduce_sum(work->reduce, values, count, work->error);
+}
+
 /* One step w -> next; gives max_i | |<next_i, w_i>| - 1 |, or a negative number on loss of rank. */
 static double iterate(struct work *work, enum ntk_ica_precision precision)
 {
     size_t m = work->m;
     double *squares = work->sums;
     ntk_ica_sweep_step(work->sweep, precision, work->w, work->next, squares);
+    average(work, work->next, m * m);
+    average(work, squares, m);
+    if (work->status)
+        return -1;
     for (size_t i = 0; i < m; i++)
         cblas_daxpy((int)m, squares[i] - 1, work->w + i * m, 1, work->next + i * m, 1);
     if (!decorrelate(work, work->next))
@@ -232,6 +257,8 @@ struct run {
 static struct run run(struct work *work, const struct ntk_ica_options *options, int compare)
 {
     struct run run = {.outcome = MISSED, .change = INFINITY, .precision = NTK_ICA_NARROW};
+    if (options->wide)
+        run.precision = NTK_ICA_WIDE;
     while (run.outcome == MISSED && run.iterations < options->max_iterations) {
         if (run.change < narrow_tolerance)
             run.precision = NTK_ICA_WIDE;
@@ -269,6 +296,8 @@ static double negentropy_of(struct work *work, const double *w)
     size_t m = work->m;
     double total = 0;
     ntk_ica_sweep_moments(work->sweep, w, work->sums, work->sums + m, work->sums + 2 * m);
+    if (work->reduce && !work->status)
+        work->status = ntk_reduce_sum(work->reduce, work->sums, 3 * m, work->error);
     for (size_t j = 0; j < m; j++) {
         double excess = work->sums[j] / (double)work->n - normal_log_cosh;
         total += excess * excess;
@@ -318,7 +347,7 @@ static struct run search(struct work *work, const struct ntk_ica_options *option
     struct run best = {.outcome = MISSED};
     size_t size = work->m * work->m * sizeof(double);
     ntk_random_init(&random, options->seed);
-    for (*starts = 0; *starts < options->starts;) {
+    for (*starts = 0; *starts < options->starts && !work->status;) {
         if (*starts == 0 && options->initial)
             memcpy(work->w, options->initial, size);
         else
@@ -337,7 +366,8 @@ static struct run search(struct work *work, const struct ntk_ica_options *option
     return best;
 }
 
-/* What float32 left: iterations in double until the tolerance is met there too. */
+/* What float32 left: iterations in double until the tolerance is met there too. Without float32 as
+ * many, so that the answer is the same but for that. */
 static void polish(struct work *work, const struct ntk_ica_options *options, struct run *run)
 {
     do {
@@ -345,7 +375,8 @@ static void polish(struct work *work, const struct ntk_ica_options *options, str
         run->change = iterate(work, NTK_ICA_WIDE);
         if (run->change < 0)
             run->change = INFINITY;
-    } while (run->change >= options->tolerance && run->iterations < options->max_iterations);
+    } while (run->change >= options->tolerance && run->iterations < options->max_iterations &&
+             !work->status);
     run->outcome = run->change < options->tolerance ? CONVERGED : MISSED;
 }
 
@@ -353,11 +384,12 @@ enum ntk_status ntk_ica_fit(const double *z, size_t n, size_t m,
                             const struct ntk_ica_options *options, struct ntk_ica **out,
                             struct ntk_error *error)
 {
-    assert(n >= 1 && m >= 1 && options->starts >= 1 && options->max_iterations >= 1);
+    assert((n >= 1 || options->reduce) && m >= 1 && options->starts >= 1 &&
+           options->max_iterations >= 1);
     struct work work;
     struct ntk_ica *ica = calloc(1, sizeof *ica);
     struct component *components = calloc(m, sizeof *components);
-    enum ntk_status status = work_create(&work, z, n, m, error);
+    enum ntk_status status = work_create(&work, z, n, m, options->reduce, error);
     if (status)
         goto done;
     if (!components || !ica || !(ica->unmixing = ntk_matrix_create(m, m)) ||
@@ -368,17 +400,19 @@ enum ntk_status ntk_ica_fit(const double *z, size_t n, size_t m,
     }
     ica->m = m;
     struct run best = search(&work, options, &ica->starts);
-    if (best.outcome == CONVERGED && best.precision == NTK_ICA_NARROW)
+    if (best.outcome == CONVERGED && (options->wide || best.precision == NTK_ICA_NARROW))
         polish(&work, options, &best);
     describe(&work, components, ica);
+    if ((status = work.status))
+        goto done;
     ica->converged = best.outcome == CONVERGED;
     ica->iterations = best.iterations;
     if (!ica->converged)
-        status =
-            ntk_fail(error, NTK_NOT_CONVERGED,
-                     "FastICA of %zu components on %zu samples did not converge: %u starts of "
-                     "%u iterations came no closer than %.2g, tolerance %.2g",
-                     m, n, ica->starts, options->max_iterations, best.change, options->tolerance);
+        status = ntk_fail(error, NTK_NOT_CONVERGED,
+                          "FastICA of %zu components on %zu samples did not converge: %u starts of "
+                          "%u iterations came no closer than %.2g, tolerance %.2g",
+                          m, work.n, ica->starts, options->max_iterations, best.change,
+                          options->tolerance);
     *out = ica;
     ica = NULL;
 done:

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/reduce.h"
 #include "core/status.h"
 
 struct ntk_ica_options {
@@ -25,6 +26,9 @@ struct ntk_ica_options {
                         a second one leads to it */
     uint64_t seed;
     const double *initial; /* m x m first start, borrowed; NULL: random */
+    int wide;              /* double throughout: what float32 adds depends on how samples are shared
+                              out over processes */
+    const struct ntk_reduce *reduce; /* over the processes that share the samples; NULL: alone */
 };
 
 extern const struct ntk_ica_options ntk_ica_defaults;
@@ -39,7 +43,8 @@ struct ntk_ica {
     int converged;
 };
 
-/* Fits to z (n x m, row-major): zero mean, identity covariance (mean of z z' is I).
+/* Fits to z (n x m, row-major): zero mean, identity covariance (mean of z z' is I). With `reduce` z
+ * holds this process's own samples, maybe none, and every process gets the same answer.
  * Not converging in any start is NTK_NOT_CONVERGED with the counts in the sentence, and then *out
  * is nevertheless set, to the start that came closest, for callers that only need a subspace; with
  * every other failure it is untouched. Each sign makes the third moment of its component positive.

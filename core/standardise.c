@@ -73,7 +73,7 @@ static inline __attribute__((always_inline)) void add_rows(const double *restric
     }
 }
 
-static double row_norm(const double *row, size_t d, double per_unit)
+double ntk_standardise_norm(const double *row, size_t d, double per_unit)
 {
     double squares[PARTS] = {0};
     size_t j = 0;
@@ -94,11 +94,11 @@ static double means(const double *features, size_t n, size_t d, double per_unit,
     size_t i = 0;
     for (; i + 4 <= n; i += 4) { /* while they are in the cache */
         for (size_t r = i; r < i + 4; r++)
-            norms += row_norm(features + r * d, d, per_unit);
+            norms += ntk_standardise_norm(features + r * d, d, per_unit);
         add_rows(features + i * d, 4, d, per_unit, mean, lost);
     }
     for (; i < n; i++) {
-        norms += row_norm(features + i * d, d, per_unit);
+        norms += ntk_standardise_norm(features + i * d, d, per_unit);
         add_rows(features + i * d, 1, d, per_unit, mean, lost);
     }
     for (size_t j = 0; j < d; j++)
@@ -148,9 +148,7 @@ static double standardise_rows(double *restrict features, size_t n, size_t d, do
     return sum_of(energy);
 }
 
-/* Means and scales from units to those of the features; sum mu^2. inverse (d): what x is to be
- * multiplied with, in units. */
-static double take_scales(struct ntk_standardise *fit, double unit, double *inverse)
+double ntk_standardise_take_scales(struct ntk_standardise *fit, double unit, double *inverse)
 {
     double mean_energy = 0;
     for (size_t j = 0; j < fit->d; j++) {
@@ -162,6 +160,22 @@ static double take_scales(struct ntk_standardise *fit, double unit, double *inve
         mean_energy += mu * mu;
     }
     return mean_energy;
+}
+
+enum ntk_status ntk_standardise_check(size_t n, size_t d, double unit, double floor, double energy,
+                                      double mean_energy, struct ntk_error *error)
+{
+    if (floor > 0 && energy == 0 && unit < DBL_EPSILON * floor)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "features of magnitude %.3g vanish beside the %.3g that is added to their "
+                        "mean norm",
+                        unit, floor);
+    if (sqrt(energy / (double)n) <= 8 * DBL_EPSILON * sqrt(mean_energy))
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "the features are constant: %zu samples of %zu features do not vary "
+                        "beyond rounding",
+                        n, d);
+    return NTK_OK;
 }
 
 enum ntk_status ntk_standardise_fit(double *features, size_t n, size_t d,
@@ -196,25 +210,12 @@ enum ntk_status ntk_standardise_fit(double *features, size_t n, size_t d,
         channel_deviations(features, n, d, per_unit, fit.feature_mean, fit.channel_scale);
     else
         fit.mean_norm = norm * unit + floor;
-    double mean_energy = take_scales(&fit, unit, work);
+    double mean_energy = ntk_standardise_take_scales(&fit, unit, work);
     double energy = standardise_rows(features, n, d, per_unit, fit.feature_mean, work);
     for (size_t j = 0; j < d; j++)
         fit.feature_mean[j] *= work[j];
-    if (floor > 0 && energy == 0 && unit < DBL_EPSILON * floor) {
-        status =
-            ntk_fail(error, NTK_BAD_DATA,
-                     "features of magnitude %.3g vanish beside the %.3g that is added to their "
-                     "mean norm",
-                     unit, floor);
+    if ((status = ntk_standardise_check(n, d, unit, floor, energy, mean_energy, error)))
         goto done;
-    }
-    if (sqrt(energy / (double)n) <= 8 * DBL_EPSILON * sqrt(mean_energy)) {
-        status = ntk_fail(error, NTK_BAD_DATA,
-                          "the features are constant: %zu samples of %zu features do not vary "
-                          "beyond rounding",
-                          n, d);
-        goto done;
-    }
     *out = fit;
     fit = (struct ntk_standardise){0};
     status = NTK_OK;

@@ -39,6 +39,19 @@ void ntk_standardise_apply(const struct ntk_standardise *standardise, const doub
 
 void ntk_standardise_clear(struct ntk_standardise *standardise);
 
+/* ---- parts of a fit, for core/moments.h ---- */
+
+/* |row * per_unit|. */
+double ntk_standardise_norm(const double *row, size_t d, double per_unit);
+
+/* Turns the channels' scales from units into those of the features; gives sum mu^2 and, in inverse
+ * (d), what x is to be multiplied with, in units. */
+double ntk_standardise_take_scales(struct ntk_standardise *fit, double unit, double *inverse);
+
+/* NTK_BAD_DATA: features that do not vary, of energy = sum x^2 and mean_energy = sum mu^2. */
+enum ntk_status ntk_standardise_check(size_t n, size_t d, double unit, double floor, double energy,
+                                      double mean_energy, struct ntk_error *error);
+
 const char *ntk_standardise_mode_name(enum ntk_standardise_mode mode);
 
 #endif

@@ -72,6 +72,7 @@ struct tally {
     double *width, *skill;  /* samples: mean scale and mean |e - b| */
     double *below;          /* samples: share of the PIT values below one half */
     double *covered;        /* n_levels x n */
+    double *widths;         /* n_levels: sum over one sample */
     double standard;
     struct ntk_verification *out;
 };
@@ -84,10 +85,11 @@ static enum ntk_status tally_make(struct tally *tally, size_t n_levels, struct n
     tally->centre = ntk_matrix_create(2, points);
     tally->width = ntk_matrix_create(3, n);
     tally->covered = ntk_matrix_create(n_levels, n);
+    tally->widths = ntk_matrix_create(1, n_levels);
     out->crps_series = ntk_matrix_create(1, n);
     out->levels = calloc(n_levels + 1, sizeof *out->levels);
     int failed = !tally->reach || !tally->centre || !tally->width || !tally->covered ||
-                 !out->crps_series || !out->levels;
+                 !tally->widths || !out->crps_series || !out->levels;
     out->n_levels = out->levels ? n_levels : 0;
     for (size_t l = 0; l < n_levels && !failed; l++)
         failed = !(out->levels[l].score_series = ntk_matrix_create(1, n));
@@ -108,6 +110,7 @@ static void tally_clear(struct tally *tally)
     free(tally->centre);
     free(tally->width);
     free(tally->covered);
+    free(tally->widths);
 }
 
 /* Adds one point to the sample's sums. The truth relative to the forecast is -e. */
@@ -133,7 +136,7 @@ static void add_point(struct tally *tally, size_t sample, size_t p, double e, do
         const struct ntk_reach *reach = &tally->reach[l][1 + group];
         double lower = reach->lower * scale - centre, upper = reach->upper * scale - centre;
         out->levels[l].unbounded |= isinf(lower) || isinf(upper);
-        out->levels[l].width += upper - lower;
+        tally->widths[l] += upper - lower;
         tally->covered[l * tally->data->n + sample] += -e >= lower && -e <= upper;
         out->levels[l].score_series[sample] +=
             ntk_interval_score(-e, lower, upper, tally->levels[l]);
@@ -147,6 +150,7 @@ static void add_sample(struct tally *tally, size_t i)
     size_t points = data->errors->points, n = data->n, sample = out->samples, count = 0;
     size_t stride = ntk_predictors_count(data->predictors);
     tally->valid_time = data->valid_time ? data->valid_time[i] : NAN;
+    memset(tally->widths, 0, out->n_levels * sizeof *tally->widths);
     ntk_error_model_eval(&tally->model->error, data->predictors, data->z + i * stride,
                          data->sigma[i], 0, points, tally->centre, tally->scale);
     for (size_t p = 0; p < points; p++) {
@@ -166,6 +170,7 @@ static void add_sample(struct tally *tally, size_t i)
     tally->skill[sample] *= share;
     tally->below[sample] *= share;
     for (size_t l = 0; l < out->n_levels; l++) {
+        out->levels[l].width += tally->widths[l];
         out->levels[l].interval_score += out->levels[l].score_series[sample];
         out->levels[l].score_series[sample] *= share;
         tally->covered[l * n + sample] *= share;

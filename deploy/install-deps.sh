@@ -18,7 +18,8 @@ build="gcc g++ make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjan
 test="check curl openssl clang libclang-rt-14-dev valgrind gcovr netcdf-bin python3 python3-netcdf4
       chromium chromium-driver python3-selenium prometheus python3-jsonschema python3-requests"
 features="python3-torch python3-onnx"
-bench="valgrind python3 python3-netcdf4 python3-scipy python3-sklearn"
+bench="valgrind wrk python3 python3-netcdf4 python3-scipy python3-sklearn python3-torch
+       python3-fastapi python3-uvicorn python3-uvloop python3-httptools"
 
 wanted=""
 [ $# -gt 0 ] || set -- build test

@@ -252,6 +252,7 @@ static int serve(struct ntk_config *config, const struct ntk_config_source *sour
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: all inherit it */
+    ntk_log_start();
     enum ntk_status status = prepare_state(config, &error);
     if (!status)
         status = start(&server, &http, &port, &error);
@@ -260,6 +261,7 @@ static int serve(struct ntk_config *config, const struct ntk_config_source *sour
     else
         run(&server, http, port, &signals, source);
     stop(&server, http);
+    ntk_log_stop();
     return exit_code(status);
 }
 

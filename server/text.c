@@ -1,5 +1,6 @@
 #include "server/text.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,45 +9,45 @@
 
 #include "io/real.h"
 
+static int grow(struct ntk_text *text, size_t size)
+{
+    size_t capacity = 2 * (text->size + size) + 1024;
+    char *grown = realloc(text->bytes, capacity);
+    text->failed = grown == NULL;
+    if (!grown)
+        return 0;
+    text->bytes = grown;
+    text->capacity = capacity;
+    return 1;
+}
+
 void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size)
 {
-    if (text->failed || size == 0)
+    if (text->failed || size == 0 || (size > text->capacity - text->size && !grow(text, size)))
         return;
-    if (size > text->capacity - text->size) {
-        size_t capacity = 2 * (text->size + size) + 1024;
-        char *grown = realloc(text->bytes, capacity);
-        if (!grown) {
-            text->failed = 1;
-            return;
-        }
-        text->bytes = grown;
-        text->capacity = capacity;
-    }
     memcpy(text->bytes + text->size, bytes, size);
     text->size += size;
 }
 
-void ntk_text_append(struct ntk_text *text, const char *string)
-{
-    ntk_text_append_bytes(text, string, strlen(string));
-}
-
 enum {
-    DIGITS_MOST = 17,
+    DIGITS_MOST = 20,    /* of 64 bits; 17 of a double */
     REAL_MOST = 32,      /* bytes: a sign, the digits, a point, e-324 or 0.000 */
     EXPONENT_LEAST = -4, /* below it, as from `precision` on, %g writes an exponent */
     DIGITS_SHORT = 15    /* every number of so many digits survives double, and %.15g shows it */
 };
 
+/* From the last digit on, two at a time; nothing for 0. */
 static size_t print_digits(uint64_t digits, char out[DIGITS_MOST])
 {
-    char backwards[DIGITS_MOST];
-    size_t n = 0;
-    for (; digits; digits /= 10)
-        backwards[n++] = (char)('0' + digits % 10);
-    for (size_t i = 0; i < n; i++)
-        out[i] = backwards[n - 1 - i];
-    return n;
+    char backwards[DIGITS_MOST + 1], *end = backwards + sizeof backwards, *at = end;
+    for (; digits; digits /= 100) {
+        unsigned pair = (unsigned)(digits % 100);
+        *--at = (char)('0' + pair % 10);
+        *--at = (char)('0' + pair / 10);
+    }
+    at += at < end && *at == '0';
+    memcpy(out, at, (size_t)(end - at));
+    return (size_t)(end - at);
 }
 
 static char *put(char *to, const char *bytes, size_t size)
@@ -115,23 +116,35 @@ void ntk_text_append_real(struct ntk_text *text, double value, const char *missi
 
 void ntk_text_append_size(struct ntk_text *text, size_t value)
 {
-    char digits[32];
-    ntk_text_append_bytes(text, digits, (size_t)snprintf(digits, sizeof digits, "%zu", value));
+    char digits[DIGITS_MOST] = {'0'};
+    ntk_text_append_bytes(text, digits, value ? print_digits(value, digits) : 1);
+}
+
+/* How many bytes from here on need no escape. */
+static size_t plain_length(const char *string)
+{
+    size_t n = 0;
+    while ((unsigned char)string[n] >= 32 && string[n] != '"' && string[n] != '\\')
+        n++;
+    return n;
+}
+
+static void append_escaped(struct ntk_text *text, char c)
+{
+    char escaped[8] = {'\\', c};
+    int size = c == '"' || c == '\\' ? 2 : snprintf(escaped, sizeof escaped, "\\u%04x", c);
+    ntk_text_append_bytes(text, escaped, (size_t)size);
 }
 
 void ntk_text_append_quoted(struct ntk_text *text, const char *string)
 {
+    size_t plain = plain_length(string);
     ntk_text_append_bytes(text, "\"", 1);
-    for (const unsigned char *c = (const unsigned char *)string; *c; c++) {
-        char escaped[8];
-        if (*c == '"' || *c == '\\')
-            ntk_text_append_bytes(text, escaped,
-                                  (size_t)snprintf(escaped, sizeof escaped, "\\%c", *c));
-        else if (*c < 32)
-            ntk_text_append_bytes(text, escaped,
-                                  (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *c));
-        else
-            ntk_text_append_bytes(text, (const char *)c, 1);
+    ntk_text_append_bytes(text, string, plain);
+    for (string += plain; *string; string += 1 + plain) {
+        append_escaped(text, *string);
+        plain = plain_length(string + 1);
+        ntk_text_append_bytes(text, string + 1, plain);
     }
     ntk_text_append_bytes(text, "\"", 1);
 }
@@ -140,4 +153,16 @@ void ntk_text_clear(struct ntk_text *text)
 {
     free(text->bytes);
     *text = (struct ntk_text){0};
+}
+
+int ntk_text_is_utf8(const char *string)
+{
+    const char *c = string;
+    while (*c && (unsigned char)*c < 128)
+        c++;
+    if (!*c)
+        return 1;
+    json_t *json = json_string(string); /* jansson takes nothing else */
+    json_decref(json);
+    return json != NULL;
 }

@@ -6,6 +6,7 @@
 #define NTK_SERVER_TEXT_H
 
 #include <stddef.h>
+#include <string.h>
 
 struct ntk_text {
     char *bytes; /* owned; not zero-terminated */
@@ -13,8 +14,13 @@ struct ntk_text {
     int failed;
 };
 
-void ntk_text_append(struct ntk_text *text, const char *string);
 void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size);
+
+/* Inline, for the length of a literal is known where it is written. */
+static inline void ntk_text_append(struct ntk_text *text, const char *string)
+{
+    ntk_text_append_bytes(text, string, strlen(string));
+}
 
 /* The fewest digits that read back as the same double, laid out as %.15g does; more than 15 as
  * %.16g or %.17g does. `missing` when not finite. */
@@ -25,5 +31,8 @@ void ntk_text_append_size(struct ntk_text *text, size_t value);
 void ntk_text_append_quoted(struct ntk_text *text, const char *string);
 
 void ntk_text_clear(struct ntk_text *text);
+
+/* Whether a string is UTF-8. */
+int ntk_text_is_utf8(const char *string);
 
 #endif

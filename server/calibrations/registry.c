@@ -90,6 +90,8 @@ static int add_entry(struct ntk_registry *registry, const char *name, struct ent
         return 0;
     series->entries = grown;
     entry->version.name = series->name;
+    snprintf(entry->version.label, sizeof entry->version.label, "%s/%u", name,
+             entry->version.number);
     size_t place = series->n++;
     for (; place > 0 && grown[place - 1]->version.number > entry->version.number; place--)
         grown[place] = grown[place - 1];

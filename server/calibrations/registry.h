@@ -20,6 +20,7 @@ struct ntk_registry;
 struct ntk_version {
     const char *name; /* of the calibration */
     unsigned number;
+    char label[NTK_NAME_SIZE + 16]; /* "name/number" */
     char sha256[NTK_SHA256_HEX];
     const struct ntk_calibration *calibration; /* never NULL in an acquired version */
 };

@@ -1,9 +1,6 @@
 #include "server/http/access_log.h"
 
-#include <netdb.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/http/routes.h"
 #include "server/http/settings.h"
@@ -27,44 +24,38 @@ static int is_wanted(const struct ntk_request *request)
     return request->status == 0 || request->status >= 400;
 }
 
-/* The client's bytes as JSON can hold them. */
-static json_t *as_text(const char *text)
+static void append_string(struct ntk_text *line, const char *name, const char *value)
 {
-    char plain[sizeof((struct ntk_request *)0)->path];
-    json_t *json = json_string(text);
-    if (json)
-        return json;
-    snprintf(plain, sizeof plain, "%s", text);
-    for (char *c = plain; *c; c++)
-        *c = (unsigned char)*c < 128 ? *c : '?';
-    return json_string(plain);
+    ntk_text_append(line, name);
+    if (value)
+        ntk_log_append_string(line, value);
+    else
+        ntk_text_append(line, "null");
 }
 
-static json_t *client_text(const struct ntk_request *request)
+static void append_number(struct ntk_text *line, const char *name, double value)
 {
-    char text[64];
-    const struct sockaddr *address = ntk_request_client(request);
-    socklen_t length = address && address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                                 : sizeof(struct sockaddr_in);
-    if (!address || getnameinfo(address, length, text, sizeof text, NULL, 0, NI_NUMERICHOST))
-        return json_null();
-    return json_string(text);
+    ntk_text_append(line, name);
+    ntk_text_append_real(line, value, "null");
 }
 
-void ntk_access_log(const struct ntk_request *request)
+void ntk_access_log(struct ntk_request *request)
 {
-    if (!is_wanted(request))
+    struct ntk_text *line = &request->text;
+    if (!is_wanted(request) || !ntk_log_begin(NTK_LOG_INFO, "request", line))
         return;
-    double seconds = (double)(ntk_request_now_ns() - request->started_ns) * 1e-9;
-    json_t *json =
-        json_pack("{s:o, s:o, s:o, s:i, s:f, s:I, s:I, s:o}", "method", as_text(request->method),
-                  "route", request->route ? json_string(request->route->path) : json_null(), "path",
-                  as_text(request->path), "status", (int)request->status, "duration_s", seconds,
-                  "bytes_in", (json_int_t)request->bytes_in, "bytes_out",
-                  (json_int_t)request->bytes_out, "client", client_text(request));
-    if (json && *request->trace_id) {
-        json_object_set_new(json, "trace_id", json_string(request->trace_id));
-        json_object_set_new(json, "span_id", json_string(request->span_id));
+    uint64_t duration_ns = ntk_request_now_ns() - request->started_ns;
+    append_string(line, ",\"method\":", request->method);
+    append_string(line, ",\"route\":", request->route ? request->route->path : NULL);
+    append_string(line, ",\"path\":", request->path);
+    append_number(line, ",\"status\":", request->status);
+    append_number(line, ",\"duration_s\":", (double)duration_ns / 1e9);
+    append_number(line, ",\"bytes_in\":", (double)request->bytes_in);
+    append_number(line, ",\"bytes_out\":", (double)request->bytes_out);
+    append_string(line, ",\"client\":", *request->client ? request->client : NULL);
+    if (*request->trace_id) {
+        append_string(line, ",\"trace_id\":", request->trace_id);
+        append_string(line, ",\"span_id\":", request->span_id);
     }
-    ntk_log_json(NTK_LOG_INFO, "request", json);
+    ntk_log_end(line);
 }

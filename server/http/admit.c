@@ -67,12 +67,10 @@ static int check_parameters(struct ntk_request *request)
 
 static int check_type(struct ntk_request *request)
 {
-    char type[80] = "";
     const char *known = request->route->request_types;
-    const char *found = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
-    if (found)
-        snprintf(type, sizeof type, "%.*s", (int)strcspn(found, "; \t"), found);
-    if (!known || is_listed(known, type, strlen(type)) || is_listed(known, "*/*", 3))
+    const char *found = request->type;
+    if (!known || is_listed(known, found ? found : "", request->type_length) ||
+        is_listed(known, "*/*", 3))
         return 1;
     request->refusal = NTK_REFUSED_TYPE;
     ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,

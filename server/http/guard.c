@@ -11,14 +11,27 @@ struct seen {
     const char *length, *encoding;
 };
 
+/* RFC 9110 5.6.2, but for control characters and what is not ASCII. strcspn would build its table
+ * for each name again. */
+static int is_token(const char *name)
+{
+    static const char separators[256] = {
+        [' '] = 1, ['\t'] = 1, ['\r'] = 1, ['\n'] = 1, ['"'] = 1, ['('] = 1, [')'] = 1,
+        [','] = 1, ['/'] = 1,  [':'] = 1,  [';'] = 1,  ['<'] = 1, ['='] = 1, ['>'] = 1,
+        ['?'] = 1, ['@'] = 1,  ['['] = 1,  ['\\'] = 1, [']'] = 1, ['{'] = 1, ['}'] = 1};
+    const unsigned char *c = (const unsigned char *)name;
+    while (*c && !separators[*c])
+        c++;
+    return *name && !*c;
+}
+
 static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const char *name,
                                     const char *value)
 {
     struct seen *seen = user;
     (void)kind;
     /* "Content-Length : 4" is a length to some programs and none to libmicrohttpd. */
-    if (!*name || name[strcspn(name, " \t\r\n\"(),/:;<=>?@[\\]{}")])
-        seen->misnamed++;
+    seen->misnamed += !is_token(name);
     if (!strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
         seen->lengths++;
         seen->length = value ? value : "";

@@ -1,5 +1,6 @@
 #include "server/http/http.h"
 
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,16 @@
 #include "server/http/request.h"
 #include "server/http/routes.h"
 #include "server/http/settings.h"
-#include "server/http/trace.h"
 #include "server/http/urgency.h"
 #include "server/log.h"
 #include "server/workers.h"
 
-enum { WORKER_QUEUE = 64 };
+enum {
+    WORKER_QUEUE = 64,
+    /* What libmicrohttpd has for a connection's headers. It zeroes all of it after every request.
+     */
+    HEADER_MEMORY = 32768
+};
 
 /* ---- the life of a request ------------------------------------------------------------------ */
 
@@ -38,6 +43,7 @@ static enum MHD_Result queue_response(struct ntk_request *request)
     request->response = NULL;
     return result;
 }
+
 static void run_on_worker(void *argument)
 {
     struct ntk_request *request = argument;
@@ -60,22 +66,26 @@ static enum MHD_Result move_to_worker(struct ntk_request *request)
     return MHD_YES;
 }
 
-static struct ntk_request *begin(struct ntk_server *server, struct MHD_Connection *connection,
+/* What lasts as long as a connection, whose requests come one after another. */
+struct connection {
+    struct ntk_settings *settings; /* of a TLS connection, for its certificate is theirs */
+    char client[64];
+    struct ntk_request request;
+};
+
+/* NULL when there was no memory for the connection. */
+static struct ntk_request *begin(struct ntk_server *server, struct MHD_Connection *mhd,
                                  const char *path, const char *method)
 {
-    struct ntk_request *request = calloc(1, sizeof *request);
-    if (!request)
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct connection *connection = info ? info->socket_context : NULL;
+    if (!connection)
         return NULL;
-    request->server = server;
-    request->connection = connection;
-    request->settings = ntk_live_acquire(server->live);
-    request->started_ns = ntk_request_now_ns();
-    snprintf(request->path, sizeof request->path, "%s", path);
-    snprintf(request->method, sizeof request->method, "%s", method);
-    ntk_trace_parse(ntk_request_header(request, "traceparent"), request->trace_id,
-                    request->span_id);
+    ntk_request_begin(&connection->request, server, mhd, path, method);
+    connection->request.client = connection->client;
     atomic_fetch_add(&server->active, 1);
-    return request;
+    return &connection->request;
 }
 
 /* libmicrohttpd calls this once with the headers, for each piece of the body, once at its end, and
@@ -124,7 +134,7 @@ static void complete(void *user, struct MHD_Connection *connection, void **state
         ntk_access_leave(*state);
         ntk_access_log(*state);
         count_request(*state);
-        ntk_request_free(*state);
+        ntk_request_end(*state);
         atomic_fetch_sub(&server->active, 1);
     }
     *state = NULL;
@@ -166,19 +176,17 @@ static enum MHD_Result accept_unless_draining(void *user, const struct sockaddr 
     return atomic_load(&server->draining) ? MHD_NO : MHD_YES;
 }
 
-/* The settings of a TLS connection last as long as it does, for its certificate is theirs. */
-static void secure(struct ntk_server *server, struct MHD_Connection *connection,
-                   void **socket_context)
+static void secure(struct ntk_server *server, struct MHD_Connection *mhd,
+                   struct connection *connection)
 {
     struct ntk_error error = {""};
     const union MHD_ConnectionInfo *session =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct ntk_settings *settings = ntk_live_acquire(server->live);
-    *socket_context = settings;
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    connection->settings = ntk_live_acquire(server->live);
     if (session && session->tls_session &&
-        !ntk_tls_begin(settings->tls, session->tls_session, &error))
+        !ntk_tls_begin(connection->settings->tls, session->tls_session, &error))
         return;
     ntk_log(NTK_LOG_ERROR, "tls", "a connection is closed: %s",
             *error.text ? error.text : "it has no TLS session");
@@ -186,15 +194,48 @@ static void secure(struct ntk_server *server, struct MHD_Connection *connection,
         shutdown(info->connect_fd, SHUT_RDWR);
 }
 
+static void name_client(struct MHD_Connection *mhd, struct connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    socklen_t length = address && address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                                 : sizeof(struct sockaddr_in);
+    if (!address || getnameinfo(address, length, connection->client, sizeof connection->client,
+                                NULL, 0, NI_NUMERICHOST))
+        *connection->client = 0;
+}
+
+/* Without memory a connection is closed by its first request. */
+static void open_connection(struct ntk_server *server, struct MHD_Connection *mhd,
+                            struct connection **out)
+{
+    struct connection *connection = *out = calloc(1, sizeof *connection);
+    if (!connection)
+        return;
+    name_client(mhd, connection);
+    if (server->uses_tls)
+        secure(server, mhd, connection);
+}
+
+static void close_connection(struct connection *connection)
+{
+    if (!connection)
+        return;
+    ntk_settings_release(connection->settings);
+    ntk_request_clear(&connection->request);
+    free(connection);
+}
+
 static void notice_connection(void *user, struct MHD_Connection *connection, void **socket_context,
                               enum MHD_ConnectionNotificationCode code)
 {
     struct ntk_server *server = user;
     atomic_fetch_add(&server->beats, 1);
-    if (code == MHD_CONNECTION_NOTIFY_STARTED && server->uses_tls) {
-        secure(server, connection, socket_context);
-    } else if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        ntk_settings_release(*socket_context);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        open_connection(server, connection, (struct connection **)socket_context);
+    } else {
+        close_connection(*socket_context);
         *socket_context = NULL;
     }
 }
@@ -230,9 +271,10 @@ static struct MHD_Daemon *start_daemon(struct ntk_server *server, int listening)
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->threads, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)config->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)config->connection_limit_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)config->connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)262144,
-        MHD_OPTION_NOTIFY_COMPLETED, complete, server, MHD_OPTION_NOTIFY_CONNECTION,
-        notice_connection, server, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        (unsigned)config->connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, complete, server,
+        MHD_OPTION_NOTIFY_CONNECTION, notice_connection, server, MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_END);
     ntk_urgency_end();
     ntk_settings_release(settings); /* libmicrohttpd has read certificate and key */
     return daemon;

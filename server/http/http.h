@@ -16,9 +16,11 @@
 
 #include "config/config.h"
 #include "core/status.h"
+#include "server/arena.h"
 #include "server/http/quota.h"
 #include "server/http/tokens.h"
 #include "server/metrics/metrics.h"
+#include "server/text.h"
 
 struct ntk_inference_stats;
 struct ntk_job_events;
@@ -65,17 +67,23 @@ struct ntk_server {
 
 enum { NTK_CAPTURES_MOST = 2, NTK_CAPTURE_SIZE = 256 };
 
-/* One request: used by one thread at a time, the connection's or, while suspended, a worker's. */
+/* One request: used by one thread at a time, the connection's or, while suspended, a worker's. The
+ * next request of its connection takes the memory of body, text and arena over. */
 struct ntk_request {
     struct ntk_server *server;
     struct MHD_Connection *connection;
     struct ntk_settings *settings; /* the configuration for this request; acquired */
     const struct ntk_route *route; /* NULL: refused */
+    const char *client;            /* the client's address in numbers, "" when it is not known */
     char method[16];
     char path[512];
     char captures[NTK_CAPTURES_MOST][NTK_CAPTURE_SIZE]; /* of {name} in the route, in order */
+    const char *type; /* its Content-Type, without parameters; not terminated, may be NULL */
+    size_t type_length;
     unsigned char *body; /* what was not streamed to disk; 16-byte aligned */
     size_t body_size, body_capacity;
+    struct ntk_text text;      /* for the reply's, see ntk_reply_text */
+    struct ntk_arena arena;    /* what a handler takes is there until the reply is sent */
     struct ntk_upload *upload; /* or NULL */
     struct MHD_Response *response;
     unsigned status;
@@ -102,6 +110,9 @@ void ntk_reply_json(struct ntk_request *request, unsigned status, json_t *json);
 /* Copies `size` bytes. */
 void ntk_reply_bytes(struct ntk_request *request, unsigned status, const char *type,
                      const void *bytes, size_t size);
+
+/* Sends request->text, which stays as it is from here on. */
+void ntk_reply_text(struct ntk_request *request, unsigned status, const char *type);
 
 /* Takes `bytes`, which are freed. */
 void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *type, void *bytes,

@@ -36,6 +36,13 @@ void ntk_reply_bytes(struct ntk_request *request, unsigned status, const char *t
                   MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_MUST_COPY));
 }
 
+void ntk_reply_text(struct ntk_request *request, unsigned status, const char *type)
+{
+    const struct ntk_text *text = &request->text;
+    take_response(request, status, type, text->size,
+                  MHD_create_response_from_buffer(text->size, text->bytes, MHD_RESPMEM_PERSISTENT));
+}
+
 void ntk_reply_empty(struct ntk_request *request, unsigned status)
 {
     take_response(request, status, NULL, 0,

@@ -8,13 +8,15 @@
 
 #include "server/http/routes.h"
 #include "server/http/settings.h"
+#include "server/http/trace.h"
 #include "server/http/upload.h"
 
 enum {
     BODY_START = 16384,
     /* Of a refused body so much is read and dropped: a client that writes all before it reads gets
      * to see the refusal. */
-    DROPPED_MOST = 16 << 20
+    DROPPED_MOST = 16 << 20,
+    KEPT_MOST = 32768 /* of each memory, from one request of a connection to the next */
 };
 
 /* ---- what a handler may ask ----------------------------------------------------------------- */
@@ -60,8 +62,7 @@ static int is_type(const char *value, size_t length, const char *type)
 
 int ntk_request_has_type(const struct ntk_request *request, const char *type)
 {
-    const char *value = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
-    return value && is_type(value, strcspn(value, "; \t"), type);
+    return request->type && is_type(request->type, request->type_length, type);
 }
 
 int ntk_request_accepts(const struct ntk_request *request, const char *type)
@@ -103,14 +104,59 @@ json_t *ntk_request_json(struct ntk_request *request)
 
 /* ---- its body ------------------------------------------------------------------------------- */
 
-void ntk_request_free(struct ntk_request *request)
+static void copy_text(char *out, size_t size, const char *text)
+{
+    size_t length = strnlen(text, size - 1);
+    memcpy(out, text, length);
+    out[length] = 0;
+}
+
+void ntk_request_begin(struct ntk_request *request, struct ntk_server *server,
+                       struct MHD_Connection *connection, const char *path, const char *method)
+{
+    request->server = server;
+    request->connection = connection;
+    request->settings = ntk_live_acquire(server->live);
+    request->started_ns = ntk_request_now_ns();
+    copy_text(request->path, sizeof request->path, path);
+    copy_text(request->method, sizeof request->method, method);
+    request->type = ntk_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+    request->type_length = request->type ? strcspn(request->type, "; \t") : 0;
+    ntk_trace_parse(ntk_request_header(request, "traceparent"), request->trace_id,
+                    request->span_id);
+}
+
+static void free_body(struct ntk_request *request)
+{
+    free(request->body);
+    request->body = NULL;
+    request->body_size = request->body_capacity = 0;
+}
+
+/* What is kept of it is small: a connection may be idle for long. */
+void ntk_request_end(struct ntk_request *request)
 {
     if (request->response)
         MHD_destroy_response(request->response);
     ntk_upload_free(request->upload);
     ntk_settings_release(request->settings);
-    free(request->body);
-    free(request);
+    if (request->body_capacity > KEPT_MOST)
+        free_body(request);
+    if (request->text.capacity > KEPT_MOST)
+        ntk_text_clear(&request->text);
+    ntk_arena_reset(&request->arena, KEPT_MOST);
+    *request = (struct ntk_request){
+        .body = request->body,
+        .body_capacity = request->body_capacity,
+        .text = {.bytes = request->text.bytes, .capacity = request->text.capacity},
+        .arena = request->arena};
+}
+
+void ntk_request_clear(struct ntk_request *request)
+{
+    free_body(request);
+    ntk_text_clear(&request->text);
+    ntk_arena_reset(&request->arena, 0);
 }
 
 static int is_netcdf(const struct ntk_request *request)
@@ -192,8 +238,7 @@ enum MHD_Result ntk_request_take(struct ntk_request *request, const char *bytes,
         take_bytes(request, bytes, size);
     if (!request->response)
         return MHD_YES;
-    free(request->body);
-    request->body = NULL;
+    free_body(request);
     ntk_upload_free(request->upload);
     request->upload = NULL;
     request->dropped += size;

@@ -1,4 +1,5 @@
-/* The body of a request, as it comes in pieces; private to the callbacks of server/http/http.c. */
+/* A request from its begin to its end, and its body as it comes in pieces; private to the callbacks
+ * of server/http/http.c. */
 #ifndef NTK_SERVER_REQUEST_H
 #define NTK_SERVER_REQUEST_H
 
@@ -19,6 +20,11 @@ enum MHD_Result ntk_request_take(struct ntk_request *request, const char *bytes,
  * the client waits for 100 Continue, or there is too much to drop. */
 int ntk_request_must_answer_at_once(const struct ntk_request *request);
 
-void ntk_request_free(struct ntk_request *request);
+/* One request after another of a connection: zeroed before the first, cleared after the last ended.
+ * Its `client` stays the caller's to set. */
+void ntk_request_begin(struct ntk_request *request, struct ntk_server *server,
+                       struct MHD_Connection *connection, const char *path, const char *method);
+void ntk_request_end(struct ntk_request *request);
+void ntk_request_clear(struct ntk_request *request);
 
 #endif

@@ -175,7 +175,6 @@ enum ntk_status ntk_recording_query(struct ntk_ledger *ledger,
                                        recording.samples, recording.n_samples, counts, error);
         recording_clear(&recording);
     }
-    ntk_interval_answer_clear(&answer);
     return status;
 }
 

@@ -1,6 +1,5 @@
 #include "server/metrics/metrics_text.h"
 
-#include <jansson.h>
 #include <math.h>
 
 static void append_character(struct ntk_text *text, char c)
@@ -23,13 +22,6 @@ static void append_escaped(struct ntk_text *text, const char *string, int quoted
     }
 }
 
-static int is_utf8(const char *string)
-{
-    json_t *json = json_string(string); /* jansson takes nothing else */
-    json_decref(json);
-    return json != NULL;
-}
-
 void ntk_metrics_family(struct ntk_text *text, const char *name, const char *help, const char *type)
 {
     ntk_text_append(text, "# HELP ");
@@ -49,7 +41,7 @@ static void append_labels(struct ntk_text *text, const struct ntk_metrics_label 
         ntk_text_append(text, i ? "," : "{");
         ntk_text_append(text, labels[i].name);
         ntk_text_append(text, "=\"");
-        append_escaped(text, labels[i].value, 1, is_utf8(labels[i].value));
+        append_escaped(text, labels[i].value, 1, ntk_text_is_utf8(labels[i].value));
         ntk_text_append(text, "\"");
     }
     if (n > 0)

@@ -31,9 +31,7 @@ static void refuse(struct ntk_request *request, enum ntk_status status,
 
 static void name_answer(struct ntk_request *request, const struct ntk_version *version)
 {
-    char label[NTK_NAME_SIZE + 16];
-    snprintf(label, sizeof label, "%s/%u", version->name, version->number);
-    ntk_reply_header(request, "NTKUQ-Calibration", label);
+    ntk_reply_header(request, "NTKUQ-Calibration", version->label);
     ntk_reply_header(request, "NTKUQ-Artifact", version->sha256);
 }
 

@@ -359,7 +359,8 @@ static enum ntk_status take_times(const double *times, struct ntk_inference_grou
     struct ntk_interval_query *query = &group->query;
     if (!times)
         return NTK_OK;
-    if (!(query->reference_time = ntk_matrix_create(1, query->features.rows)))
+    query->reference_time = ntk_arena_take(query->arena, query->features.rows, sizeof(double));
+    if (!query->reference_time)
         return ntk_fail_memory(error, "the times", query->features.rows * sizeof(double));
     for (size_t i = 0; i < query->features.rows; i++)
         query->reference_time[i] = times[group->rows[i]];
@@ -490,14 +491,16 @@ static enum ntk_status read_group(const struct ntk_inference *inference, const d
     return status ? status : take_forecasts(inference, rows, group, error);
 }
 
-static enum ntk_status read_all(struct ntk_ledger *ledger, const struct ntk_version *version,
+static enum ntk_status read_all(struct ntk_request *request, const struct ntk_version *version,
                                 const struct ntk_inference *inference,
                                 struct ntk_inference_query *query, struct ntk_error *error)
 {
     const struct ntk_tensor *features = ntk_inference_input(inference, "features");
     const struct ntk_tensor *hours = ntk_inference_input(inference, "lead_time_hours");
-    struct ntk_interval_query common = {
-        .version = version, .options = ntk_interval_defaults, .ledger = ledger};
+    struct ntk_interval_query common = {.version = version,
+                                        .options = ntk_interval_defaults,
+                                        .ledger = request->server->ledger,
+                                        .arena = &request->arena};
     double *times = NULL;
     enum ntk_status status = check_names(inference, error);
     if (!status)
@@ -522,7 +525,7 @@ enum ntk_status ntk_inference_query_read(struct ntk_request *request,
                                          struct ntk_inference_query *out, struct ntk_error *error)
 {
     struct ntk_inference_query query = {.real = NTK_FP64};
-    enum ntk_status status = read_all(request->server->ledger, version, inference, &query, error);
+    enum ntk_status status = read_all(request, version, inference, &query, error);
     if (status)
         ntk_inference_query_clear(request, &query);
     else

@@ -355,7 +355,6 @@ static enum ntk_status eval_group(struct ntk_inference_reply *reply,
             flags |= put_variable(reply, &answer, group->rows[i], v);
         put_flags(reply->of_sample[FLAGS], group->rows[i], flags);
     }
-    ntk_interval_answer_clear(&answer);
     return NTK_OK;
 }
 

@@ -1,7 +1,6 @@
 #include "server/query/interval_answer.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "core/groups.h"
 #include "core/interval.h"
@@ -16,7 +15,7 @@ enum ntk_status ntk_interval_answer_init(struct ntk_interval_answer *answer,
     size_t z = ntk_predictors_count(&lead->predictors), q = lead->predictors.n_covariates;
     for (size_t v = 0; v < query->n_variables; v++)
         points = query->variables[v].points > points ? query->variables[v].points : points;
-    double *all = ntk_matrix_create(1, posterior + z + q + 2 * points);
+    double *all = ntk_arena_take(query->arena, posterior + z + q + 2 * points, sizeof *all);
     if (!all)
         return ntk_fail_memory(error, "a query", query->features.columns * sizeof *all);
     *answer = (struct ntk_interval_answer){.query = query,
@@ -26,11 +25,6 @@ enum ntk_status ntk_interval_answer_init(struct ntk_interval_answer *answer,
                                            .centre = all + posterior + z + q,
                                            .scale = all + posterior + z + q + points};
     return NTK_OK;
-}
-
-void ntk_interval_answer_clear(struct ntk_interval_answer *answer)
-{
-    free(answer->work);
 }
 
 void ntk_interval_answer_sample(struct ntk_interval_answer *answer, size_t row)

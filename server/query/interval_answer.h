@@ -2,11 +2,10 @@
  * after variable.
  *
  *   ntk_interval_answer_init, then for each row ntk_interval_answer_sample, then for each variable
- *   ntk_interval_answer_variable, then whatever is asked about its points;
- * ntk_interval_answer_clear.
+ *   ntk_interval_answer_variable, then whatever is asked about its points.
  *
- * What writes JSON, CSV, tensors or records reads from here. One thread at a time; nothing is
- * allocated but by init.
+ * What writes JSON, CSV, tensors or records reads from here. One thread at a time. Nothing is
+ * allocated but by init, in the query's arena.
  */
 #ifndef NTK_SERVER_INTERVAL_ANSWER_H
 #define NTK_SERVER_INTERVAL_ANSWER_H
@@ -35,7 +34,6 @@ struct ntk_interval_answer {
 enum ntk_status ntk_interval_answer_init(struct ntk_interval_answer *answer,
                                          const struct ntk_interval_query *query,
                                          struct ntk_error *error);
-void ntk_interval_answer_clear(struct ntk_interval_answer *answer);
 
 void ntk_interval_answer_sample(struct ntk_interval_answer *answer, size_t row);
 void ntk_interval_answer_variable(struct ntk_interval_answer *answer,

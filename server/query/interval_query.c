@@ -16,10 +16,8 @@ void ntk_interval_query_clear(struct ntk_request *request, struct ntk_interval_q
 {
     for (size_t v = 0; v < query->n_variables; v++)
         free(query->variables[v].forecast);
-    free(query->variables);
     ntk_body_clear(&query->features);
     ntk_body_clear(&query->covariates);
-    free(query->reference_time);
     ntk_registry_release(request->server->registry, query->version);
     *query = (struct ntk_interval_query){0};
 }
@@ -199,14 +197,27 @@ static void set_variable(const struct ntk_interval_query *query,
     }
 }
 
+static enum ntk_status expect_variables(struct ntk_interval_query *query, size_t n,
+                                        struct ntk_error *error)
+{
+    query->variables = ntk_arena_take(query->arena, n, sizeof *query->variables);
+    for (size_t v = 0; query->variables && v < n; v++) {
+        struct ntk_query_variable *variable = &query->variables[v];
+        variable->reach = ntk_arena_take(query->arena, query->n_levels, sizeof *variable->reach);
+        if (!variable->reach)
+            query->variables = NULL;
+    }
+    return query->variables ? NTK_OK : ntk_fail_memory(error, "the variables", n);
+}
+
 /* Without a forecast, every variable of the lead gets offsets. */
 static enum ntk_status take_offsets(struct ntk_interval_query *query, struct ntk_error *error)
 {
     size_t n = query->lead->n_variables;
+    enum ntk_status status = expect_variables(query, n, error);
+    if (status)
+        return status;
     query->offsets = 1;
-    query->variables = calloc(n + 1, sizeof *query->variables);
-    if (!query->variables)
-        return ntk_fail_memory(error, "the variables", n * sizeof *query->variables);
     for (size_t v = 0; v < n; v++)
         set_variable(query, &query->lead->variables[v], 1, &query->variables[v]);
     query->n_variables = n;
@@ -287,13 +298,13 @@ static enum ntk_status read_forecasts(const json_t *forecast, struct ntk_numbers
         return ntk_fail(error, NTK_BAD_DATA,
                         "forecast is not an object of variables such as "
                         "{\"t2m\": [281.2]}");
-    query->variables = calloc(json_object_size(forecast), sizeof *query->variables);
-    if (!query->variables)
-        return ntk_fail_memory(error, "the forecast", json_object_size(forecast));
+    enum ntk_status status = expect_variables(query, json_object_size(forecast), error);
+    if (status)
+        return status;
     json_object_foreach((json_t *)forecast, name, values)
     {
-        enum ntk_status status = read_forecast(query, name, values, numbers,
-                                               &query->variables[query->n_variables++], error);
+        status = read_forecast(query, name, values, numbers,
+                               &query->variables[query->n_variables++], error);
         if (status)
             return status;
     }
@@ -361,7 +372,7 @@ static enum ntk_status read_times(const json_t *json, struct ntk_interval_query 
         return ntk_fail(error, NTK_BAD_DATA,
                         "forecast_reference_time has %zu times, features have %zu rows",
                         json_array_size(json), rows);
-    if (!(query->reference_time = ntk_matrix_create(1, rows)))
+    if (!(query->reference_time = ntk_arena_take(query->arena, rows, sizeof(double))))
         return ntk_fail_memory(error, "the times", rows * sizeof(double));
     for (size_t i = 0; i < rows && !status; i++)
         status = parse_time(json_string_value(json_is_array(json) ? json_array_get(json, i) : json),
@@ -584,7 +595,8 @@ static enum ntk_status read_parameters(struct ntk_request *request,
         status = ntk_interval_options_check(&query->options, error);
     if (status || !time || (status = parse_time(time, &seconds, error)))
         return status;
-    if (!(query->reference_time = ntk_matrix_create(1, query->features.rows)))
+    query->reference_time = ntk_arena_take(query->arena, query->features.rows, sizeof(double));
+    if (!query->reference_time)
         return ntk_fail_memory(error, "the times", query->features.rows * sizeof(double));
     for (size_t i = 0; i < query->features.rows; i++)
         query->reference_time[i] = seconds;
@@ -625,7 +637,8 @@ enum ntk_status ntk_interval_query_read(struct ntk_request *request, struct ntk_
 {
     struct ntk_interval_query query = {.options = ntk_interval_defaults,
                                        .ledger = request->server->ledger,
-                                       .watch = &request->watch};
+                                       .watch = &request->watch,
+                                       .arena = &request->arena};
     enum ntk_status status = NTK_OK;
     *replied = 0;
     ntk_stopwatch_start(query.watch);
@@ -676,8 +689,7 @@ enum ntk_status ntk_interval_query_take_offsets(struct ntk_interval_query *query
 enum ntk_status ntk_interval_query_expect_forecasts(struct ntk_interval_query *query, size_t n,
                                                     struct ntk_error *error)
 {
-    query->variables = calloc(n + 1, sizeof *query->variables);
-    return query->variables ? NTK_OK : ntk_fail_memory(error, "the forecast", n);
+    return expect_variables(query, n, error);
 }
 
 enum ntk_status ntk_interval_query_add_forecast(struct ntk_interval_query *query, const char *name,

@@ -20,9 +20,9 @@ struct ntk_query_variable {
     size_t points;    /* forecasts a sample: 1, or those of the calibrated field */
     double *forecast; /* rows x points, NAN for null; NULL: offsets are wanted */
     double standard;  /* standard error per unit of the model's scale */
-    double level_in_use[NTK_QUERY_LEVELS_MOST]; /* the level, or where adaptation moved it */
-    struct ntk_reach reach[NTK_QUERY_LEVELS_MOST][1 + NTK_GROUPS_MOST]; /* [0]: of all groups */
-    double thresholds[NTK_QUERY_LEVELS_MOST]; /* whose exceedance is asked for */
+    double level_in_use[NTK_QUERY_LEVELS_MOST];     /* the level, or where adaptation moved it */
+    struct ntk_reach (*reach)[1 + NTK_GROUPS_MOST]; /* of each level; [0]: of all groups */
+    double thresholds[NTK_QUERY_LEVELS_MOST];       /* whose exceedance is asked for */
     size_t n_thresholds;
 };
 
@@ -42,6 +42,7 @@ struct ntk_interval_query {
     size_t n_variables;
     struct ntk_query_variable *variables;
     struct ntk_stopwatch *watch; /* borrowed; NULL: nobody measures */
+    struct ntk_arena *arena; /* borrowed, the request's: times, variables and reaches are there */
 };
 
 /* Reads a whole query from the request's body and parameters. NTK_USAGE: malformed or unknown
@@ -65,9 +66,10 @@ void ntk_interval_query_clear(struct ntk_request *request, struct ntk_interval_q
 
 /* ---- a query from numbers that were read elsewhere, step by step ----------------------------
  *
- * Set version, options, features, reference_time and covariates; then _set_lead, _add_level for
- * each level (none: 0.9), _check, and at last _take_offsets or _add_forecast for each variable,
- * after _expect_forecasts. Failures are NTK_BAD_DATA, sentences as those of _read. */
+ * Set version, options, features, reference_time, covariates, ledger and arena; then _set_lead,
+ * _add_level for each level (none: 0.9), _check, and at last _take_offsets or _add_forecast for
+ * each variable, after _expect_forecasts. Failures are NTK_BAD_DATA, sentences as those of _read.
+ */
 
 enum ntk_status ntk_interval_query_set_lead(struct ntk_interval_query *query, double hours,
                                             struct ntk_error *error);

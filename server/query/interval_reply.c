@@ -19,7 +19,6 @@ static enum ntk_status for_each_sample(const struct ntk_interval_query *query, w
         write(&answer, text);
         ntk_stopwatch_lap(query->watch, NTK_STAGE_ENCODE);
     }
-    ntk_interval_answer_clear(&answer);
     return NTK_OK;
 }
 

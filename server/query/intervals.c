@@ -19,9 +19,7 @@ enum { QUICK_BODY = 1 << 18 };
 
 static void name_answer(struct ntk_request *request, const struct ntk_version *version)
 {
-    char label[NTK_NAME_SIZE + 16];
-    snprintf(label, sizeof label, "%s/%u", version->name, version->number);
-    ntk_reply_header(request, "NTKUQ-Calibration", label);
+    ntk_reply_header(request, "NTKUQ-Calibration", version->label);
     ntk_reply_header(request, "NTKUQ-Artifact", version->sha256);
 }
 
@@ -32,7 +30,6 @@ static enum ntk_handled answer_query(struct ntk_request *request)
 {
     struct ntk_error error = {""};
     struct ntk_interval_query query = {0};
-    struct ntk_text text = {0};
     int replied, csv = !ntk_request_accepts(request, "application/json");
     if (csv && !ntk_request_accepts(request, "text/csv")) {
         request->refusal = NTK_REFUSED_TYPE;
@@ -52,17 +49,15 @@ static enum ntk_handled answer_query(struct ntk_request *request)
     if (!status && query.record)
         status = ntk_recording_query(request->server->ledger, &query, &query.recorded, &error);
     if (!status)
-        status = csv ? ntk_interval_write_csv(&query, &text, &error)
-                     : ntk_interval_write_json(&query, &text, &error);
+        status = csv ? ntk_interval_write_csv(&query, &request->text, &error)
+                     : ntk_interval_write_json(&query, &request->text, &error);
     if (status) {
         ntk_reply_failure(request, status, &error);
     } else {
-        ntk_reply_bytes(request, MHD_HTTP_OK, csv ? "text/csv" : "application/json", text.bytes,
-                        text.size);
+        ntk_reply_text(request, MHD_HTTP_OK, csv ? "text/csv" : "application/json");
         name_answer(request, query.version);
         ntk_metrics_add_query(request->server->metrics, query.watch, query.features.rows);
     }
-    ntk_text_clear(&text);
     ntk_interval_query_clear(request, &query);
     return NTK_HANDLED;
 }

@@ -7,9 +7,11 @@ int main(void)
 {
     openblas_set_num_threads(1);
     SRunner *runner = srunner_create(ntk_suite_decompose());
+    srunner_add_suite(runner, ntk_suite_leading());
     srunner_add_suite(runner, ntk_suite_posterior());
     srunner_add_suite(runner, ntk_suite_posterior_batch());
     srunner_add_suite(runner, ntk_suite_fit());
+    srunner_add_suite(runner, ntk_suite_stream());
     srunner_add_suite(runner, ntk_suite_golden());
     srunner_add_suite(runner, ntk_suite_ica());
     srunner_add_suite(runner, ntk_suite_ica_sweep());
@@ -28,6 +30,8 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_choose());
     srunner_add_suite(runner, ntk_suite_interval());
     srunner_add_suite(runner, ntk_suite_verify());
+    srunner_add_suite(runner, ntk_suite_exact());
+    srunner_add_suite(runner, ntk_suite_tally());
     srunner_add_suite(runner, ntk_suite_symbols());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

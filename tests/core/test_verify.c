@@ -99,6 +99,30 @@ START_TEST(an_unbounded_interval_has_no_width_and_missing_truths_no_sample)
 }
 END_TEST
 
+/* Equal terms are all rounded to the same side once the sum is long: one sum of 600 000 widths is
+ * off by 1e-11 of itself. */
+START_TEST(the_mean_of_equal_widths_is_that_width)
+{
+    enum { LONG = 300, WIDE = 2000 };
+    static float none[LONG * WIDE];
+    static double ones[LONG];
+    struct ntk_interval_model model = make_world(3);
+    struct ntk_predictors predictors = {.log_sigma_sd = 1};
+    struct ntk_errors e = {.values = none, .points = WIDE};
+    struct ntk_verify_data data = {LONG, &e, &predictors, ones, ones, NULL};
+    const double level = 0.9;
+    struct ntk_verification v;
+    model.error.points = WIDE;
+    for (size_t i = 0; i < LONG; i++)
+        ones[i] = 1;
+    ck_assert_int_eq(ntk_verify(&data, &model, &ntk_interval_defaults, &level, 1, &v, NULL),
+                     NTK_OK);
+    double width = 2 * ntk_interval_reach(&model, &ntk_interval_defaults, level).upper;
+    ck_assert_double_eq_tol(v.levels[0].width, width, 1e-12 * width);
+    ntk_verification_clear(&v);
+}
+END_TEST
+
 START_TEST(rank_correlation_knows_order_alone)
 {
     double a[5] = {1, 2, 3, 4, 5}, b[5] = {1, 10, 100, 1000, 10000}, c[5] = {5, 4, 3, 2, 1},
@@ -156,6 +180,7 @@ Suite *ntk_suite_verify(void)
     TCase *tests = tcase_create("verify");
     tcase_add_test(tests, a_true_model_verifies);
     tcase_add_test(tests, an_unbounded_interval_has_no_width_and_missing_truths_no_sample);
+    tcase_add_test(tests, the_mean_of_equal_widths_is_that_width);
     tcase_add_test(tests, rank_correlation_knows_order_alone);
     tcase_add_test(tests, a_shift_of_the_features_is_found_and_named);
     suite_add_tcase(suite, tests);

@@ -28,6 +28,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_polling());
     srunner_add_suite(runner, ntk_suite_labels());
     srunner_add_suite(runner, ntk_suite_adaptation());
+    srunner_add_suite(runner, ntk_suite_allocations());
     srunner_add_suite(runner, ntk_suite_state());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

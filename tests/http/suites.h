@@ -8,6 +8,7 @@ Suite *ntk_suite_access(void);
 Suite *ntk_suite_edr(void);
 Suite *ntk_suite_edr_parts(void);
 Suite *ntk_suite_adaptation(void);
+Suite *ntk_suite_allocations(void);
 Suite *ntk_suite_inference(void);
 Suite *ntk_suite_inference_refusals(void);
 Suite *ntk_suite_interval_options(void);

@@ -133,6 +133,58 @@ START_TEST(the_log_has_what_access_log_says)
 }
 END_TEST
 
+/* Bytes of the log so far. */
+static size_t log_size(void)
+{
+    char path[128];
+    struct stat info;
+    in_folder("log", path);
+    ck_assert_int_eq(stat(path, &info), 0);
+    return (size_t)info.st_size;
+}
+
+START_TEST(a_line_waits_for_no_other)
+{
+    const char *extra[] = {"--access_log", "all", NULL};
+    ntk_test_daemon_start(&served, extra);
+    for (int i = 0; i < 5; i++) {
+        size_t before = log_size();
+        ck_assert_int_eq(ask("GET", "/healthz", ""), 200);
+        for (int tries = 0; tries < 1000 && log_size() == before; tries++)
+            usleep(10000);
+        ck_assert_uint_gt(log_size(), before);
+    }
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+}
+END_TEST
+
+START_TEST(lines_of_many_threads_are_all_there_and_whole)
+{
+    enum { CONNECTIONS = 8, REQUESTS = 200 };
+    const char *extra[] = {"--access_log", "all", "--threads", "4", NULL};
+    const char *question = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    int sockets[CONNECTIONS];
+    ntk_test_daemon_start(&served, extra);
+    for (int c = 0; c < CONNECTIONS; c++)
+        sockets[c] = ntk_test_connect(&served);
+    for (int i = 0; i < REQUESTS; i++) {
+        for (int c = 0; c < CONNECTIONS; c++)
+            ntk_test_send(sockets[c], question, strlen(question));
+        for (int c = 0; c < CONNECTIONS; c++) {
+            struct ntk_test_reply reply = ntk_test_receive(sockets[c]);
+            ck_assert_int_eq(reply.status, 200);
+            ntk_test_reply_clear(&reply);
+        }
+    }
+    for (int c = 0; c < CONNECTIONS; c++)
+        close(sockets[c]);
+    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    json_t *lines = log_lines("request");
+    ck_assert_uint_eq(json_array_size(lines), CONNECTIONS * REQUESTS);
+    json_decref(lines);
+}
+END_TEST
+
 /* A path that is no UTF-8, with a line end and a quote, is one line of JSON. */
 START_TEST(a_client_cannot_forge_a_line)
 {
@@ -248,8 +300,11 @@ START_TEST(a_daemon_that_does_not_answer_is_not_called_alive)
     expect_message(messages, "READY=1");
     expect_message(messages, "WATCHDOG=1");
     int asking = ntk_test_connect(&served);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 2000; i++) { /* more lines than may wait to be written */
         ntk_test_send(asking, question, strlen(question));
+        while (recv(asking, dropped, sizeof dropped, MSG_DONTWAIT) > 0)
+            continue;
+    }
     for (int i = 0; i < 20 && !silent; i++)
         silent = !*next_message(messages, 3000);
     ck_assert_msg(silent, "the watchdog was told that the daemon lives");
@@ -428,6 +483,8 @@ Suite *ntk_suite_operation(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, a_request_is_one_line_with_its_trace);
     tcase_add_test(tests, the_log_has_what_access_log_says);
+    tcase_add_test(tests, a_line_waits_for_no_other);
+    tcase_add_test(tests, lines_of_many_threads_are_all_there_and_whole);
     tcase_add_test(tests, a_client_cannot_forge_a_line);
     tcase_add_test(tests, only_a_valid_traceparent_is_believed);
     tcase_add_test(tests, systemd_is_told_what_the_daemon_does);

@@ -14,6 +14,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_numbers());
     srunner_add_suite(runner, ntk_suite_publish());
     srunner_add_suite(runner, ntk_suite_rows());
+    srunner_add_suite(runner, ntk_suite_tally_json());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

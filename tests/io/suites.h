@@ -12,5 +12,6 @@ Suite *ntk_suite_inference_body(void);
 Suite *ntk_suite_numbers(void);
 Suite *ntk_suite_publish(void);
 Suite *ntk_suite_rows(void);
+Suite *ntk_suite_tally_json(void);
 
 #endif

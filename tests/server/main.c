@@ -5,6 +5,7 @@
 int main(void)
 {
     SRunner *runner = srunner_create(ntk_suite_when());
+    srunner_add_suite(runner, ntk_suite_arena());
     srunner_add_suite(runner, ntk_suite_table());
     srunner_add_suite(runner, ntk_suite_series());
     srunner_add_suite(runner, ntk_suite_verification());

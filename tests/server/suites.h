@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *ntk_suite_arena(void);
 Suite *ntk_suite_when(void);
 Suite *ntk_suite_table(void);
 Suite *ntk_suite_series(void);

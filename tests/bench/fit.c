@@ -1,23 +1,14 @@
-#include "tests/bench/serve.h"
-
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/decompose.h"
 #include "core/directions.h"
 #include "core/ica.h"
 #include "core/standardise.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "tests/bench/bench.h"
 
 static double *read_doubles(const char *path, size_t count)
 {
@@ -29,16 +20,17 @@ static double *read_doubles(const char *path, size_t count)
     return x;
 }
 
-static void serve_fit(const char *path, size_t n, size_t d, size_t k)
+static void fit(char **words)
 {
-    double *x = read_doubles(path, n * d);
+    size_t n = ntk_bench_size(words[1]), d = ntk_bench_size(words[2]), k = ntk_bench_size(words[3]);
+    double *x = read_doubles(words[0], n * d);
     struct ntk_standardise standardise;
     struct ntk_spectrum *spectrum = NULL;
-    double start = now();
+    double start = ntk_bench_now();
     if (ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL) ||
         ntk_decompose(x, n, d, NTK_ROUTE_AUTO, k, 0, &spectrum, NULL))
         abort();
-    printf("%.9f\n", now() - start);
+    printf("%.9f\n", ntk_bench_now() - start);
     ntk_spectrum_free(spectrum);
     ntk_standardise_clear(&standardise);
     free(x);
@@ -62,43 +54,31 @@ static void write_unmixing(const char *path, const struct ntk_ica *ica,
     free(out);
 }
 
-static void serve_ica(const char *path, size_t n, size_t d, size_t m, const char *out)
+static void ica(char **words)
 {
-    double *x = read_doubles(path, n * d), *z = ntk_matrix_create(n, m);
+    size_t n = ntk_bench_size(words[1]), d = ntk_bench_size(words[2]), m = ntk_bench_size(words[3]);
+    double *x = read_doubles(words[0], n * d), *z = ntk_matrix_create(n, m);
     struct ntk_standardise standardise;
     struct ntk_spectrum *spectrum = NULL;
-    struct ntk_ica *ica = NULL;
-    double start = now();
+    struct ntk_ica *found = NULL;
+    double start = ntk_bench_now();
     if (ntk_standardise_fit(x, n, d, NTK_STANDARDISE_MEAN_NORM, 0, &standardise, NULL) ||
         ntk_decompose(x, n, d, NTK_ROUTE_AUTO, m, 1, &spectrum, NULL))
         abort();
     ntk_whiten(spectrum->coordinates, n, spectrum->rank, spectrum->eigenvalues, m, z);
-    double whitened = now();
-    ntk_ica_fit(z, n, m, &ntk_ica_defaults, &ica, NULL);
-    double done = now();
-    if (!ica)
+    double whitened = ntk_bench_now();
+    ntk_ica_fit(z, n, m, &ntk_ica_defaults, &found, NULL);
+    double done = ntk_bench_now();
+    if (!found)
         abort();
-    write_unmixing(out, ica, spectrum);
-    printf("%.9f %.9f %u %u %d\n", done - start, done - whitened, ica->starts, ica->iterations,
-           ica->converged);
-    ntk_ica_free(ica);
+    write_unmixing(words[4], found, spectrum);
+    printf("%.9f %.9f %u %u %d\n", done - start, done - whitened, found->starts, found->iterations,
+           found->converged);
+    ntk_ica_free(found);
     ntk_spectrum_free(spectrum);
     ntk_standardise_clear(&standardise);
     free(x), free(z);
 }
 
-int ntk_bench_serve(void)
-{
-    char line[2048], path[1000], out[1000];
-    size_t n, d, k;
-    while (fgets(line, sizeof line, stdin)) {
-        if (sscanf(line, "fit %999s %zu %zu %zu", path, &n, &d, &k) == 4)
-            serve_fit(path, n, d, k);
-        else if (sscanf(line, "ica %999s %zu %zu %zu %999s", path, &n, &d, &k, out) == 5)
-            serve_ica(path, n, d, k, out);
-        else
-            return 1;
-        fflush(stdout);
-    }
-    return 0;
-}
+const struct ntk_bench_command ntk_bench_fit = {"fit", 4, fit};
+const struct ntk_bench_command ntk_bench_ica = {"ica", 5, ica};

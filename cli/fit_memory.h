@@ -1,0 +1,31 @@
+/* How much memory a fit takes, before it is begun, with the features in memory or read a block at a
+ * time. In doubles, with n samples of d features (n_own of them read by this rank), r = min(n, d),
+ * F folds, R ranks of the sweep, m dimensions of FastICA, k the largest rank, z predictors of the
+ * errors, T places of a variable that are scored and t of them while choosing:
+ *
+ *   always          272 MiB, and 12 n + 1.5 n (points of all variables)
+ *   in memory       the largest of   2 n d + 3 r^2,   3 n r,   n r + explaining
+ *   out of core     the largest of   (F + 9) d^2 + 3 blocks,   F k d + 1.5 n_own m,   explaining
+ *   explaining      n (2 R + (F + 2) z + k) + n (8 max(T, t) + 3 min(T, 64))
+ *
+ * A function of its arguments.
+ */
+#ifndef NTK_CLI_FIT_MEMORY_H
+#define NTK_CLI_FIT_MEMORY_H
+
+#include <stddef.h>
+
+#include "core/fit.h"
+
+struct ntk_fit_size {
+    size_t n, n_calibration, own, d;
+    size_t points;      /* of all variables with truths */
+    size_t most_points; /* of one of them; 0: there are none */
+    size_t covariates;
+};
+
+/* Bytes. */
+double ntk_fit_memory(const struct ntk_fit_size *size, const struct ntk_fit_options *options,
+                      int out_of_core);
+
+#endif

@@ -1,0 +1,83 @@
+/* The k largest eigenvalues and their eigenvectors of a symmetric positive semidefinite matrix, a
+ * Gram matrix or a kernel, without the rest of its spectrum; what the rest adds up to is exact all
+ * the same, from the trace and the Frobenius norm (docs/method.md step 2).
+ *
+ * Krylov spaces of a block of 16 seeded random vectors, every one orthogonalised against all others
+ * (block Lanczos: Golub and Van Loan 2013, section 10.3.6), grow until the k largest Ritz pairs are
+ * exact to rounding. Nearly all work is products of matrices: about 2 n^2 (k + 200) operations
+ * where eigenvalues fall like j^-1.5, against 4/3 n^3, half of them bound by memory, of a reduction
+ * to tridiagonal form. Where the space would have to grow to a third of the matrix, as for nearly
+ * equal eigenvalues, and where k is not small against n, LAPACK finds the pairs from the whole
+ * tridiagonal form instead; the answer is the same.
+ *
+ * Guaranteed of every answer: |A v_j - lambda_j v_j| <= 1e-13 lambda_1 for every pair, as checked
+ * by a product with A at the end; |v_i' v_j - (i = j)| <= 1e-12; the entry of largest magnitude of
+ * each vector is positive; the same matrix gives the same bits again. No eigenvalue of a
+ * multiplicity that the block would miss is missed: where 16 found ones agree to 1e-10 lambda_1,
+ * the whole tridiagonal form is taken.
+ *
+ * Plain functions of their arguments: safe from any thread.
+ */
+#ifndef NTK_CORE_LEADING_H
+#define NTK_CORE_LEADING_H
+
+#include <stddef.h>
+
+#include "core/spectrum.h"
+#include "core/status.h"
+
+struct ntk_leading {
+    size_t n, k;
+    double *values;   /* k, descending, none negative */
+    double *vectors;  /* k x n, rows orthonormal */
+    double trace;     /* sum of all n eigenvalues */
+    double squares;   /* sum of their squares */
+    double residual;  /* largest |A v - lambda v| over lambda_1 */
+    size_t dimension; /* of the Krylov space that held them; n: the whole tridiagonal form */
+};
+
+/* The k largest pairs, 1 <= k <= n, of the n x n matrix whose upper triangle, row-major, is set: it
+ * is left as it was, and mirrored onto the lower one. Needs at most n^2/2 doubles beside the
+ * matrix. NTK_BAD_DATA: the matrix is zero. NTK_NOT_CONVERGED: LAPACK failed or a
+ * residual is larger than guaranteed. The caller frees *out with ntk_leading_free. */
+enum ntk_status ntk_leading_find(double *matrix, size_t n, size_t k, struct ntk_leading **out,
+                                 struct ntk_error *error);
+
+void ntk_leading_free(struct ntk_leading *leading);
+
+/* How many eigenvalues of the matrix are larger than `threshold`, by the signs of a factorisation
+ * of A - threshold I (Sylvester's law of inertia): n^3/3 operations, a tenth of all eigenvalues'
+ * time. Exact for a matrix within n eps |A| of this one. The upper triangle is destroyed.
+ * NTK_TRY_AGAIN: no memory. */
+enum ntk_status ntk_leading_count_above(double *matrix, size_t n, double threshold, size_t *out,
+                                        struct ntk_error *error);
+
+/* All n eigenvalues, descending, none negative; the upper triangle is destroyed. By reduction to a
+ * band first where the matrix is too large for a cache: half the time of the direct reduction at
+ * n = 6144. NTK_NOT_CONVERGED: LAPACK's iteration failed. */
+enum ntk_status ntk_leading_all_values(double *matrix, size_t n, double *values,
+                                       struct ntk_error *error);
+
+/* ---- what the rest adds up to ----------------------------------------------------------------
+ * As their namesakes in spectrum.h, to about eps trace; `rank` eigenvalues are numerically non-zero
+ * and `count` exist, 1 <= k <= leading->k, k <= rank <= count <= n. */
+
+double ntk_leading_noise_variance(const struct ntk_leading *leading, enum ntk_variance_mode mode,
+                                  size_t count, size_t rank, size_t k);
+
+/* m <= leading->k. */
+double ntk_leading_concentration_ratio(const struct ntk_leading *leading, size_t m);
+
+double ntk_leading_participation_ratio(const struct ntk_leading *leading);
+
+/* R_k of `kept` (k) eigenvalues. */
+double ntk_leading_collapse_ratio(const struct ntk_leading *leading, const double *kept, size_t k,
+                                  double noise_variance);
+
+/* The effective rank is not a function of sums: between these it lies, whatever the rest of the
+ * spectrum is like (Harremoes and Topsoe 2001: entropies of a given sum of squares are extreme
+ * where at most two different values occur). Equal when leading->k >= rank. */
+void ntk_leading_effective_rank(const struct ntk_leading *leading, size_t rank, double *lower,
+                                double *upper);
+
+#endif

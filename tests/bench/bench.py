@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""make bench: each figure beside its limit or its rival, as a ratio measured in one run, in turns.
+
+    bench.py [--store] BUILD [PART]      only contests whose name has PART
+
+Writes a JSON line a figure to BUILD/bench.jsonl, prints a table, and says what got slower than
+tests/bench/baselines.json remembers; --store remembers anew. A rival that is not installed
+(deploy/install-deps.sh bench) is said to be skipped. Ten minutes at most."""
+import json
+import os
+import sys
+
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import baselines  # noqa: E402
+import contests_compute  # noqa: E402
+import contests_jobs  # noqa: E402
+import contests_serve  # noqa: E402
+import measure  # noqa: E402
+from served import Served  # noqa: E402
+
+COLUMNS = "{:<44} {:<32} {:>8}  {:<17} {:<9} {:<8} {:>10} {:>10}"
+
+
+def quantity(value, unit):
+    """With three figures and a unit that suits."""
+    if "seconds" not in unit:
+        return f"{value:.3g}"
+    for factor, name in ((1, "s"), (1e3, "ms"), (1e6, "us")):
+        if value * factor >= 1:
+            break
+    return f"{value * factor:.3g} {name}"
+
+
+def line(row):
+    if "skipped" in row:
+        return f"{row['figure']:<44} {row['rival']:<32} skipped: {row['skipped']}"
+    met = {True: "met", False: "NOT MET", None: ""}[row["met"]]
+    spread = f"[{row['low']:.3g}, {row['high']:.3g}]"
+    ratio = f"{row['ratio']:.3g} " + ("x" if row["sense"] == "speed" else "t")
+    ours, theirs = (quantity(row[side], row["unit"]) for side in ("ours", "theirs"))
+    return COLUMNS.format(
+        row["figure"], row["rival"], ratio, spread, row["target"], met, ours, theirs
+    )
+
+
+def contests(served, build):
+    yield from contests_compute.contests(served)
+    yield from contests_serve.contests(served, build)
+    yield from contests_jobs.contests(build)
+
+
+def run(build, part):
+    """All rows, printed as they come."""
+    rows = []
+    print(
+        "ratios: t = ours takes so many times the rival's time; x = ours is so many times as fast"
+    )
+    print(COLUMNS.format("figure", "rival", "ratio", "quartiles", "target", "", "ours", "rival's"))
+    with Served(build) as served, open(os.path.join(build, "bench.jsonl"), "w") as lines:
+        print(json.dumps({"machine": baselines.machine()}), file=lines)
+        for contest in contests(served, build):
+            if part in contest.name:
+                for row in measure.results(contest):
+                    rows.append(row)
+                    print(json.dumps(row), file=lines, flush=True)
+                    print(line(row), flush=True)
+    return rows
+
+
+def main():
+    arguments = [word for word in sys.argv[1:] if word != "--store"]
+    rows = run(arguments[0], " ".join(arguments[1:]))
+    wanted = [row for row in rows if row.get("target") and "skipped" not in row]
+    print(f"{sum(row['met'] for row in wanted)} of {len(wanted)} targets are met")
+    if "--store" in sys.argv:
+        baselines.store(rows)
+    else:
+        print("\n".join(baselines.compare(rows)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,499 @@
+#include <cblas.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/decompose.h"
+#include "core/leading.h"
+#include "core/random.h"
+#include "core/sort.h"
+#include "core/standardise.h"
+#include "tests/core/suites.h"
+#include "tests/support/golden.h"
+
+/* H diag(values) H for a product H of three seeded reflections: eigenvalues known exactly, vectors
+ * dense. The whole matrix is set. */
+static double *matrix_of(const double *values, size_t n, uint64_t seed)
+{
+    struct ntk_random random;
+    double *matrix = ntk_matrix_create(n, n), *w = ntk_matrix_create(2, n), *aw = w + n;
+    ntk_random_init(&random, seed);
+    for (size_t i = 0; i < n; i++)
+        matrix[i * n + i] = values[i];
+    for (int reflection = 0; reflection < 3; reflection++) {
+        for (size_t i = 0; i < n; i++)
+            w[i] = ntk_random_normal(&random);
+        cblas_dscal((int)n, 1 / cblas_dnrm2((int)n, w, 1), w, 1);
+        /* (I - 2ww')A(I - 2ww') = A - 2 w z' - 2 z w', z = Aw - (w'Aw) w */
+        cblas_dsymv(CblasRowMajor, CblasUpper, (int)n, 1, matrix, (int)n, w, 1, 0, aw, 1);
+        cblas_daxpy((int)n, -cblas_ddot((int)n, w, 1, aw, 1), w, 1, aw, 1);
+        cblas_dsyr2(CblasRowMajor, CblasUpper, (int)n, -2, w, 1, aw, 1, matrix, (int)n);
+    }
+    free(w);
+    return matrix;
+}
+
+static double *power_law(size_t n, double power)
+{
+    double *values = ntk_matrix_create(1, n);
+    for (size_t j = 0; j < n; j++)
+        values[j] = 50 * pow((double)(j + 1), -power);
+    return values;
+}
+
+static void sort_descending(double *values, size_t n)
+{
+    ntk_sort(values, n);
+    for (size_t j = 0; j < n / 2; j++) {
+        double least = values[j];
+        values[j] = values[n - 1 - j];
+        values[n - 1 - j] = least;
+    }
+}
+
+static struct ntk_leading *find(double *matrix, size_t n, size_t k)
+{
+    struct ntk_leading *leading = NULL;
+    struct ntk_error error = {""};
+    ck_assert_msg(ntk_leading_find(matrix, n, k, &leading, &error) == NTK_OK, "%s", error.text);
+    return leading;
+}
+
+/* Everything the header guarantees, against eigenvalues known beforehand. */
+static void check(const struct ntk_leading *leading, const double *matrix, const double *values)
+{
+    size_t n = leading->n, k = leading->k;
+    double *product = ntk_matrix_create(1, n), sum = 0, squares = 0;
+    for (size_t j = 0; j < n; j++) {
+        sum += values[j];
+        squares += values[j] * values[j];
+    }
+    ck_assert_double_eq_tol(leading->trace / sum, 1, 1e-13);
+    ck_assert_double_eq_tol(leading->squares / squares, 1, 1e-13);
+    ck_assert_double_le(leading->residual, 1e-13);
+    for (size_t j = 0; j < k; j++) {
+        const double *v = leading->vectors + j * n;
+        ck_assert_msg(fabs(leading->values[j] - values[j]) <= 1e-13 * values[0],
+                      "%zu x %zu: eigenvalue %zu of %zu is %.17g, expected %.17g", n, n, j, k,
+                      leading->values[j], values[j]);
+        cblas_dsymv(CblasRowMajor, CblasUpper, (int)n, 1, matrix, (int)n, v, 1, 0, product, 1);
+        cblas_daxpy((int)n, -leading->values[j], v, 1, product, 1);
+        ck_assert_double_le(cblas_dnrm2((int)n, product, 1), 1.01e-13 * values[0]);
+        ck_assert_double_gt(v[cblas_idamax((int)n, v, 1)], 0);
+        for (size_t i = 0; i <= j; i++)
+            ck_assert_double_eq_tol(cblas_ddot((int)n, leading->vectors + i * n, 1, v, 1), i == j,
+                                    1e-12);
+    }
+    free(product);
+}
+
+START_TEST(leading_pairs_are_those_of_the_whole_spectrum)
+{
+    static const struct {
+        size_t n, k;
+        double power;
+        int krylov; /* whether the Krylov space is to be enough */
+    } cases[] = {{1, 1, 1, 0},      {2, 2, 1, 0},     {40, 7, 1.5, 0}, {40, 40, 1, 0},
+                 {600, 5, 1.5, 1},  {700, 12, 2, 1},  {900, 20, 3, 1}, {1300, 50, 1.5, 1},
+                 {700, 10, 0.1, 0}, {1000, 5, 0.7, 1}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        size_t n = cases[c].n;
+        double *values = power_law(n, cases[c].power), *matrix = matrix_of(values, n, 10 + c);
+        struct ntk_leading *leading = find(matrix, n, cases[c].k);
+        check(leading, matrix, values);
+        ck_assert_msg((leading->dimension < n) == cases[c].krylov,
+                      "%zu x %zu, power %g: %zu dimensions", n, n, cases[c].power,
+                      leading->dimension);
+        ntk_leading_free(leading);
+        free(values);
+        free(matrix);
+    }
+}
+END_TEST
+
+/* A space grown from one vector holds one copy of each eigenvalue. */
+START_TEST(no_copy_of_a_multiple_eigenvalue_is_missed)
+{
+    static const struct {
+        size_t copies, k;
+        double value, spread;
+    } cases[] = {{2, 10, 2, 0},      {12, 30, 0.3, 0},    {15, 30, 2, 0},    {16, 30, 2, 0},
+                 {17, 30, 2, 0},     {30, 40, 2, 0},      {30, 40, 0.4, 0},  {60, 20, 2, 0},
+                 {30, 40, 2, 1e-13}, {30, 40, 2, 1e-11},  {30, 40, 2, 1e-9}, {30, 40, 2, 1e-7},
+                 {20, 40, 5, 1e-5},  {17, 30, 0.3, 1e-12}};
+    enum { N = 1100 };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        double *values = power_law(N, 1.5);
+        for (size_t j = 0; j < cases[c].copies; j++)
+            values[N - 1 - j] = cases[c].value * (1 + cases[c].spread * (double)j);
+        sort_descending(values, N);
+        double *matrix = matrix_of(values, N, c);
+        struct ntk_leading *leading = find(matrix, N, cases[c].k);
+        check(leading, matrix, values);
+        ntk_leading_free(leading);
+        free(values);
+        free(matrix);
+    }
+}
+END_TEST
+
+START_TEST(the_identity_and_a_matrix_of_few_dimensions_pass)
+{
+    enum { N = 700, K = 12 };
+    for (size_t rank = 1; rank <= N; rank = rank < 9 ? rank * 3 : N + (rank == N)) {
+        double *values = ntk_matrix_create(1, N);
+        for (size_t j = 0; j < rank; j++)
+            values[j] = rank == N ? 3 : (double)(rank - j);
+        double *matrix = matrix_of(values, N, rank);
+        struct ntk_leading *leading = find(matrix, N, K);
+        check(leading, matrix, values);
+        for (size_t j = rank; j < K; j++)
+            ck_assert_double_ge(leading->values[j], 0);
+        ntk_leading_free(leading);
+        free(values);
+        free(matrix);
+    }
+}
+END_TEST
+
+START_TEST(scale_changes_nothing_but_the_eigenvalues)
+{
+    enum { N = 600, K = 5 };
+    double *values = power_law(N, 1.5);
+    for (double scale = 1e-100; scale < 1e101; scale *= 1e100) {
+        double *scaled = ntk_matrix_create(1, N);
+        cblas_daxpy(N, scale, values, 1, scaled, 1);
+        double *matrix = matrix_of(scaled, N, 3);
+        struct ntk_leading *leading = find(matrix, N, K);
+        check(leading, matrix, scaled);
+        ck_assert_uint_lt(leading->dimension, N);
+        ntk_leading_free(leading);
+        free(matrix);
+        free(scaled);
+    }
+    free(values);
+}
+END_TEST
+
+START_TEST(the_matrix_is_left_as_it_was_and_gives_the_same_bits_again)
+{
+    static const double powers[] = {1.5, 0.1}; /* Krylov space, tridiagonal form */
+    enum { N = 650, K = 6 };
+    for (size_t p = 0; p < 2; p++) {
+        double *values = power_law(N, powers[p]), *matrix = matrix_of(values, N, 8);
+        double *copy = ntk_matrix_create(N, N);
+        memcpy(copy, matrix, N * N * sizeof *copy);
+        struct ntk_leading *first = find(matrix, N, K);
+        for (size_t i = 0; i < N; i++) {
+            ck_assert_mem_eq(matrix + i * N + i, copy + i * N + i, (N - i) * sizeof *copy);
+            for (size_t j = 0; j < i; j++)
+                ck_assert(matrix[i * N + j] == copy[j * N + i]);
+        }
+        struct ntk_leading *second = find(matrix, N, K);
+        ck_assert_mem_eq(first->values, second->values, K * sizeof *values);
+        ck_assert_mem_eq(first->vectors, second->vectors, K * N * sizeof *values);
+        ntk_leading_free(first);
+        ntk_leading_free(second);
+        free(values);
+        free(matrix);
+        free(copy);
+    }
+}
+END_TEST
+
+START_TEST(a_zero_matrix_has_no_leading_pairs)
+{
+    struct ntk_leading *leading = NULL;
+    struct ntk_error error = {""};
+    double *matrix = ntk_matrix_create(20, 20);
+    ck_assert_int_eq(ntk_leading_find(matrix, 20, 3, &leading, &error), NTK_BAD_DATA);
+    ck_assert_ptr_null(leading);
+    ck_assert_str_eq(error.text, "the 20 x 20 matrix to decompose is zero");
+    free(matrix);
+}
+END_TEST
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+START_TEST(a_few_pairs_cost_less_than_all_eigenvalues)
+{
+    enum { N = 1400, K = 10, ROUNDS = 5 };
+    double few[ROUNDS], all[ROUNDS], numbers[N];
+    double *values = power_law(N, 1.5);
+    for (int round = 0; round < ROUNDS; round++) {
+        double *matrix = matrix_of(values, N, 2), begin = seconds();
+        ntk_leading_free(find(matrix, N, K));
+        few[round] = seconds() - begin;
+        begin = seconds();
+        ck_assert_int_eq(ntk_leading_all_values(matrix, N, numbers, NULL), NTK_OK);
+        all[round] = seconds() - begin;
+        free(matrix);
+    }
+    ntk_sort(few, ROUNDS);
+    ntk_sort(all, ROUNDS);
+    ck_assert_msg(few[ROUNDS / 2] < 0.8 * all[ROUNDS / 2], "%.4f s against %.4f s", few[ROUNDS / 2],
+                  all[ROUNDS / 2]);
+    free(values);
+}
+END_TEST
+
+/* ---- numbers of the whole spectrum ----------------------------------------------------------- */
+
+START_TEST(eigenvalues_above_a_threshold_are_counted)
+{
+    static const double thresholds[] = {-1, 1e-9, 1e-3, 0.02, 0.5, 2.5, 60};
+    enum { N = 300, ZERO = 40 };
+    double *values = power_law(N, 1.5);
+    memset(values + N - ZERO, 0, ZERO * sizeof *values);
+    for (size_t t = 0; t < sizeof thresholds / sizeof *thresholds; t++) {
+        size_t counted = SIZE_MAX, expected = 0;
+        double *matrix = matrix_of(values, N, 4);
+        for (size_t j = 0; j < N; j++)
+            expected += values[j] > thresholds[t];
+        ck_assert_int_eq(ntk_leading_count_above(matrix, N, thresholds[t], &counted, NULL), NTK_OK);
+        ck_assert_uint_eq(counted, expected);
+        free(matrix);
+    }
+    free(values);
+}
+END_TEST
+
+/* The factorisation of a matrix with a zero diagonal needs 2 x 2 pivots. */
+START_TEST(eigenvalues_of_either_sign_are_counted)
+{
+    double matrix[] = {0, 3, 0, 1, 0, 0, 2, 0, 0, 0, 0, 4, 0, 0, 0, 0};
+    size_t counted = 0;
+    ck_assert_int_eq(ntk_leading_count_above(matrix, 4, 0, &counted, NULL), NTK_OK);
+    ck_assert_uint_eq(counted, 2);
+}
+END_TEST
+
+START_TEST(all_eigenvalues_come_out_by_either_reduction)
+{
+    static const size_t orders[] = {1, 5, 400, 2501};
+    for (size_t o = 0; o < sizeof orders / sizeof *orders; o++) {
+        size_t n = orders[o];
+        double *values = power_law(n, 1.2), *found = ntk_matrix_create(1, n);
+        if (n > 5)
+            values[n - 1] = values[n - 2] = 0;
+        double *matrix = matrix_of(values, n, o);
+        ck_assert_int_eq(ntk_leading_all_values(matrix, n, found, NULL), NTK_OK);
+        for (size_t j = 0; j < n; j++) {
+            ck_assert_double_eq_tol(found[j], values[j], 1e-13 * values[0]);
+            ck_assert_double_ge(found[j], 0);
+        }
+        free(values);
+        free(found);
+        free(matrix);
+    }
+}
+END_TEST
+
+/* ---- what the rest adds up to ---------------------------------------------------------------- */
+
+START_TEST(sums_of_the_rest_need_no_eigenvalues_of_it)
+{
+    static const double powers[] = {0, 0.5, 1.5, 3};
+    enum { N = 220, RANK = 200, K = 15 };
+    for (size_t p = 0; p < 4; p++) {
+        double *values = power_law(N, powers[p]);
+        memset(values + RANK, 0, (N - RANK) * sizeof *values);
+        double *matrix = matrix_of(values, N, p);
+        struct ntk_leading *leading = find(matrix, N, K);
+        for (size_t k = 1; k <= K; k++) {
+            for (enum ntk_variance_mode mode = NTK_VARIANCE_PUBLISHED;
+                 mode <= NTK_VARIANCE_REFERENCE; mode++)
+                ck_assert_double_eq_tol(ntk_leading_noise_variance(leading, mode, N, RANK, k) /
+                                            ntk_noise_variance(mode, values, N, RANK, k),
+                                        1, 1e-11);
+            ck_assert_double_eq_tol(ntk_leading_concentration_ratio(leading, k),
+                                    ntk_concentration_ratio(values, RANK, k), 1e-13);
+            ck_assert_double_eq_tol(ntk_leading_collapse_ratio(leading, values, k, 0.3),
+                                    ntk_collapse_ratio(values, k, 0.3, values, RANK), 1e-13);
+        }
+        ck_assert_double_eq_tol(ntk_leading_participation_ratio(leading),
+                                ntk_participation_ratio(values, RANK), 1e-10);
+        ntk_leading_free(leading);
+        free(values);
+        free(matrix);
+    }
+}
+END_TEST
+
+START_TEST(a_tail_of_rounding_gives_the_nugget)
+{
+    double values[] = {4, 2, 1, 0, 0, 0}, *matrix = matrix_of(values, 6, 1);
+    struct ntk_leading *leading = find(matrix, 6, 3);
+    ck_assert_double_eq_tol(ntk_leading_noise_variance(leading, NTK_VARIANCE_PUBLISHED, 6, 3, 3),
+                            7.0 / 3, 1e-12);
+    ck_assert_double_eq_tol(ntk_leading_noise_variance(leading, NTK_VARIANCE_REFERENCE, 6, 3, 3),
+                            7.0 / 3, 1e-12);
+    ck_assert_double_eq_tol(ntk_leading_noise_variance(leading, NTK_VARIANCE_PUBLISHED, 6, 3, 2), 1,
+                            1e-12);
+    ntk_leading_free(leading);
+    free(matrix);
+}
+END_TEST
+
+START_TEST(the_effective_rank_lies_between_its_bounds)
+{
+    enum { N = 60 };
+    struct ntk_random random;
+    ntk_random_init(&random, 77);
+    for (int draw = 0; draw < 200; draw++) {
+        double values[N], lower, upper, power = 3 * ntk_random_uniform(&random);
+        size_t k = 1 + (size_t)(ntk_random_uniform(&random) * N);
+        for (size_t j = 0; j < N; j++)
+            values[j] = ntk_random_chi_square(&random, 1) * pow((double)(j + 1), -power);
+        sort_descending(values, N);
+        double *matrix = matrix_of(values, N, (uint64_t)draw);
+        struct ntk_leading *leading = find(matrix, N, k);
+        double exact = ntk_effective_rank(values, N);
+        ntk_leading_effective_rank(leading, N, &lower, &upper);
+        ck_assert_msg(lower <= exact * (1 + 1e-6) && exact * (1 - 1e-6) <= upper,
+                      "draw %d, k %zu: %.17g is not in [%.17g, %.17g]", draw, k, exact, lower,
+                      upper);
+        ck_assert_double_ge(lower, 1 - 1e-12);
+        ck_assert_double_le(upper, N * (1 + 1e-12));
+        if (k == N)
+            ck_assert_double_eq_tol(upper / lower, 1, 1e-12);
+        ntk_leading_free(leading);
+        free(matrix);
+    }
+}
+END_TEST
+
+/* A tail of equal eigenvalues is both extremes at once. */
+START_TEST(the_bounds_of_the_effective_rank_meet_where_the_rest_is_flat)
+{
+    double values[12] = {9, 7, 5, 1, 1, 1, 1, 1, 1, 1, 1, 0}, lower, upper;
+    double *matrix = matrix_of(values, 12, 6);
+    struct ntk_leading *leading = find(matrix, 12, 3);
+    ntk_leading_effective_rank(leading, 11, &lower, &upper);
+    ck_assert_double_eq_tol(lower, ntk_effective_rank(values, 11), 1e-5);
+    ck_assert_double_eq_tol(upper, ntk_effective_rank(values, 11), 1e-5);
+    ntk_leading_free(leading);
+    free(matrix);
+}
+END_TEST
+
+/* ---- reference numbers ----------------------------------------------------------------------- */
+
+struct golden {
+    const char *path, *name;
+    size_t n, d, order;
+    double *gram;
+};
+
+static int golden_open(const char *path, struct golden *g)
+{
+    struct ntk_standardise standardise;
+    size_t count;
+    *g = (struct golden){.path = path, .name = strrchr(path, '/') + 1};
+    g->n = ntk_test_read_dimension(path, "n");
+    g->d = ntk_test_read_dimension(path, "d");
+    g->order = g->n < g->d ? g->n : g->d;
+    double *x = ntk_test_read_doubles(path, "features", &count);
+    int usable = g->n > 2 && !ntk_standardise_fit(x, g->n, g->d, NTK_STANDARDISE_MEAN_NORM, 0,
+                                                  &standardise, NULL);
+    if (usable) {
+        int n = (int)g->n, d = (int)g->d, order = (int)g->order;
+        g->gram = ntk_matrix_create(g->order, g->order);
+        cblas_dsyrk(CblasRowMajor, CblasUpper, n < d ? CblasNoTrans : CblasTrans, order,
+                    n < d ? d : n, 1, x, d, 0, g->gram, order);
+        ntk_standardise_clear(&standardise);
+    }
+    free(x);
+    return usable;
+}
+
+/* Gives 1 when the case was compared: not where squaring hides part of the rank. */
+static size_t compare_golden(const struct golden *g)
+{
+    size_t count, ranks, counted = 0, larger = g->n > g->d ? g->n : g->d;
+    double *k = ntk_test_read_doubles(g->path, "pub_k", &ranks);
+    double *rank = ntk_test_read_doubles(g->path, "pub_rank", &count);
+    double *noise = ntk_test_read_doubles(g->path, "pub_noise_var", &count);
+    double *prank = ntk_test_read_doubles(g->path, "pub_prank", &count);
+    double *erank = ntk_test_read_doubles(g->path, "pub_erank", &count);
+    double *rk = ntk_test_read_doubles(g->path, "pub_rk", &count);
+    double *copy = ntk_matrix_create(g->order, g->order), lower, upper;
+    size_t compared = 0;
+    for (size_t i = 0; i < ranks; i++) {
+        if (!(k[i] >= 1 && k[i] < rank[i] && isfinite(noise[i])))
+            continue;
+        struct ntk_leading *leading = find(g->gram, g->order, (size_t)k[i]);
+        memcpy(copy, g->gram, g->order * g->order * sizeof *copy);
+        double floor = (double)larger * DBL_EPSILON * leading->values[0];
+        ck_assert_int_eq(ntk_leading_count_above(copy, g->order, floor, &counted, NULL), NTK_OK);
+        double s2 = ntk_leading_noise_variance(leading, NTK_VARIANCE_PUBLISHED, g->order,
+                                               (size_t)rank[i], (size_t)k[i]);
+        double tail = (rank[i] - k[i]) * noise[i] / leading->trace;
+        if (counted == (size_t)rank[i] && tail > 1e-4) {
+            ck_assert_msg(fabs(s2 / noise[i] - 1) < 1e-10, "%s k %g: noise %.17g, expected %.17g",
+                          g->name, k[i], s2, noise[i]);
+            ck_assert_double_eq_tol(ntk_leading_participation_ratio(leading) / prank[i], 1, 1e-10);
+            ck_assert_double_eq_tol(
+                ntk_leading_collapse_ratio(leading, leading->values, leading->k, s2), rk[i], 1e-9);
+            ntk_leading_effective_rank(leading, (size_t)rank[i], &lower, &upper);
+            ck_assert_double_le(lower, erank[i] * (1 + 1e-6));
+            ck_assert_double_ge(upper, erank[i] * (1 - 1e-6));
+            compared = 1;
+        }
+        ntk_leading_free(leading);
+    }
+    free(k), free(rank), free(noise), free(prank), free(erank), free(rk), free(copy);
+    return compared;
+}
+
+START_TEST(golden_cases_have_their_noise_and_diagnostics_from_a_few_pairs)
+{
+    char **paths = ntk_test_list("golden/cases", ".nc");
+    size_t compared = 0;
+    if (!paths) {
+        puts("SKIPPED: golden_cases_have_their_noise_and_diagnostics_from_a_few_pairs needs shared "
+             "data");
+        return;
+    }
+    for (char **path = paths; *path; path++) {
+        struct golden g;
+        if (golden_open(*path, &g))
+            compared += compare_golden(&g);
+        free(g.gram);
+    }
+    ck_assert_msg(compared >= 25, "only %zu cases were compared", compared);
+    ntk_test_free_paths(paths);
+}
+END_TEST
+
+Suite *ntk_suite_leading(void)
+{
+    Suite *suite = suite_create("leading");
+    TCase *tests = tcase_create("laws");
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, leading_pairs_are_those_of_the_whole_spectrum);
+    tcase_add_test(tests, no_copy_of_a_multiple_eigenvalue_is_missed);
+    tcase_add_test(tests, the_identity_and_a_matrix_of_few_dimensions_pass);
+    tcase_add_test(tests, scale_changes_nothing_but_the_eigenvalues);
+    tcase_add_test(tests, the_matrix_is_left_as_it_was_and_gives_the_same_bits_again);
+    tcase_add_test(tests, a_zero_matrix_has_no_leading_pairs);
+    tcase_add_test(tests, a_few_pairs_cost_less_than_all_eigenvalues);
+    tcase_add_test(tests, eigenvalues_above_a_threshold_are_counted);
+    tcase_add_test(tests, eigenvalues_of_either_sign_are_counted);
+    tcase_add_test(tests, all_eigenvalues_come_out_by_either_reduction);
+    tcase_add_test(tests, sums_of_the_rest_need_no_eigenvalues_of_it);
+    tcase_add_test(tests, a_tail_of_rounding_gives_the_nugget);
+    tcase_add_test(tests, the_effective_rank_lies_between_its_bounds);
+    tcase_add_test(tests, the_bounds_of_the_effective_rank_meet_where_the_rest_is_flat);
+    tcase_add_test(tests, golden_cases_have_their_noise_and_diagnostics_from_a_few_pairs);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
