@@ -18,7 +18,7 @@ struct block {
     struct ntk_interval_writer *writer;
     struct ntk_issued *issued; /* the rows file, or NULL */
     struct ntk_evaluator *evaluator;
-    struct ntk_samples samples;
+    struct ntk_evaluated samples;
 };
 
 /* Rows a block may have so that features and the largest field stay within block_bytes. */
@@ -128,7 +128,7 @@ static enum ntk_status fill_row(struct block *block, size_t v, size_t i, struct 
 static enum ntk_status apply_variable(struct block *block, size_t v, struct ntk_error *error)
 {
     const struct ntk_archive *archive = block->query->archive;
-    const struct ntk_samples *samples = &block->samples;
+    const struct ntk_evaluated *samples = &block->samples;
     struct field field = {0};
     enum ntk_status status = field_create(&field, samples->count, archive->variables[v].points,
                                           block->context->arguments->n_levels, error);
@@ -150,7 +150,7 @@ static enum ntk_status apply_variable(struct block *block, size_t v, struct ntk_
 static enum ntk_status apply_block(struct block *block, size_t lead, size_t first, size_t count,
                                    struct ntk_error *error)
 {
-    struct ntk_samples *samples = &block->samples;
+    struct ntk_evaluated *samples = &block->samples;
     enum ntk_status status =
         ntk_evaluator_samples(block->evaluator, lead, first, count, samples, error);
     if (!status)
@@ -195,8 +195,9 @@ static enum ntk_status apply(const struct ntk_command_context *context, struct b
         return status;
     status = create_issued(block, error);
     if (!status)
-        status = ntk_samples_init(&block->samples, block->evaluator,
-                                  block->issued ? ntk_issued_coordinates(block->issued) : 0, error);
+        status =
+            ntk_evaluated_init(&block->samples, block->evaluator,
+                               block->issued ? ntk_issued_coordinates(block->issued) : 0, error);
     if (!status)
         status = apply_leads(block, rows, error);
     enum ntk_status closed = ntk_interval_writer_close(block->writer, status ? NULL : error);
@@ -242,7 +243,7 @@ enum ntk_status ntk_apply_command(const struct ntk_command_context *context,
     status = apply(context, &block, error);
     if (!status)
         print_summary(context, &block);
-    ntk_samples_clear(&block.samples);
+    ntk_evaluated_clear(&block.samples);
     ntk_evaluator_free(block.evaluator);
     ntk_query_clear(&query);
     return status;

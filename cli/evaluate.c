@@ -145,12 +145,13 @@ size_t ntk_evaluator_bytes(const struct ntk_query *query, const struct ntk_argum
     return bytes + capacity * row;
 }
 
-enum ntk_status ntk_samples_init(struct ntk_samples *samples, const struct ntk_evaluator *evaluator,
-                                 size_t n_coordinates, struct ntk_error *error)
+enum ntk_status ntk_evaluated_init(struct ntk_evaluated *samples,
+                                   const struct ntk_evaluator *evaluator, size_t n_coordinates,
+                                   struct ntk_error *error)
 {
     const struct ntk_archive *archive = evaluator->query->archive;
     size_t capacity = evaluator->capacity;
-    *samples = (struct ntk_samples){.capacity = capacity, .n_coordinates = n_coordinates};
+    *samples = (struct ntk_evaluated){.capacity = capacity, .n_coordinates = n_coordinates};
     samples->variance = calloc(capacity, sizeof *samples->variance);
     samples->novelty = ntk_matrix_create(1, capacity);
     samples->flags = calloc(capacity, 1);
@@ -165,7 +166,7 @@ enum ntk_status ntk_samples_init(struct ntk_samples *samples, const struct ntk_e
                                       capacity * (evaluator->z_stride + 8) * sizeof(double));
 }
 
-void ntk_samples_clear(struct ntk_samples *samples)
+void ntk_evaluated_clear(struct ntk_evaluated *samples)
 {
     free(samples->variance);
     free(samples->novelty);
@@ -173,13 +174,13 @@ void ntk_samples_clear(struct ntk_samples *samples)
     free(samples->z);
     free(samples->coordinates);
     free(samples->map_sigma);
-    *samples = (struct ntk_samples){0};
+    *samples = (struct ntk_evaluated){0};
 }
 
 /* ---- samples --------------------------------------------------------------------------------- */
 
 static enum ntk_status refuse(const struct ntk_evaluator *evaluator,
-                              const struct ntk_samples *samples, const char *what,
+                              const struct ntk_evaluated *samples, const char *what,
                               const char *coordinate, size_t i, size_t j, double value,
                               struct ntk_error *error)
 {
@@ -203,14 +204,14 @@ static size_t find_nonfinite(const double *row, size_t d)
 }
 
 /* Coordinates of a sample along the k kept directions (c NULL: not known). */
-static void keep_coordinates(struct ntk_samples *samples, size_t i, const double *c, size_t k)
+static void keep_coordinates(struct ntk_evaluated *samples, size_t i, const double *c, size_t k)
 {
     size_t n = samples->n_coordinates;
     for (size_t j = 0; j < n; j++)
         samples->coordinates[i * n + j] = c && j < k ? c[j] : NAN;
 }
 
-static void eval_sample(struct ntk_evaluator *evaluator, struct ntk_samples *samples, size_t i)
+static void eval_sample(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples, size_t i)
 {
     const struct ntk_query *query = evaluator->query;
     const struct ntk_calibration_lead *lead = ntk_query_lead(query, samples->lead);
@@ -228,7 +229,7 @@ static void eval_sample(struct ntk_evaluator *evaluator, struct ntk_samples *sam
 }
 
 /* What cannot be computed is NAN and flagged. */
-static enum ntk_status eval_samples(struct ntk_evaluator *evaluator, struct ntk_samples *samples,
+static enum ntk_status eval_samples(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples,
                                     struct ntk_error *error)
 {
     const struct ntk_archive *archive = evaluator->query->archive;
@@ -256,7 +257,7 @@ static enum ntk_status eval_samples(struct ntk_evaluator *evaluator, struct ntk_
     return NTK_OK;
 }
 
-static enum ntk_status eval_maps(struct ntk_evaluator *evaluator, struct ntk_samples *samples,
+static enum ntk_status eval_maps(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples,
                                  struct ntk_error *error)
 {
     const struct ntk_archive *archive = evaluator->query->archive;
@@ -274,7 +275,7 @@ static enum ntk_status eval_maps(struct ntk_evaluator *evaluator, struct ntk_sam
 }
 
 enum ntk_status ntk_evaluator_samples(struct ntk_evaluator *evaluator, size_t lead, size_t first,
-                                      size_t count, struct ntk_samples *samples,
+                                      size_t count, struct ntk_evaluated *samples,
                                       struct ntk_error *error)
 {
     const struct ntk_archive *archive = evaluator->query->archive;
@@ -303,7 +304,7 @@ static int are_finite(const float *values, size_t n)
 }
 
 enum ntk_status ntk_evaluator_check(struct ntk_evaluator *evaluator, size_t variable,
-                                    const struct ntk_samples *samples, const float *forecast,
+                                    const struct ntk_evaluated *samples, const float *forecast,
                                     struct ntk_error *error)
 {
     const struct ntk_archive *archive = evaluator->query->archive;
@@ -436,7 +437,7 @@ static void fill_plainly(const struct ntk_evaluator *evaluator, const struct ans
 }
 
 /* Centre and scale of every point of a row; NAN where they are not known. */
-static void fill_models(struct ntk_evaluator *evaluator, const struct ntk_samples *samples,
+static void fill_models(struct ntk_evaluator *evaluator, const struct ntk_evaluated *samples,
                         size_t i, const struct answer *answer, size_t points)
 {
     double sigma = samples->variance[i].sigma, *centre = evaluator->centre;
@@ -457,7 +458,7 @@ static void fill_models(struct ntk_evaluator *evaluator, const struct ntk_sample
 }
 
 enum ntk_status ntk_evaluator_row(struct ntk_evaluator *evaluator,
-                                  const struct ntk_samples *samples, size_t i, size_t variable,
+                                  const struct ntk_evaluated *samples, size_t i, size_t variable,
                                   struct ntk_evaluated_row *row, struct ntk_error *error)
 {
     const struct ntk_archive_lead *lead = &evaluator->query->archive->leads[samples->lead];

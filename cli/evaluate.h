@@ -18,7 +18,7 @@
 struct ntk_evaluator;
 
 /* Rows of one lead, evaluated: arrays of `capacity` rows. */
-struct ntk_samples {
+struct ntk_evaluated {
     size_t lead, first, count, capacity;
     struct ntk_variance *variance; /* NAN: cannot be computed */
     double *novelty;
@@ -39,27 +39,28 @@ enum ntk_status ntk_evaluator_create(const struct ntk_query *query,
                                      struct ntk_evaluator **out, struct ntk_error *error);
 void ntk_evaluator_free(struct ntk_evaluator *evaluator);
 
-/* Bytes that an evaluator and `n` ntk_samples take, of `capacity` rows each; maps included. */
+/* Bytes that an evaluator and `n` ntk_evaluated take, of `capacity` rows each; maps included. */
 size_t ntk_evaluator_bytes(const struct ntk_query *query, const struct ntk_arguments *arguments,
                            size_t capacity, size_t n);
 
 const struct ntk_evaluation_counts *ntk_evaluator_counts(const struct ntk_evaluator *evaluator);
 
-/* Cleared with ntk_samples_clear, also after a failure. */
-enum ntk_status ntk_samples_init(struct ntk_samples *samples, const struct ntk_evaluator *evaluator,
-                                 size_t n_coordinates, struct ntk_error *error);
-void ntk_samples_clear(struct ntk_samples *samples);
+/* Cleared with ntk_evaluated_clear, also after a failure. */
+enum ntk_status ntk_evaluated_init(struct ntk_evaluated *samples,
+                                   const struct ntk_evaluator *evaluator, size_t n_coordinates,
+                                   struct ntk_error *error);
+void ntk_evaluated_clear(struct ntk_evaluated *samples);
 
 /* Reads and evaluates rows first .. first + count of a lead. NTK_BAD_DATA: a value is not finite
  * and --missing is reject. */
 enum ntk_status ntk_evaluator_samples(struct ntk_evaluator *evaluator, size_t lead, size_t first,
-                                      size_t count, struct ntk_samples *samples,
+                                      size_t count, struct ntk_evaluated *samples,
                                       struct ntk_error *error);
 
 /* Counts what is not finite among the forecasts of these rows (count x points); with --missing
  * reject NTK_BAD_DATA and its place. */
 enum ntk_status ntk_evaluator_check(struct ntk_evaluator *evaluator, size_t variable,
-                                    const struct ntk_samples *samples, const float *forecast,
+                                    const struct ntk_evaluated *samples, const float *forecast,
                                     struct ntk_error *error);
 
 /* One row of a variable: `points` values each. */
@@ -74,7 +75,7 @@ struct ntk_evaluated_row {
     double valid_time;                      /* seconds since 1970 */
 };
 enum ntk_status ntk_evaluator_row(struct ntk_evaluator *evaluator,
-                                  const struct ntk_samples *samples, size_t i, size_t variable,
+                                  const struct ntk_evaluated *samples, size_t i, size_t variable,
                                   struct ntk_evaluated_row *row, struct ntk_error *error);
 
 /* What an output file says of its calibration; texts live as long as the struct. */

@@ -31,7 +31,7 @@ struct shift {
     size_t block_samples; /* at most */
     size_t staged_rows;   /* 1, or those of a block */
     struct ntk_evaluator *evaluator;
-    struct ntk_samples *samples;   /* of each lead */
+    struct ntk_evaluated *samples; /* of each lead */
     struct ntk_tally_plan **plans; /* leads x variables; NULL: none yet, or uncalibrated */
     float *forecast, *truth;       /* block_samples x points of the largest field */
     unsigned char *staged[NTK_LAYOUT_FIELDS]; /* planes x staged_rows x points */
@@ -122,14 +122,14 @@ static void find_rows(const struct shift *shift, size_t l, const struct block *b
 
 /* Where row i of some samples is in the block. */
 static size_t slot_of(const struct shift *shift, const struct block *block,
-                      const struct ntk_samples *samples, size_t i)
+                      const struct ntk_evaluated *samples, size_t i)
 {
     const struct ntk_archive *archive = shift->query.archive;
     size_t sample = archive->leads[samples->lead].sample[samples->first + i] - block->first;
     return archive->lead_dimension ? sample * archive->n_leads + samples->lead : sample;
 }
 
-static double sample_value(const struct ntk_samples *samples, size_t i, int which)
+static double sample_value(const struct ntk_evaluated *samples, size_t i, int which)
 {
     const struct ntk_variance *v = &samples->variance[i];
     const double values[NTK_LAYOUT_SAMPLE_VALUES] = {
@@ -143,7 +143,7 @@ static enum ntk_status put_samples(struct shift *shift, const struct block *bloc
     enum ntk_status status = NTK_OK;
     for (int which = 0; which < NTK_LAYOUT_SAMPLE_VALUES && !status; which++) {
         for (size_t l = 0; l < shift->query.archive->n_leads; l++) {
-            const struct ntk_samples *samples = &shift->samples[l];
+            const struct ntk_evaluated *samples = &shift->samples[l];
             for (size_t i = 0; i < samples->count; i++) {
                 double value = sample_value(samples, i, which);
                 ntk_layout_encode_doubles(
@@ -231,7 +231,7 @@ static enum ntk_status write_staged(struct shift *shift, size_t v, size_t row, s
 }
 
 static enum ntk_status fill_row(struct shift *shift, const struct block *block, size_t v,
-                                const struct ntk_samples *samples, size_t i,
+                                const struct ntk_evaluated *samples, size_t i,
                                 struct ntk_error *error)
 {
     const struct ntk_layout_variable *variable = &shift->layout->variables[v];
@@ -283,8 +283,8 @@ static enum ntk_status put_tallies(struct shift *shift, const struct block *bloc
 
 /* ---- a chunk --------------------------------------------------------------------------------- */
 
-static enum ntk_status read_fields(struct shift *shift, size_t v, const struct ntk_samples *samples,
-                                   struct ntk_error *error)
+static enum ntk_status read_fields(struct shift *shift, size_t v,
+                                   const struct ntk_evaluated *samples, struct ntk_error *error)
 {
     const struct ntk_archive *archive = shift->query.archive;
     enum ntk_status status = ntk_archive_read_variable(archive, samples->lead, v, 0, samples->first,
@@ -301,7 +301,7 @@ static enum ntk_status do_variable(struct shift *shift, const struct block *bloc
 {
     enum ntk_status status = NTK_OK;
     for (size_t l = 0; l < shift->query.archive->n_leads && !status; l++) {
-        const struct ntk_samples *samples = &shift->samples[l];
+        const struct ntk_evaluated *samples = &shift->samples[l];
         if (samples->count == 0)
             continue;
         status = read_fields(shift, v, samples, error);
@@ -432,7 +432,7 @@ static enum ntk_status create_buffers(struct shift *shift, struct ntk_error *err
         return ntk_fail_memory(error, "a block of forecasts",
                                bytes_of_block(shift, shift->block_samples));
     for (size_t l = 0; l < archive->n_leads && !status; l++)
-        status = ntk_samples_init(&shift->samples[l], shift->evaluator, 0, error);
+        status = ntk_evaluated_init(&shift->samples[l], shift->evaluator, 0, error);
     return status;
 }
 
