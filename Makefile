@@ -221,6 +221,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz_%,$(wildcard tests/fuzz/*.c))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 $(B)/fuzz_edr_text: $(B)/server/edr/edr_text.o
+$(B)/fuzz_range: $(B)/server/http/range.o
 $(B)/fuzz_%: $(B)/tests/fuzz/%.o $(CONFIG) $(IO) $(CORE)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_io) $(LIBS_core)
 
