@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,14 @@ static const uint64_t chunk_bytes = (uint64_t)64 << 20;
 static const double flush_seconds = 60;
 
 static const double progress_seconds = 0.2;
+
+/* Set by a signal that asks for an end: the one thing that a handler can tell. */
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    interrupted = number;
+}
 
 /* One process at work. */
 struct slot {
@@ -564,6 +573,10 @@ static enum ntk_status wait_for_news(struct crew *crew)
     if (poll(crew->polled, n + 1, 200) < 0 && errno != EINTR)
         return ntk_fail(crew->error, NTK_TRY_AGAIN, "cannot wait for the work: %s",
                         strerror(errno));
+    if (interrupted)
+        return ntk_fail(crew->error, NTK_TRY_AGAIN,
+                        "the work was stopped by SIG%s; the same command goes on with it",
+                        sigabbrev_np(interrupted));
     if (crew->polled[n].revents & POLLERR)
         return ntk_fail(crew->error, NTK_TRY_AGAIN,
                         "the work was stopped: nobody listens to its progress any more");
@@ -622,6 +635,9 @@ enum ntk_status ntk_crew_run(struct ntk_rescore_job *job, struct ntk_error *erro
 {
     struct crew crew;
     struct ntk_error why = {""};
+    signal(SIGINT, interrupt);
+    signal(SIGTERM, interrupt);
+    signal(SIGHUP, interrupt);
     enum ntk_status status = create_crew(&crew, job, &why);
     if (!status)
         status = work_on(&crew);
