@@ -173,13 +173,17 @@ $(B)/tests/allocations.so: tests/preload/allocations.c
 	$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(WARNINGS) -shared -fPIC -o $@ $<
 
 BENCHES := $(B)/bench $(B)/bench_copy
-bench: all $(BENCHES)  ## each figure beside its limit, as a ratio measured in one run; BENCH=part of a name
-	/usr/bin/python3 tests/bench/bench.py $(B) $(BENCH)
+bench: all $(BENCHES) $(B)-mpi  ## figures as ratios to their rivals in the same run; BENCH=part of a name
+	tests/bench/bench.py $(B) $(BENCH)
 
-bench-baseline: all $(BENCHES)  ## the same, kept as what later runs are compared with
-	/usr/bin/python3 tests/bench/bench.py --store $(B) $(BENCH)
+bench-baseline: all $(BENCHES) $(B)-mpi  ## the same, kept as what later runs are compared with
+	tests/bench/bench.py --store $(B) $(BENCH)
 
-bench-count: all $(BENCHES)  ## instructions of kernels and endpoints, by callgrind; STORE=--store keeps them
+.PHONY: $(B)-mpi
+$(B)-mpi:  # where there is an MPI
+	@! pkg-config --exists ompi-c || $(MAKE) --no-print-directory MPI=1 $(B)-mpi/ntkuq
+
+bench-count: all $(BENCHES)  ## instructions of kernels and endpoints; STORE=--store keeps them
 	NTK_BUILD=$(B) tests/bench/test_counts.py $(STORE)
 
 .PHONY: bench-skill
@@ -217,6 +221,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz_%,$(wildcard tests/fuzz/*.c))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 $(B)/fuzz_edr_text: $(B)/server/edr/edr_text.o
+$(B)/fuzz_range: $(B)/server/http/range.o
 $(B)/fuzz_%: $(B)/tests/fuzz/%.o $(CONFIG) $(IO) $(CORE)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_io) $(LIBS_core)
 

@@ -441,20 +441,32 @@ void ntk_field_chunk(const struct ntk_field *field, size_t extents[NTK_FIELD_RAN
             extents[i] = 1;
 }
 
-/* Reading lead by lead passes the same chunks once for each lead; what a cache holds between is
- * not unpacked again. A chunk that does not fit is never kept, so the cache holds one at least, up
- * to a bound. */
-void ntk_field_set_cache(const struct ntk_field *field, size_t bytes)
+void ntk_field_chunk_bytes(const struct ntk_field *field, size_t *chunk, size_t *layer)
 {
-    const size_t largest = (size_t)64 << 20;
-    size_t extents[NTK_FIELD_RANK], chunk = width_of(field->type);
+    size_t extents[NTK_FIELD_RANK], bytes = width_of(field->type), all;
     int storage;
+    *chunk = *layer = 0;
     if (nc_inq_var_chunking(field->ncid, field->varid, &storage, extents) != NC_NOERR ||
         storage != NC_CHUNKED)
         return;
     for (int i = 0; i < field->rank; i++)
-        if (!ntk_size_multiply(chunk, extents[i], &chunk))
-            return;
+        if (!ntk_size_multiply(bytes, extents[i], &bytes))
+            bytes = SIZE_MAX;
+    all = bytes;
+    for (int i = 1; i < field->rank && extents[i]; i++)
+        if (!ntk_size_multiply(all, (field->extent[i] + extents[i] - 1) / extents[i], &all))
+            all = SIZE_MAX;
+    *chunk = bytes;
+    *layer = all;
+}
+
+/* Reading lead by lead passes the same chunks once for each lead; what a cache holds between is
+ * not unpacked again. A chunk that does not fit is never kept, so the cache holds one at least, up
+ * to a bound. */
+void ntk_field_set_cache(const struct ntk_field *field, size_t bytes, size_t largest)
+{
+    size_t chunk, layer;
+    ntk_field_chunk_bytes(field, &chunk, &layer);
     if (chunk > largest || chunk == 0)
         return;
     size_t cache = bytes > chunk ? bytes : chunk;
