@@ -85,7 +85,8 @@ int ntk_bench_http_start(struct ntk_bench_http *bench, const char *build, size_t
     if (!bench->empty)
         return -1;
     struct ntk_test_daemon other = bench->daemon;
-    other.port = MHD_get_daemon_info(bench->empty, MHD_DAEMON_INFO_BIND_PORT)->port;
+    other.port = bench->empty_port =
+        MHD_get_daemon_info(bench->empty, MHD_DAEMON_INFO_BIND_PORT)->port;
     bench->query_socket = ntk_test_connect(&bench->daemon);
     bench->empty_socket = ntk_test_connect(&other);
     bench->request =

@@ -10,7 +10,7 @@ struct ntk_bench_http {
     struct ntk_test_daemon daemon;
     struct MHD_Daemon *empty;
     struct MHD_Response *response;
-    int query_socket, empty_socket;
+    int query_socket, empty_socket, empty_port;
     char *request, *empty_request;
     size_t request_size, empty_request_size;
 };

@@ -7,12 +7,13 @@
  *   fit     standardise and decompose: dsyrk and dsyevd of the smaller Gram matrix alone
  *   json    a request of 1536 features: jansson's DOM of it; strtod over its numbers
  *   http    POST /v1/intervals, raw: an empty libmicrohttpd handler that drops the body;
- *           the same in JSON: as long a body
+ *           the same in JSON: as long a body; the same on 16 connections, a request's share of
+ *           the time and p99
  *
  * Prints a table, or with --json one JSON line a figure. Absolute times say where things stand on
- * this machine; only ratios are comparable. With --serve it fits on request (tests/bench/serve.h),
- * with
- * --once it makes a few calls to count (tests/bench/instructions.sh).
+ * this machine; only ratios are comparable. With --load it measures the 16 connections alone, with
+ * --serve it fits on request (tests/bench/serve.h), with --once it makes a few calls to count
+ * (tests/bench/instructions.sh).
  */
 #include <cblas.h>
 #include <lapacke.h>
@@ -29,6 +30,7 @@
 #include "core/standardise.h"
 #include "io/body.h"
 #include "tests/bench/http.h"
+#include "tests/bench/load.h"
 #include "tests/bench/serve.h"
 
 static int as_json;
@@ -345,6 +347,43 @@ static void bench_http(const char *build, size_t d, int json)
     ntk_bench_http_stop(&bench);
 }
 
+/* Of both servers in turns: the time of a request when 16 connections ask, and its 99th percentile.
+ */
+static void bench_load(const char *build, size_t d, int json)
+{
+    enum { TURNS = 15, REQUESTS = 4000 };
+    struct ntk_bench_http bench;
+    struct ntk_bench_load loads[2];
+    static double seconds[REQUESTS];
+    double rate[2][TURNS], slow[2][TURNS];
+    char what[64];
+    if (ntk_bench_http_start(&bench, build, d, json)) {
+        fprintf(stderr, "the daemon could not be benchmarked\n");
+        return;
+    }
+    ntk_bench_load_start(&loads[0], bench.daemon.port, bench.request, bench.request_size);
+    ntk_bench_load_start(&loads[1], bench.empty_port, bench.empty_request,
+                         bench.empty_request_size);
+    for (int turn = 0; turn < TURNS; turn++) {
+        for (int server = 0; server < 2; server++) {
+            rate[server][turn] = ntk_bench_load_run(&loads[server], seconds, REQUESTS) / REQUESTS;
+            qsort(seconds, REQUESTS, sizeof *seconds, ascending);
+            slow[server][turn] = seconds[REQUESTS - REQUESTS / 100];
+        }
+    }
+    snprintf(what, sizeof what, "%s, d %zu, %d connections", json ? "JSON" : "raw", d,
+             NTK_BENCH_CONNECTIONS);
+    print_row(what, "empty libmicrohttpd handler", summarise(rate[0], TURNS),
+              summarise(rate[1], TURNS));
+    snprintf(what, sizeof what, "p99 of %s, d %zu, %d connections", json ? "JSON" : "raw", d,
+             NTK_BENCH_CONNECTIONS);
+    print_row(what, "empty libmicrohttpd handler", summarise(slow[0], TURNS),
+              summarise(slow[1], TURNS));
+    ntk_bench_load_stop(&loads[0]);
+    ntk_bench_load_stop(&loads[1]);
+    ntk_bench_http_stop(&bench);
+}
+
 int main(int argc, char **argv)
 {
     const char *build = argc > 1 ? argv[1] : "build/release";
@@ -352,6 +391,8 @@ int main(int argc, char **argv)
     openblas_set_num_threads(1);
     if (argc > 2 && !strcmp(argv[2], "--serve"))
         return ntk_bench_serve();
+    if (argc > 2 && !strcmp(argv[2], "--load"))
+        return bench_load(build, 256, 0), 0;
     if (argc > 4 && !strcmp(argv[2], "--once"))
         return call_once(strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
     static const size_t queries[][2] = {{256, 10},   {256, 100}, {1536, 10},
@@ -369,6 +410,7 @@ int main(int argc, char **argv)
     bench_json(1536, 9);
     bench_json(1536, 17);
     bench_http(build, 256, 0);
+    bench_load(build, 256, 0);
     bench_http(build, 1536, 0);
     bench_http(build, 1536, 1);
     return 0;
