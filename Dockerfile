@@ -2,7 +2,8 @@
 #   docker build -t ntkuqd .
 #   docker run -p 127.0.0.1:8734:8734 -v ntkuqd:/var/lib/ntkuqd \
 #              -v "$PWD/token:/run/secrets/ntkuqd_token:ro" ntkuqd
-# The token file is needed because inside the container the daemon listens on every address. It belongs
+# Archives to be re-scored: -v /data/archive:/archive:ro, and --archive_dirs /archive behind the arguments
+# of CMD. The token file is needed because inside the container the daemon listens on every address. It belongs
 # to user 10001 and has mode 0600. Docker 23 or newer: older ones forbid the Landlock system calls.
 FROM debian:12-slim AS build
 WORKDIR /src

@@ -125,7 +125,7 @@ toolchain:
 
 # ---- demo and tests ---------------------------------------------------------------------------
 
-.PHONY: demo test check bench bench-baseline bench-count
+.PHONY: demo test check bench bench-baseline bench-count mpi-programs
 demo:  ## install, build, run the whole main job once; DATA=archive.nc takes your archive
 	deploy/install-deps.sh build
 	$(MAKE) --no-print-directory all
@@ -135,6 +135,7 @@ test:  ## install, build, run every test, also in the asan mode
 	deploy/install-deps.sh build test
 	$(MAKE) --no-print-directory -j2 all test-programs
 	$(MAKE) --no-print-directory -j2 MODE=asan all test-programs
+	$(MAKE) --no-print-directory -j2 MPI=1 mpi-programs
 	tests/run.sh release asan
 
 check: all test-programs  ## run every test of one MODE, without installing
@@ -160,7 +161,8 @@ $(B)/tests/load_client: $(call objects,tests/operations)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
 
-# Processes that work together: a rank that does what a test says.
+# Processes that work together: ntkuq, and a rank that does what a test says.
+mpi-programs: $(B)/ntkuq $(B)/tests/ranks
 $(B)/tests/ranks: $(call objects,tests/mpi) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
@@ -219,6 +221,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz_%,$(wildcard tests/fuzz/*.c))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 $(B)/fuzz_edr_text: $(B)/server/edr/edr_text.o
+$(B)/fuzz_range: $(B)/server/http/range.o
 $(B)/fuzz_%: $(B)/tests/fuzz/%.o $(CONFIG) $(IO) $(CORE)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_io) $(LIBS_core)
 

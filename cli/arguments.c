@@ -223,6 +223,25 @@ PARSER(map_miss)
     return parse_share(option, value, 0, &out->interval.map_miss, error);
 }
 
+NUMBER_PARSER(jobs, jobs, 1, 1024)
+NUMBER_PARSER(chunk, chunk, 1, ntk_limits.samples)
+
+PARSER(sha256)
+{
+    if (strlen(value) != 64 || strspn(value, "0123456789abcdef") != 64)
+        return ntk_fail(error, NTK_USAGE, "%s is '%.80s', 64 digits of 0-9 and a-f were expected",
+                        option->name, value);
+    out->sha256 = value;
+    return NTK_OK;
+}
+
+PARSER(dry_run)
+{
+    (void)option, (void)value, (void)error;
+    out->dry_run = 1;
+    return NTK_OK;
+}
+
 PARSER(json)
 {
     (void)option, (void)value, (void)error;
@@ -238,12 +257,18 @@ enum {
     SIMULATE = NTK_COMMAND_SIMULATE,
     TRUTHS = NTK_COMMAND_TRUTHS,
     COVERAGE = NTK_COMMAND_COVERAGE,
-    ALL = FIT | APPLY | INSPECT | REPORT | SIMULATE | TRUTHS | COVERAGE
+    RESCORE = NTK_COMMAND_RESCORE,
+    ALL = FIT | APPLY | INSPECT | REPORT | SIMULATE | TRUTHS | COVERAGE | RESCORE
 };
 
 static const struct option options[] = {
     {"-o", FIT | APPLY | SIMULATE | TRUTHS | COVERAGE, "FILE",
      "what to write; appears whole or not at all", parse_output},
+    {"-o", RESCORE, "FOLDER", "where the intervals and their manifest go", parse_output},
+    {"--sha256", RESCORE, "HEX", "the calibration must be this one", parse_sha256},
+    {"--jobs", RESCORE, "N", "processes at work; default: processors + 1", parse_jobs},
+    {"--chunk", RESCORE, "N", "samples a chunk; default: some 64 MB", parse_chunk},
+    {"--dry-run", RESCORE, NULL, "predict bytes, memory and time; write nothing", parse_dry_run},
     {"--rows", APPLY, "FILE", "write what was issued as rows too, for the daemon", parse_rows},
     {"--html", REPORT, "FILE", "write the report as a page with figures too", parse_output},
     {"--plot", INSPECT, "FILE", "draw a calibration as an SVG figure too", parse_output},
@@ -262,13 +287,14 @@ static const struct option options[] = {
      parse_groups},
     {"--bounds", FIT, "NAME:LEAST:MOST,...", "physical bounds, such as q850:0:,rh:0:100",
      parse_bounds},
-    {"--family", APPLY | REPORT, "conformal|asymmetric|gaussian|student_t",
+    {"--family", APPLY | REPORT | RESCORE, "conformal|asymmetric|gaussian|student_t",
      "the distribution intervals are read from", parse_family},
-    {"--confidence", APPLY | REPORT, "P", "of the level for this calibration set; 0: on average",
-     parse_confidence},
-    {"--map", APPLY, "on|off", "sigma of the grid point where there is a features_map", parse_map},
-    {"--map-miss", APPLY | REPORT, "off|SHARE", "of a map's points missed at most, with the level",
-     parse_map_miss},
+    {"--confidence", APPLY | REPORT | RESCORE, "P",
+     "of the level for this calibration set; 0: on average", parse_confidence},
+    {"--map", APPLY | RESCORE, "on|off", "sigma of the grid point where there is a features_map",
+     parse_map},
+    {"--map-miss", APPLY | REPORT | RESCORE, "off|SHARE",
+     "of a map's points missed at most, with the level", parse_map_miss},
     {"--variance", FIT, "published|reference", "Eq. 4, or what the Python package computes",
      parse_variance},
     {"--noise", FIT, "tail_mean|per_sample|marchenko_pastur|validate",
@@ -280,13 +306,13 @@ static const struct option options[] = {
     {"--out-of-core", FIT, "auto|yes|no",
      "read the features a block at a time: when --memory would not hold them, always, never",
      parse_out_of_core},
-    {"--features", FIT | APPLY | REPORT | INSPECT | TRUTHS, "NAME",
+    {"--features", FIT | APPLY | REPORT | RESCORE | INSPECT | TRUTHS, "NAME",
      "the variable with the features", parse_features},
     {"--split", FIT | REPORT | INSPECT, "NAME", "the variable that divides the samples",
      parse_split},
-    {"--missing", FIT | APPLY | REPORT, "reject|drop_sample|mask_point",
+    {"--missing", FIT | APPLY | REPORT | RESCORE, "reject|drop_sample|mask_point",
      "what to do with values that are not finite", parse_missing},
-    {"--levels", APPLY | REPORT, "L,L...", "coverage of the intervals, such as 0.5,0.9",
+    {"--levels", APPLY | REPORT | RESCORE, "L,L...", "coverage of the intervals, such as 0.5,0.9",
      parse_levels},
     {"--samples", SIMULATE, "N", "forecasts in the archive", parse_samples},
     {"--features", SIMULATE, "D", "hidden units of the network", parse_feature_count},
@@ -317,6 +343,9 @@ static const struct {
      NTK_COMMAND_SIMULATE, 0, 0, 1},
     {"truths", "-o ROWS.safetensors [options] ARCHIVE.nc...",
      "write what verified in archives as rows, for the daemon", NTK_COMMAND_TRUTHS, 1, SIZE_MAX, 1},
+    {"rescore", "-o FOLDER [options] CAL.safetensors ARCHIVES...",
+     "write and verify intervals for many archives: files, folders, patterns, @lists",
+     NTK_COMMAND_RESCORE, 2, SIZE_MAX, 0},
     {"coverage", "-o OUT.nc [options] INPUT.covjson", "turn a CoverageJSON document into NetCDF",
      NTK_COMMAND_COVERAGE, 1, 1, 1},
 };
@@ -388,15 +417,15 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
     size_t c = 0;
     if (argc < 2)
         return ntk_fail(error, NTK_USAGE,
-                        "a command was expected: fit, apply, report, inspect, simulate, truths or "
-                        "coverage; see ntkuq --help");
+                        "a command was expected: fit, apply, report, inspect, simulate, truths, "
+                        "rescore or coverage; see ntkuq --help");
     while (c < N_COMMANDS && strcmp(commands[c].name, argv[1]))
         c++;
     if (c == N_COMMANDS)
         return ntk_fail(
             error, NTK_USAGE,
-            "'%s' is not a command; fit, apply, report, inspect, simulate, truths or coverage was "
-            "expected",
+            "'%s' is not a command; fit, apply, report, inspect, simulate, truths, rescore or "
+            "coverage was expected",
             argv[1]);
     made.command = commands[c].command;
     enum ntk_status status = parse_options(argc, argv, &made, error);
@@ -410,11 +439,20 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
                         ntk_limits.archive_files);
     if ((status = ntk_interval_options_check(&made.interval, error)))
         return status;
+    if (made.command == NTK_COMMAND_RESCORE && !made.output && !made.dry_run)
+        return ntk_fail(error, NTK_USAGE, "-o FOLDER is missing; usage: ntkuq rescore %s",
+                        commands[c].synopsis);
     if (commands[c].output && !made.output)
         return ntk_fail(error, NTK_USAGE, "-o FILE is missing; usage: ntkuq %s %s",
                         commands[c].name, commands[c].synopsis);
     *out = made;
     return NTK_OK;
+}
+
+static void print_option(FILE *stream, const struct option *option)
+{
+    fprintf(stream, "      %-13s %-31s %s\n", option->name,
+            option->argument ? option->argument : "", option->meaning);
 }
 
 void ntk_arguments_help(FILE *stream)
@@ -426,15 +464,13 @@ void ntk_arguments_help(FILE *stream)
         for (size_t i = 0; i < N_OPTIONS; i++) {
             if (!(options[i].commands & commands[c].command) || options[i].commands == ALL)
                 continue;
-            fprintf(stream, "      %-13s %-31s %s\n", options[i].name, options[i].argument,
-                    options[i].meaning);
+            print_option(stream, &options[i]);
         }
     }
     fprintf(stream, "\nevery command\n");
     for (size_t i = 0; i < N_OPTIONS; i++) {
         if (options[i].commands == ALL)
-            fprintf(stream, "      %-13s %-31s %s\n", options[i].name,
-                    options[i].argument ? options[i].argument : "", options[i].meaning);
+            print_option(stream, &options[i]);
     }
     fprintf(stream, "\nexit codes: 0 done, 64 usage, 65 bad data, 66 no input, 70 a bug, 73 cannot "
                     "write, 75 try again\n");

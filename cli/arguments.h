@@ -17,6 +17,7 @@ enum ntk_command {
     NTK_COMMAND_SIMULATE = 16,
     NTK_COMMAND_TRUTHS = 32,
     NTK_COMMAND_COVERAGE = 64,
+    NTK_COMMAND_RESCORE = 128,
 };
 
 /* What to do with values that are not finite; nothing is ever replaced by a number. */
@@ -50,6 +51,9 @@ struct ntk_arguments {
     double levels[NTK_LEVELS_MOST]; /* ascending */
     size_t n_levels;
     size_t samples, feature_count; /* simulate */
+    const char *sha256;            /* rescore: the calibration must be this one; NULL: any */
+    size_t jobs, chunk;            /* rescore: processes, samples a chunk; 0: as it fits */
+    int dry_run;
     int json;
     int progress_fd; /* -1: none */
     int sandbox;

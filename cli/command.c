@@ -1,6 +1,7 @@
 /* The outside of a command: what must happen before the jail closes and after it opened. */
 #include "cli/command.h"
 
+#include <assert.h>
 #include <cblas.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/inputs.h"
 #include "cli/jail.h"
+#include "cli/rescore.h"
 #include "cli/simulate.h"
 #include "io/netcdf/archive.h"
 #include "io/publish.h"
@@ -86,6 +89,8 @@ static int work(void *argument)
     case NTK_COMMAND_COVERAGE:
         status = ntk_coverage_command(context, &error);
         break;
+    case NTK_COMMAND_RESCORE: /* has jails of its own */
+        assert(0);
     }
     ntk_progress_clear(context->progress);
     if (!status && fflush(stdout))
@@ -94,30 +99,6 @@ static int work(void *argument)
     if (status && ntk_ranks_tell(context->ranks, status, &error))
         return exit_code_of(status);
     return status ? complain(status, &error) : EX_OK;
-}
-
-/* A regular file's absolute path; the caller frees it. Names that a library could take for a URL
- * never get that far. */
-static enum ntk_status resolve_input(const char *name, char **out, struct ntk_error *error)
-{
-    struct stat info;
-    if (strstr(name, "://"))
-        return ntk_fail(error, NTK_NO_INPUT, "%s looks like a URL, the name of a file was expected",
-                        name);
-    char *path = realpath(name, NULL);
-    if (!path || stat(path, &info)) {
-        int reason = errno;
-        free(path);
-        return ntk_fail(error, NTK_NO_INPUT, "cannot open %s: %s", name, strerror(reason));
-    }
-    if (!S_ISREG(info.st_mode)) {
-        free(path);
-        return ntk_fail(error, NTK_NO_INPUT, "%s is %s, a regular file was expected", name,
-                        S_ISDIR(info.st_mode) ? "a directory (Zarr stores are not read)"
-                                              : "a device, pipe or socket");
-    }
-    *out = path;
-    return NTK_OK;
 }
 
 /* Refuses to write over what is read. */
@@ -305,7 +286,7 @@ static enum ntk_status compute(const struct ntk_arguments *arguments, const stru
 {
     enum ntk_status status = NTK_OK;
     for (size_t i = 0; i < arguments->n_files && !status; i++)
-        status = resolve_input(arguments->files[i], &paths[i], error);
+        status = ntk_input_resolve(arguments->files[i], &paths[i], error);
     if (!status && !ranks->rank)
         status = prepare_outputs(arguments, paths, error);
     return status ? status : run_jailed(arguments, ranks, paths, exit_code, error);
@@ -335,9 +316,23 @@ static int run(const struct ntk_arguments *arguments, const struct ntk_ranks *ra
 static enum ntk_status join(enum ntk_command command, struct ntk_ranks *ranks,
                             struct ntk_error *error)
 {
-    const unsigned with_ranks = NTK_COMMAND_FIT;
+    const unsigned with_ranks = NTK_COMMAND_FIT | NTK_COMMAND_RESCORE;
     *ranks = ntk_ranks_alone;
     return command & with_ranks ? ntk_ranks_join(ranks, error) : NTK_OK;
+}
+
+/* Has many inputs and outputs, and goes on where an earlier run stopped. */
+static int run_rescore(const struct ntk_arguments *arguments, const struct ntk_ranks *ranks)
+{
+    struct ntk_error error = {""};
+    enum ntk_status status = ntk_rescore_command(arguments, ranks, &error);
+    status = ntk_ranks_agree(ranks, status, &error);
+    if (!status && fflush(stdout))
+        status = ntk_fail(&error, NTK_CANNOT_CREATE,
+                          "cannot write the result to standard output: %s", strerror(errno));
+    if (status && !ranks->rank)
+        complain(status, &error);
+    return exit_code_of(status);
 }
 
 static int asks_for_help(int argc, char **argv)
@@ -374,7 +369,8 @@ int ntk_command_run(int argc, char **argv)
     status = join(arguments.command, &ranks, &error);
     if (status)
         return complain(status, &error);
-    const int exit_code = run(&arguments, &ranks);
+    const int exit_code = arguments.command == NTK_COMMAND_RESCORE ? run_rescore(&arguments, &ranks)
+                                                                   : run(&arguments, &ranks);
     ntk_ranks_leave(&ranks);
     return exit_code;
 }

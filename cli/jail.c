@@ -346,30 +346,55 @@ static pid_t start(const struct ntk_jail *jail, int (*work)(void *argument), voi
     return child;
 }
 
-static enum ntk_status start_and_judge(const struct ntk_jail *jail, int (*work)(void *argument),
-                                       void *argument, int *exit_code, struct ntk_error *error)
+enum ntk_status ntk_jail_start(const struct ntk_jail *jail, int (*work)(void *argument),
+                               void *argument, struct ntk_jailed *out, struct ntk_error *error)
 {
     int pipe_ends[2];
+    fflush(NULL); /* what is in the buffers would be written twice */
     if (pipe2(pipe_ends, O_CLOEXEC))
         return ntk_fail(error, NTK_TRY_AGAIN, "cannot start the work: %s", strerror(errno));
     pid_t child = start(jail, work, argument, pipe_ends);
     const int reason = errno;
     close(pipe_ends[1]);
-    enum ntk_status status;
     if (child < 0) {
-        status = ntk_fail(error, NTK_TRY_AGAIN, "cannot start the work: %s", strerror(reason));
-    } else {
-        enum ntk_status refusal = NTK_OK;
-        enum outcome outcome = wait_for_end(jail, child, &refusal, error);
-        if (outcome != ENDED)
-            kill(child, SIGKILL);
-        int end = reap(child);
-        status = outcome == REFUSED ? refusal : read_message(pipe_ends[0], error);
-        if (!status)
-            status = judge(jail, end, outcome, exit_code, error);
+        close(pipe_ends[0]);
+        return ntk_fail(error, NTK_TRY_AGAIN, "cannot start the work: %s", strerror(reason));
     }
-    close(pipe_ends[0]);
+    *out = (struct ntk_jailed){child, pipe_ends[0]};
+    return NTK_OK;
+}
+
+static enum ntk_status end_and_judge(const struct ntk_jail *jail, struct ntk_jailed *jailed,
+                                     enum outcome outcome, enum ntk_status refusal, int *exit_code,
+                                     struct ntk_error *error)
+{
+    if (outcome != ENDED)
+        kill(jailed->pid, SIGKILL);
+    int end = reap(jailed->pid);
+    enum ntk_status status = outcome == REFUSED ? refusal : read_message(jailed->told, error);
+    if (!status)
+        status = judge(jail, end, outcome, exit_code, error);
+    close(jailed->told);
+    *jailed = (struct ntk_jailed){-1, -1};
     return status;
+}
+
+enum ntk_status ntk_jail_end(const struct ntk_jail *jail, struct ntk_jailed *jailed, int kill_it,
+                             int *exit_code, struct ntk_error *error)
+{
+    return end_and_judge(jail, jailed, kill_it ? WORKS : ENDED, NTK_OK, exit_code, error);
+}
+
+static enum ntk_status start_and_judge(const struct ntk_jail *jail, int (*work)(void *argument),
+                                       void *argument, int *exit_code, struct ntk_error *error)
+{
+    struct ntk_jailed jailed;
+    enum ntk_status status = ntk_jail_start(jail, work, argument, &jailed, error);
+    if (status)
+        return status;
+    enum ntk_status refusal = NTK_OK;
+    enum outcome outcome = wait_for_end(jail, jailed.pid, &refusal, error);
+    return end_and_judge(jail, &jailed, outcome, refusal, exit_code, error);
 }
 
 enum ntk_status ntk_jail_run(const struct ntk_jail *jail, int (*work)(void *argument),
@@ -377,9 +402,8 @@ enum ntk_status ntk_jail_run(const struct ntk_jail *jail, int (*work)(void *argu
 {
     struct sigaction wanted = {.sa_handler = SIG_DFL}, before;
     assert(jail && work && exit_code);
-    /* What is in the buffers would be written twice. A parent that ignores SIGCHLD, perhaps without
-     * knowing, would never learn how the child ended. */
-    fflush(NULL);
+    /* A parent that ignores SIGCHLD, perhaps without knowing, would never learn how the child
+     * ended. */
     sigaction(SIGCHLD, &wanted, &before);
     enum ntk_status status = start_and_judge(jail, work, argument, exit_code, error);
     sigaction(SIGCHLD, &before, NULL);

@@ -57,4 +57,23 @@ struct ntk_jail {
 enum ntk_status ntk_jail_run(const struct ntk_jail *jail, int (*work)(void *argument),
                              void *argument, int *exit_code, struct ntk_error *error);
 
+/* ---- several at once ------------------------------------------------------------------------- */
+
+/* Work that was started and not yet ended. */
+struct ntk_jailed {
+    int pid;
+    int told; /* internal: a pipe on which walls that could not be built are told */
+};
+
+/* Starts work(argument) and does not wait; of `partner` only the two ends are used, and the inner
+ * one should be closed once it was given away. A deadline is the caller's matter. The caller learns
+ * of the end by the end of file on the partner's outer end, must not ignore SIGCHLD, and calls
+ * ntk_jail_end once for each that was started. Children die with their parent. */
+enum ntk_status ntk_jail_start(const struct ntk_jail *jail, int (*work)(void *argument),
+                               void *argument, struct ntk_jailed *out, struct ntk_error *error);
+
+/* Waits for the end, after killing the work where `kill_it`, and judges it as ntk_jail_run does. */
+enum ntk_status ntk_jail_end(const struct ntk_jail *jail, struct ntk_jailed *jailed, int kill_it,
+                             int *exit_code, struct ntk_error *error);
+
 #endif

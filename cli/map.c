@@ -28,14 +28,27 @@ void ntk_map_free(struct ntk_map *map)
     free(map);
 }
 
+static size_t points_of_band(const struct ntk_archive *archive)
+{
+    size_t capacity = band_bytes / (archive->map_d * sizeof(float));
+    capacity = capacity < 1 ? 1 : capacity;
+    return capacity < archive->map_points ? capacity : archive->map_points;
+}
+
+/* A band, as much again (three times, of the rarer types) while it is read, and a posterior in
+ * double and in float32. */
+size_t ntk_map_bytes(const struct ntk_archive *archive, const struct ntk_posterior *posterior)
+{
+    size_t band = points_of_band(archive) * archive->map_d * sizeof(float);
+    return 4 * band + (posterior->k + 4) * posterior->d * 12;
+}
+
 enum ntk_status ntk_map_create(const struct ntk_archive *archive,
                                const struct ntk_posterior *posterior, struct ntk_map **out,
                                struct ntk_error *error)
 {
-    size_t row_bytes = archive->map_d * sizeof(float), capacity = band_bytes / row_bytes;
+    size_t row_bytes = archive->map_d * sizeof(float), capacity = points_of_band(archive);
     struct ntk_map *made = calloc(1, sizeof *made);
-    capacity = capacity < 1 ? 1 : capacity;
-    capacity = capacity < archive->map_points ? capacity : archive->map_points;
     if (made) {
         made->archive = archive;
         made->capacity = capacity;

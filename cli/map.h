@@ -17,6 +17,9 @@ enum ntk_status ntk_map_create(const struct ntk_archive *archive,
                                struct ntk_error *error);
 void ntk_map_free(struct ntk_map *map);
 
+/* Bytes of memory that it takes, reading included. */
+size_t ntk_map_bytes(const struct ntk_archive *archive, const struct ntk_posterior *posterior);
+
 /* sigma (archive->map_points) of one row; NAN where a feature of the point is not finite. */
 enum ntk_status ntk_map_sigma(struct ntk_map *map, size_t lead, size_t row, float *sigma,
                               struct ntk_error *error);

@@ -25,10 +25,18 @@ static void draw(struct ntk_progress *progress, double fraction, const char *mes
     progress->drawn = 1;
 }
 
-static void write_line(int descriptor, double fraction, const char *message)
+static void write_line(int descriptor, double fraction, const char *message,
+                       const struct ntk_progress_files *files)
 {
     json_t *event =
         json_pack("{s:I, s:s}", "progress", (json_int_t)(100 * fraction), "message", message);
+    json_t *more = files
+                       ? json_pack("{s:I, s:I, s:I, s:I}", "files_done", (json_int_t)files->done,
+                                   "files", (json_int_t)files->files, "bytes_done",
+                                   (json_int_t)files->bytes_done, "bytes", (json_int_t)files->bytes)
+                       : NULL;
+    json_object_update(event, more);
+    json_decref(more);
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     if (text && dprintf(descriptor, "%s\n", text) < 0) {
         /* nobody listens any more: the jail ends the work */
@@ -37,14 +45,26 @@ static void write_line(int descriptor, double fraction, const char *message)
     json_decref(event);
 }
 
-void ntk_progress_report(void *user, double fraction, const char *message)
+static void report(struct ntk_progress *progress, double fraction, const char *message,
+                   const struct ntk_progress_files *files)
 {
-    struct ntk_progress *progress = user;
     fraction = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
     if (progress->descriptor >= 0)
-        write_line(progress->descriptor, fraction, message);
+        write_line(progress->descriptor, fraction, message, files);
     else if (progress->terminal)
         draw(progress, fraction, message);
+}
+
+void ntk_progress_report(void *user, double fraction, const char *message)
+{
+    report(user, fraction, message, NULL);
+}
+
+void ntk_progress_report_files(struct ntk_progress *progress,
+                               const struct ntk_progress_files *files, const char *message)
+{
+    double fraction = files->bytes ? (double)files->bytes_done / (double)files->bytes : 1;
+    report(progress, fraction, message, files);
 }
 
 void ntk_progress_clear(struct ntk_progress *progress)

@@ -3,6 +3,9 @@
 #ifndef NTK_CLI_PROGRESS_H
 #define NTK_CLI_PROGRESS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 struct ntk_progress {
     int descriptor; /* -1: none; lines {"progress": 0-100, "message": "..."} */
     int terminal;   /* draw a bar on standard error */
@@ -14,6 +17,14 @@ void ntk_progress_init(struct ntk_progress *progress, int descriptor);
 
 /* fraction in [0, 1]; `progress` is a struct ntk_progress, void for use as a callback. */
 void ntk_progress_report(void *progress, double fraction, const char *message);
+
+/* Where many files are worked on: lines also have "files_done", "files", "bytes_done", "bytes". */
+struct ntk_progress_files {
+    size_t done, files;
+    uint64_t bytes_done, bytes;
+};
+void ntk_progress_report_files(struct ntk_progress *progress,
+                               const struct ntk_progress_files *files, const char *message);
 
 /* Takes the bar away. */
 void ntk_progress_clear(struct ntk_progress *progress);

@@ -37,7 +37,7 @@ static enum ntk_status check_variables(const struct ntk_query *query, size_t l,
     return NTK_OK;
 }
 
-static enum ntk_status check(const struct ntk_query *query, struct ntk_error *error)
+enum ntk_status ntk_query_check(const struct ntk_query *query, struct ntk_error *error)
 {
     const struct ntk_calibration *c = query->calibration;
     const struct ntk_archive *archive = query->archive;
@@ -85,7 +85,7 @@ enum ntk_status ntk_query_open(const struct ntk_command_context *context, struct
     status = ntk_archive_open(context->files + 1, arguments->n_files - 1, &options, &made.archive,
                               error);
     if (!status)
-        status = check(&made, error);
+        status = ntk_query_check(&made, error);
     if (status)
         ntk_query_clear(&made);
     else

@@ -18,6 +18,9 @@ struct ntk_query {
 enum ntk_status ntk_query_open(const struct ntk_command_context *context, struct ntk_query *out,
                                struct ntk_error *error);
 
+/* That check alone. */
+enum ntk_status ntk_query_check(const struct ntk_query *query, struct ntk_error *error);
+
 void ntk_query_clear(struct ntk_query *query);
 
 /* The calibration's lead of an archive's lead. */

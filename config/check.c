@@ -84,28 +84,71 @@ static void check_origins(const struct ntk_config *config, struct ntk_config_pro
     }
 }
 
-void ntk_config_check_state(const struct ntk_config *config, struct ntk_config_problems *problems)
+int ntk_config_next_folder(const char **at, char *out, size_t size)
+{
+    *at += strspn(*at, ":,");
+    size_t length = strcspn(*at, ":,");
+    snprintf(out, size, "%.*s", (int)length, *at);
+    *at += length;
+    return length > 0;
+}
+
+static void check_archives(const struct ntk_config *config, struct ntk_config_problems *problems)
+{
+    char folder[sizeof config->archive_dirs];
+    for (const char *at = config->archive_dirs;
+         ntk_config_next_folder(&at, folder, sizeof folder);) {
+        if (*folder != '/')
+            ntk_config_problem(problems,
+                               "archive_dirs: '%s' was found, an absolute path was "
+                               "expected",
+                               folder);
+    }
+}
+
+static void look_for_archives(const struct ntk_config *config, struct ntk_config_problems *problems)
+{
+    char folder[sizeof config->archive_dirs];
+    struct stat info;
+    for (const char *at = config->archive_dirs;
+         ntk_config_next_folder(&at, folder, sizeof folder);) {
+        if (stat(folder, &info) || access(folder, R_OK | X_OK))
+            ntk_config_problem(problems, "archive_dirs: cannot read %s: %s", folder,
+                               strerror(errno));
+        else if (!S_ISDIR(info.st_mode))
+            ntk_config_problem(problems, "archive_dirs: %s is not a folder", folder);
+    }
+}
+
+static void check_folder(const char *option, const char *folder,
+                         struct ntk_config_problems *problems)
 {
     char path[PATH_MAX];
     struct stat info;
-    if (!*config->state_dir)
+    if (!*folder)
         return;
-    snprintf(path, sizeof path, "%s", config->state_dir);
+    snprintf(path, sizeof path, "%s", folder);
     if (stat(path, &info) && errno == ENOENT) { /* only its last part may be missing */
         size_t length = strlen(path);
         while (length > 1 && path[length - 1] == '/')
             path[--length] = 0;
         char *slash = strrchr(path, '/');
         snprintf(path, sizeof path, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-                 slash ? config->state_dir : ".");
+                 slash ? folder : ".");
     }
     if (stat(path, &info))
-        ntk_config_problem(problems, "state_dir: cannot make %s: %s", config->state_dir,
-                           strerror(errno));
+        ntk_config_problem(problems, "%s: cannot make %s: %s", option, folder, strerror(errno));
     else if (!S_ISDIR(info.st_mode))
-        ntk_config_problem(problems, "state_dir: %s is not a folder", path);
+        ntk_config_problem(problems, "%s: %s is not a folder", option, path);
     else if (access(path, R_OK | W_OK | X_OK))
-        ntk_config_problem(problems, "state_dir: cannot write in %s: %s", path, strerror(errno));
+        ntk_config_problem(problems, "%s: cannot write in %s: %s", option, path, strerror(errno));
+}
+
+void ntk_config_check_state(const struct ntk_config *config, struct ntk_config_problems *problems)
+{
+    check_folder("state_dir", config->state_dir, problems);
+    check_folder("rescore_dir", config->rescore_dir, problems);
+    look_for_archives(config, problems);
 }
 
 static void check_program(const struct ntk_config *config, struct ntk_config_problems *problems)
@@ -126,5 +169,6 @@ void ntk_config_check(const struct ntk_config *config, struct ntk_config_problem
     check_tokens(config, problems);
     check_tls(config, problems);
     check_origins(config, problems);
+    check_archives(config, problems);
     check_program(config, problems);
 }

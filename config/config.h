@@ -30,6 +30,8 @@ struct ntk_config {
     uint64_t port;
     char port_file[PATH_MAX];
     char state_dir[PATH_MAX];
+    char archive_dirs[4096];    /* "/data/a:/data/b"; absolute */
+    char rescore_dir[PATH_MAX]; /* "": state_dir/rescores, which the start fills in */
     char ntkuq_program[PATH_MAX];
     char token_file[PATH_MAX];
     uint64_t open_writes;  /* 0 or 1 */
@@ -53,10 +55,10 @@ struct ntk_config {
     uint64_t job_memory_bytes;
     uint64_t job_queue;
     uint64_t retention_jobs_days, retention_records_days, retention_truths_days;
-    uint64_t retention_versions, retention_datasets_days; /* 0 keeps all */
-    uint64_t sandbox;                                     /* 0 or 1 */
-    uint64_t log_level;                                   /* enum ntk_log_level */
-    uint64_t access_log;                                  /* enum ntk_access_log */
+    uint64_t retention_versions, retention_datasets_days, retention_rescores_days; /* 0 keeps all */
+    uint64_t sandbox;                                                              /* 0 or 1 */
+    uint64_t log_level;  /* enum ntk_log_level */
+    uint64_t access_log; /* enum ntk_access_log */
 };
 
 /* What the command line asks for besides, or instead of, serving. */
@@ -86,7 +88,8 @@ void ntk_config_load(int argc, char *const *argv, char *const *environment, stru
  * program, an address beyond loopback without a token. Appends to *problems. */
 void ntk_config_check(const struct ntk_config *config, struct ntk_config_problems *problems);
 
-/* Whether state_dir can be written or, where it is missing, made; makes nothing. */
+/* Whether state_dir and rescore_dir can be written or, where one is missing, made, and archive_dirs
+ * read; makes nothing. */
 void ntk_config_check_state(const struct ntk_config *config, struct ntk_config_problems *problems);
 
 /* Readies `fresh`, as loaded, for a daemon that runs with `running` and was started with `loaded`:
@@ -102,6 +105,9 @@ void ntk_config_problems_clear(struct ntk_config_problems *problems);
 /* The help, and the same table as Markdown, as docs/configuration.md has it. */
 void ntk_config_help(FILE *stream);
 void ntk_config_print_table(FILE *stream);
+
+/* The next of archive_dirs, from *at on, which moves behind it; 0 after the last. */
+int ntk_config_next_folder(const char **at, char *out, size_t size);
 
 /* 1 when a numeric address is one of this machine's loopback addresses. */
 int ntk_config_is_loopback(const char *address);

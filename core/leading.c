@@ -209,7 +209,7 @@ static size_t predict(size_t before, double residual_before, size_t m, double re
 
 /* Grows the space until its k largest Ritz pairs are exact, or until that is not to be expected
  * within the limit. Solving T costs about m^3: it is done when convergence is likely. */
-static enum ntk_status iterate(struct krylov *s, int *converged, struct ntk_error *error)
+static enum ntk_status iterate(struct krylov *s, struct ntk_error *error)
 {
     double residual = INFINITY;
     size_t look = 2 * s->k + 2 * BLOCK, looked = 0;
@@ -226,8 +226,7 @@ static enum ntk_status iterate(struct krylov *s, int *converged, struct ntk_erro
         looked = s->m;
         look = expected < s->m + s->m / 4 ? expected : s->m + s->m / 4;
     }
-    *converged = !status && residual <= aim;
-    return status;
+    return status || residual <= aim ? status : NTK_NOT_CONVERGED;
 }
 
 /* ---- an answer ------------------------------------------------------------------------------ */
@@ -331,22 +330,24 @@ static int may_have_missed_copies(const struct ntk_leading *leading)
     return 0;
 }
 
-/* By a Krylov space of at most `limit` dimensions; *found tells whether that was enough. */
+/* By a Krylov space of at most `limit` dimensions; NTK_NOT_CONVERGED when that is not enough, or
+ * not sure to be. */
 static enum ntk_status find_by_krylov(struct ntk_leading *leading, const double *matrix,
-                                      size_t limit, int *found, struct ntk_error *error)
+                                      size_t limit, struct ntk_error *error)
 {
     struct krylov s;
     int n = (int)leading->n;
     enum ntk_status status = krylov_init(&s, matrix, leading->n, leading->k, limit, error);
     if (status)
         return status;
-    status = iterate(&s, found, error);
-    if (!status && *found) {
+    status = iterate(&s, error);
+    if (!status) {
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)leading->k, n, (int)s.m, 1,
                     s.ritz, (int)s.m, s.basis, n, 0, leading->vectors, n);
         take_descending(leading, s.values);
         leading->dimension = s.m;
-        *found = !may_have_missed_copies(leading);
+        if (may_have_missed_copies(leading))
+            status = NTK_NOT_CONVERGED;
     }
     krylov_clear(&s);
     return status;
@@ -435,27 +436,34 @@ static enum ntk_status examine(struct ntk_leading *leading, const double *matrix
     return status;
 }
 
-/* The cheapest way that is good enough. dstemr's vectors may miss the guarantee by little: its
- * errors are those of n, not of 1, roundings. */
+/* Of a way to find the pairs: whether it led to good ones. Only lack of memory ends the search. */
+static enum ntk_status examine_if(enum ntk_status found, struct ntk_leading *leading,
+                                  const double *matrix, int *good, struct ntk_error *error)
+{
+    if (found == NTK_NOT_CONVERGED)
+        return NTK_OK;
+    return found ? found : examine(leading, matrix, good, error);
+}
+
+/* The cheapest way that is good enough. dstemr may fail where many eigenvalues coincide, and miss
+ * the guarantee by little: its errors are those of n roundings, not of one. */
 static enum ntk_status find_pairs(struct ntk_leading *leading, double *matrix,
                                   struct ntk_error *error)
 {
     size_t n = leading->n;
     int good = 0;
     enum ntk_status status = NTK_OK;
-    if (n >= 12 * leading->k + 512) /* else LAPACK is as fast */
-        status = find_by_krylov(leading, matrix, n / 3, &good, error);
-    if (!status && good)
-        status = examine(leading, matrix, &good, error);
+    if (n >= 12 * leading->k + 512) { /* else LAPACK is as fast */
+        status = find_by_krylov(leading, matrix, n / 3, error);
+        status = examine_if(status, leading, matrix, &good, error);
+    }
     if (!status && !good) {
         status = find_by_tridiagonal(leading, matrix, error);
-        if (!status)
-            status = examine(leading, matrix, &good, error);
+        status = examine_if(status, leading, matrix, &good, error);
     }
     if (!status && !good) {
         status = find_by_division(leading, matrix, error);
-        if (!status)
-            status = examine(leading, matrix, &good, error);
+        status = examine_if(status, leading, matrix, &good, error);
     }
     return status || good ? status : NTK_NOT_CONVERGED;
 }

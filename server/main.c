@@ -34,6 +34,7 @@
 #include "server/metrics/ledger_health.h"
 #include "server/metrics/metrics.h"
 #include "server/query/inference_stats.h"
+#include "server/rescores/rescore_folder.h"
 #include "server/workers.h"
 
 enum { WORKERS = 4, STOP_SECONDS = 10 };
@@ -43,6 +44,23 @@ extern char **environ;
 static void report_broken(const char *path, const char *sentence)
 {
     ntk_log(NTK_LOG_ERROR, "artifact", "%s is not served: %s", path, sentence);
+}
+
+/* rescore_dir, made where it is missing and will be needed; its path becomes absolute. */
+static enum ntk_status prepare_rescores(struct ntk_config *config, struct ntk_error *error)
+{
+    char path[PATH_MAX];
+    if (!*config->rescore_dir)
+        snprintf(config->rescore_dir, sizeof config->rescore_dir, "%.4000s/rescores",
+                 config->state_dir);
+    if (!*config->archive_dirs)
+        return NTK_OK; /* nothing will be written there */
+    if ((mkdir(config->rescore_dir, 0755) && errno != EEXIST) ||
+        access(config->rescore_dir, R_OK | W_OK | X_OK) || !realpath(config->rescore_dir, path))
+        return ntk_fail(error, NTK_CANNOT_CREATE, "rescore_dir: cannot write in %s: %s",
+                        config->rescore_dir, strerror(errno));
+    strcpy(config->rescore_dir, path);
+    return NTK_OK;
 }
 
 /* state_dir and its folders, made where missing and seen to be writable; its path becomes absolute,
@@ -61,7 +79,7 @@ static enum ntk_status prepare_state(struct ntk_config *config, struct ntk_error
         return ntk_fail(error, NTK_CANNOT_CREATE, "state_dir: cannot find %s: %s",
                         config->state_dir, strerror(errno));
     strcpy(config->state_dir, path);
-    return NTK_OK;
+    return prepare_rescores(config, error);
 }
 
 /* One daemon a folder: the lock lasts as long as the process. */
@@ -153,6 +171,8 @@ static enum ntk_status start(struct ntk_server *server, struct ntk_http **http, 
         status = ntk_registry_create(config->state_dir, report_broken, &server->registry, error);
     if (!status)
         status = ntk_store_open(config->state_dir, &server->store, error);
+    if (!status)
+        ntk_rescore_folder_sweep(config, server->store);
     if (!status)
         status = ntk_ledger_create(server->store, server->registry, &server->ledger, error);
     if (!status)

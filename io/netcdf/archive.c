@@ -106,14 +106,15 @@ static enum ntk_status create_archive(const char *const *paths, size_t n_paths,
     return NTK_OK;
 }
 
-static enum ntk_status open_sources(struct ntk_archive *archive, struct ntk_error *error)
+static enum ntk_status open_sources(struct ntk_archive *archive, int no_digest,
+                                    struct ntk_error *error)
 {
     enum ntk_status status = NTK_OK;
     for (size_t i = 0; i < archive->n_files && !status; i++) {
         struct ntk_source *source = &archive->files->sources[archive->files->n_sources++];
         const char *format = NULL;
         status = ntk_source_open(source, archive->paths[i], archive, &format, error);
-        if (!status)
+        if (!status && !no_digest)
             status = ntk_digest_file(archive->paths[i], archive->sha256[i], error);
         if (!status && !(archive->formats[i] = strdup(format)))
             status = ntk_fail_memory(error, "the name of a format", strlen(format));
@@ -123,12 +124,13 @@ static enum ntk_status open_sources(struct ntk_archive *archive, struct ntk_erro
 
 static void cache_series(const struct ntk_series *series, size_t bytes)
 {
+    const size_t largest = (size_t)64 << 20;
     for (size_t i = 0; i < series->n_pieces; i++)
-        ntk_field_set_cache(&series->pieces[i].field, bytes);
+        ntk_field_set_cache(&series->pieces[i].field, bytes, largest);
 }
 
 /* Unpacked chunks of all variables together may take this much memory, or one chunk of each. */
-static void set_caches(const struct ntk_archive *archive)
+static void set_fixed_caches(const struct ntk_archive *archive)
 {
     const size_t budget = (size_t)256 << 20;
     const struct ntk_archive_files *files = archive->files;
@@ -141,6 +143,76 @@ static void set_caches(const struct ntk_archive *archive)
         cache_series(&files->forecasts[v], budget / pieces);
         cache_series(&files->truths[v], budget / pieces);
     }
+}
+
+/* What reading a block of samples at all leads unpacks, gathered over the fields. */
+struct layers {
+    size_t budget;        /* 0: only gathered */
+    size_t bytes, chunk;  /* of all layers; of the largest chunk */
+    size_t samples, most; /* common multiple of the chunks' samples, and the most */
+};
+
+static size_t common_divisor(size_t a, size_t b)
+{
+    while (b) {
+        size_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* A cache that holds a layer keeps each chunk for all leads and rows that it has. */
+static void add_layers(const struct ntk_series *series, struct layers *layers)
+{
+    for (size_t i = 0; i < series->n_pieces; i++) {
+        const struct ntk_field *field = &series->pieces[i].field;
+        size_t chunk, layer, extents[NTK_FIELD_RANK];
+        ntk_field_chunk_bytes(field, &chunk, &layer);
+        if (chunk == 0)
+            continue;
+        ntk_field_chunk(field, extents);
+        layers->chunk = chunk > layers->chunk ? chunk : layers->chunk;
+        layers->most = extents[0] > layers->most ? extents[0] : layers->most;
+        if (!ntk_size_multiply(layers->samples / common_divisor(layers->samples, extents[0]),
+                               extents[0], &layers->samples))
+            layers->samples = SIZE_MAX;
+        if (__builtin_add_overflow(layers->bytes, layer, &layers->bytes))
+            layers->bytes = SIZE_MAX;
+        if (layers->budget)
+            ntk_field_set_cache(field, layer, layers->budget);
+    }
+}
+
+static void add_all_layers(const struct ntk_archive *archive, struct layers *layers)
+{
+    const struct ntk_archive_files *files = archive->files;
+    add_layers(&files->features, layers);
+    add_layers(&files->covariates, layers);
+    for (size_t v = 0; v < archive->n_variables; v++) {
+        add_layers(&files->forecasts[v], layers);
+        add_layers(&files->truths[v], layers);
+    }
+}
+
+/* Where the layers do not fit, one chunk of each is kept. */
+static void set_caches(struct ntk_archive *archive, size_t budget)
+{
+    const size_t at_most = (size_t)256 << 20; /* default of a fixed cache */
+    struct layers layers = {.samples = 1, .most = 1};
+    add_all_layers(archive, &layers);
+    archive->chunk_samples = layers.samples <= 4 * layers.most ? layers.samples : layers.most;
+    archive->chunk_bytes = budget && layers.bytes <= budget ? layers.bytes : at_most;
+    if (budget && layers.bytes <= budget) {
+        layers.budget = budget;
+        add_all_layers(archive, &layers);
+    } else {
+        set_fixed_caches(archive);
+    }
+    if (__builtin_add_overflow(archive->chunk_bytes,
+                               layers.chunk < SIZE_MAX / 2 ? 2 * layers.chunk : SIZE_MAX,
+                               &archive->chunk_bytes))
+        archive->chunk_bytes = SIZE_MAX;
 }
 
 enum ntk_status ntk_archive_scan(const char *const *paths, size_t n_paths,
@@ -158,11 +230,11 @@ enum ntk_status ntk_archive_scan(const char *const *paths, size_t n_paths,
     if (!status)
         status = create_archive(paths, n_paths, options, &made, error);
     if (!status)
-        status = open_sources(made, error);
+        status = open_sources(made, options->no_digest, error);
     if (!status)
         status = ntk_roles_assign(made, options, error);
     if (!status)
-        set_caches(made);
+        set_caches(made, options->cache_bytes);
     if (!status)
         status = ntk_join(made, error);
     if (!status && made->files->out_of_memory)

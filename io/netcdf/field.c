@@ -376,12 +376,29 @@ static enum ntk_status read_by_doubles(const struct ntk_field *field, size_t lea
     return status;
 }
 
+/* real_value of floats that are neither packed nor converted, which is most of what is read: in
+ * loops that a compiler turns into vectors. */
+static void mark_missing(const struct ntk_field *field, float *values, size_t n)
+{
+    for (size_t m = 0; m < field->n_missing; m++) {
+        const float missing = to_float(field->missing[m]);
+        for (size_t i = 0; i < n; i++)
+            values[i] = values[i] == missing ? NAN : values[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        values[i] += 0.0F; /* as unpacking does: no negative zero */
+}
+
 static enum ntk_status read_slab(const struct ntk_field *field, const struct slab *slab, size_t n,
                                  float *out, struct ntk_error *error)
 {
     int code = nc_get_vara_float(field->ncid, field->varid, slab->start, slab->count, out);
     if (code != NC_NOERR)
         return cannot_read(code, error);
+    if (field->type == NC_FLOAT && field->scale == 1 && field->offset == 0 && !field->conversion) {
+        mark_missing(field, out, n);
+        return NTK_OK;
+    }
     for (size_t i = 0; i < n; i++)
         out[i] = to_float(real_value(field, out[i]));
     return NTK_OK;
@@ -441,20 +458,32 @@ void ntk_field_chunk(const struct ntk_field *field, size_t extents[NTK_FIELD_RAN
             extents[i] = 1;
 }
 
-/* Reading lead by lead passes the same chunks once for each lead; what a cache holds between is
- * not unpacked again. A chunk that does not fit is never kept, so the cache holds one at least, up
- * to a bound. */
-void ntk_field_set_cache(const struct ntk_field *field, size_t bytes)
+void ntk_field_chunk_bytes(const struct ntk_field *field, size_t *chunk, size_t *layer)
 {
-    const size_t largest = (size_t)64 << 20;
-    size_t extents[NTK_FIELD_RANK], chunk = width_of(field->type);
+    size_t extents[NTK_FIELD_RANK], bytes = width_of(field->type), all;
     int storage;
+    *chunk = *layer = 0;
     if (nc_inq_var_chunking(field->ncid, field->varid, &storage, extents) != NC_NOERR ||
         storage != NC_CHUNKED)
         return;
     for (int i = 0; i < field->rank; i++)
-        if (!ntk_size_multiply(chunk, extents[i], &chunk))
-            return;
+        if (!ntk_size_multiply(bytes, extents[i], &bytes))
+            bytes = SIZE_MAX;
+    all = bytes;
+    for (int i = 1; i < field->rank && extents[i]; i++)
+        if (!ntk_size_multiply(all, (field->extent[i] + extents[i] - 1) / extents[i], &all))
+            all = SIZE_MAX;
+    *chunk = bytes;
+    *layer = all;
+}
+
+/* Reading lead by lead passes the same chunks once for each lead; what a cache holds between is
+ * not unpacked again. A chunk that does not fit is never kept, so the cache holds one at least, up
+ * to a bound. */
+void ntk_field_set_cache(const struct ntk_field *field, size_t bytes, size_t largest)
+{
+    size_t chunk, layer;
+    ntk_field_chunk_bytes(field, &chunk, &layer);
     if (chunk > largest || chunk == 0)
         return;
     size_t cache = bytes > chunk ? bytes : chunk;

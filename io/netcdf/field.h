@@ -52,8 +52,13 @@ enum ntk_status ntk_field_read_part(const struct ntk_field *field, size_t lead, 
 /* Along each dimension, how many values are stored together: 1 where they are not in chunks. */
 void ntk_field_chunk(const struct ntk_field *field, size_t extents[NTK_FIELD_RANK]);
 
-/* Lets libnetcdf keep unpacked chunks of at most about `bytes` between reads. */
-void ntk_field_set_cache(const struct ntk_field *field, size_t bytes);
+/* Bytes of one unpacked chunk, and of all chunks that one sample touches; 0 where it is not in
+ * chunks, SIZE_MAX where they are too many. */
+void ntk_field_chunk_bytes(const struct ntk_field *field, size_t *chunk, size_t *layer);
+
+/* Lets libnetcdf keep unpacked chunks of at most about `bytes` between reads, or one of at most
+ * `largest`; a larger one is never kept. */
+void ntk_field_set_cache(const struct ntk_field *field, size_t bytes, size_t largest);
 
 /* A text attribute (characters or a single string); *present = 0 and "" when there is none.
  * NTK_BAD_DATA: not text, longer than NTK_NAME_SIZE - 1, or not printable. `owner` is for the

@@ -110,8 +110,3 @@ enum ntk_status ntk_fit_request_read(const struct ntk_config *config, const json
         status = read_option(body, i, out, &used, error);
     return status ? status : read_datasets(config, json_object_get(body, "datasets"), out, error);
 }
-
-char *ntk_fit_request_text(const json_t *body)
-{
-    return json_dumps(body, JSON_SORT_KEYS | JSON_COMPACT);
-}

@@ -24,8 +24,4 @@ struct ntk_fit_request {
 enum ntk_status ntk_fit_request_read(const struct ntk_config *config, const json_t *body,
                                      struct ntk_fit_request *out, struct ntk_error *error);
 
-/* Requests that mean the same have the same text: members sorted, no space. To be freed, NULL
- * without memory. */
-char *ntk_fit_request_text(const json_t *body);
-
 #endif

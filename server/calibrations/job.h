@@ -1,4 +1,4 @@
-/* A job and the table of all; private to server/job*.c.
+/* A job and the table of all; private to job*.c and to the kinds of job.
  *
  * Two locks, `journal` taken before `lock`: who changes a state holds the journal while the disk is
  * written, who only looks holds the lock and never waits for the disk. */
@@ -24,14 +24,16 @@ extern const char *const ntk_job_state_names[NTK_JOB_STATES];
 struct ntk_job_standing {
     enum ntk_job_state state;
     int progress;
-    unsigned attempts, version;
+    unsigned attempts, version; /* version: published by a fit, used by a rescore */
     char message[200], failure[512];
-    char started[32], finished[32], updated[32]; /* "" when not yet */
-    char sha256[NTK_SHA256_HEX];                 /* of what it publishes */
+    char started[32], finished[32], updated[32];   /* "" when not yet */
+    char sha256[NTK_SHA256_HEX];                   /* of that version, known before it is there */
+    uint64_t files, files_done, bytes, bytes_done; /* of archives that a rescore reads */
 };
 
 struct ntk_job {
-    char id[NTK_JOB_ID]; /* immutable, as the next five */
+    char id[NTK_JOB_ID]; /* immutable, as the next six */
+    const struct ntk_job_kind *kind;
     char name[NTK_NAME_SIZE];
     char key[NTK_JOB_KEY_MOST + 1];
     char created[32];
@@ -54,7 +56,7 @@ struct ntk_jobs {
     uint64_t changes;
     struct ntk_job *newest;
     size_t waiting, total;
-    size_t ended[NTK_JOB_STATES];
+    size_t ended[NTK_JOB_KINDS][NTK_JOB_STATES];
     int stopping;
 };
 
@@ -70,8 +72,23 @@ void ntk_job_settle(struct ntk_job *job, struct ntk_job_standing *next);
 /* The job was seen to change; the lock is held. */
 void ntk_job_touch(struct ntk_job *job);
 
+/* It waits again: what its kind does not keep is gone. */
+void ntk_job_requeue(const struct ntk_job *job, struct ntk_job_standing *next);
+
 /* An end: sets state, message and time. */
 void ntk_job_end(struct ntk_job_standing *standing, enum ntk_job_state state, const char *message);
+
+/* ---- what kinds use ---------------------------------------------------------------------------
+ */
+
+/* Runs ntkuq (argv, ends with NULL) for the job, with a descriptor as its standard input (0: none):
+ * it may be killed by a dismissal and after job_timeout_s; its progress becomes the job's. Its
+ * sentence when it fails. */
+enum ntk_status ntk_job_spawn(struct ntk_job *job, const char *const *arguments, int input,
+                              struct ntk_error *error);
+
+/* Appends a link to an address. */
+void ntk_job_link(json_t *links, const char *relation, const char *type, const char *address);
 
 /* ---- documents; the lock is held ------------------------------------------------------------- */
 

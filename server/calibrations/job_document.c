@@ -16,13 +16,18 @@ static json_t *time_or_null(const char *time)
     return *time ? json_string(time) : json_null();
 }
 
+void ntk_job_link(json_t *links, const char *relation, const char *type, const char *address)
+{
+    json_array_append_new(
+        links, json_pack("{s:s, s:s, s:s}", "rel", relation, "type", type, "href", address));
+}
+
 static void add_link(json_t *links, const struct ntk_job *job, const char *relation,
                      const char *type, const char *ending)
 {
     char address[80];
     snprintf(address, sizeof address, "/v1/jobs/%s%s", job->id, ending);
-    json_array_append_new(
-        links, json_pack("{s:s, s:s, s:s}", "rel", relation, "type", type, "href", address));
+    ntk_job_link(links, relation, type, address);
 }
 
 static json_t *describe_links(const struct ntk_job *job)
@@ -38,19 +43,17 @@ static json_t *describe_links(const struct ntk_job *job)
 json_t *ntk_job_describe(const struct ntk_job *job)
 {
     const struct ntk_job_standing *now = &job->now;
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:s, s:i, s:s, s:o}", "jobID",
-                  job->id, "type", "process", "processID", "fit", "status",
-                  ntk_job_state_names[now->state], "progress", now->progress, "message",
-                  now->message, "created", job->created, "started", time_or_null(now->started),
-                  "finished", time_or_null(now->finished), "updated", now->updated, "attempts",
-                  (int)now->attempts, "calibration", job->name, "links", describe_links(job));
+    json_t *links = describe_links(job);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:s, s:i, s:s, s:o}", "jobID", job->id,
+        "type", "process", "processID", job->kind->name, "status", ntk_job_state_names[now->state],
+        "progress", now->progress, "message", now->message, "created", job->created, "started",
+        time_or_null(now->started), "finished", time_or_null(now->finished), "updated",
+        now->updated, "attempts", (int)now->attempts, "calibration", job->name, "links", links);
     if (now->state == NTK_JOB_FAILED || now->state == NTK_JOB_DISMISSED)
         json_object_set_new(json, "error", json_string(now->failure));
-    if (now->state == NTK_JOB_SUCCESSFUL)
-        json_object_set_new(json, "result",
-                            json_pack("{s:s, s:i, s:s}", "calibration", job->name, "version",
-                                      (int)now->version, "sha256", now->sha256));
+    if (job->kind->describe)
+        job->kind->describe(job, json, links);
     return json;
 }
 

@@ -1,17 +1,12 @@
 /* Jobs over HTTP: starting, asking, dismissing. */
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "server/calibrations/fit_request.h"
-#include "server/calibrations/jobs.h"
-#include "server/calibrations/prediction.h"
-#include "server/http/http.h"
+#include "server/calibrations/job_start.h"
 #include "server/http/routes.h"
-#include "server/http/settings.h"
 #include "server/workers.h"
 
 enum { WAIT_MOST_S = 60, DISMISS_S = 5, LIST_MOST = 10000, LOOK_MS = 500 };
@@ -200,57 +195,34 @@ static enum ntk_status read_key(const struct ntk_request *request, const char **
     return NTK_OK;
 }
 
-static json_t *describe_prediction(const struct ntk_prediction *p, const struct ntk_config *config,
-                                   const struct ntk_error *problem)
+/* Of a dry run the answer is replied: *answered, nothing is left to do. */
+static enum ntk_status examine(struct ntk_request *request, const json_t *body,
+                               struct ntk_job_order *order, int dry_run, int *answered,
+                               struct ntk_error *error)
 {
-    json_t *predicted =
-        p ? json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "memory_bytes",
-                      (json_int_t)ceil(p->memory_bytes), "seconds", (json_int_t)ceil(p->seconds),
-                      "samples", (json_int_t)p->samples, "features", (json_int_t)p->features,
-                      "points", (json_int_t)p->points, "lead_times", (json_int_t)p->leads)
-          : json_null();
-    json_t *problems = json_array();
-    if (*problem->text)
-        json_array_append_new(problems, json_string(problem->text));
-    return json_pack("{s:o, s:{s:I, s:I}, s:o}", "predicted", predicted, "limits",
-                     "job_memory_bytes", (json_int_t)config->job_memory_bytes, "job_timeout_s",
-                     (json_int_t)config->job_timeout_s, "problems", problems);
-}
-
-/* Checks the request and what it will need; of a dry run that is the answer. *answered: nothing is
- * left to do. */
-static enum ntk_status examine(struct ntk_request *request, const json_t *body, int dry_run,
-                               int *answered, struct ntk_error *error)
-{
-    const struct ntk_config *config = request->server->config;
-    struct ntk_fit_request fit;
-    struct ntk_prediction prediction;
-    enum ntk_status status = ntk_fit_request_read(config, body, &fit, error);
-    if (status)
+    json_t *answer = NULL;
+    enum ntk_status status = order->examine(request, body, order, dry_run ? &answer : NULL, error);
+    if (status || !dry_run)
         return status;
-    int known = ntk_predict_fit(config, &fit, &prediction);
-    status = known ? ntk_prediction_check(&prediction, config, error) : NTK_OK;
-    if (!dry_run)
-        return status;
-    ntk_reply_json(request, MHD_HTTP_OK,
-                   describe_prediction(known ? &prediction : NULL, config, error));
+    ntk_reply_json(request, MHD_HTTP_OK, answer);
     *answered = 1;
     return NTK_OK;
 }
 
 /* A job that is new, or the one that has its key already. */
 static enum ntk_status start(struct ntk_request *request, const json_t *body,
-                             const struct ntk_job_wish *wish, int *answered, char id[NTK_JOB_ID],
+                             struct ntk_job_order *order, int *answered, char id[NTK_JOB_ID],
                              struct ntk_error *error)
 {
     struct ntk_jobs *jobs = request->server->jobs;
+    const struct ntk_job_wish *wish = &order->wish;
     int known = 0, dry_run = 0;
     enum ntk_status status = ntk_request_switch(request, "dry_run", &dry_run, error);
     if (!status && !dry_run)
         status = ntk_jobs_find_key(jobs, wish->key, wish->request, &known, id, error);
     if (status || known)
         return status;
-    status = examine(request, body, dry_run, answered, error);
+    status = examine(request, body, order, dry_run, answered, error);
     if (status || *answered)
         return status;
     status = ntk_jobs_submit(jobs, wish, &known, id, error);
@@ -277,36 +249,29 @@ static void reply_started(struct ntk_request *request, const char *id)
     add_retry_after(request, &look);
 }
 
-static void handle_fit(struct ntk_request *request, const json_t *body)
+void ntk_job_start(struct ntk_request *request, const json_t *body, struct ntk_job_order *order)
 {
     struct ntk_error error = {""};
-    char id[NTK_JOB_ID] = "", *text = ntk_fit_request_text(body);
-    const char *name = json_string_value(json_object_get(body, "name")), *key = "";
+    char id[NTK_JOB_ID] = "", *text = ntk_job_request_text(body);
     int answered = 0;
-    enum ntk_status status =
-        text ? read_key(request, &key, &error) : ntk_fail_memory(&error, "the request", 0);
-    struct ntk_job_wish wish = {.name = name ? name : "", .request = text, .key = key};
+    order->wish.request = text;
+    enum ntk_status status = text ? read_key(request, &order->wish.key, &error)
+                                  : ntk_fail_memory(&error, "the request", 0);
     if (!status)
-        status = start(request, body, &wish, &answered, id, &error);
+        status = start(request, body, order, &answered, id, &error);
     if (status)
         ntk_reply_failure(request, status, &error);
     else if (!answered)
         reply_started(request, id);
     free(text);
+    order->wish.request = NULL;
 }
 
-enum ntk_handled ntk_handle_calibration_post(struct ntk_request *request)
+json_t *ntk_job_start_body(struct ntk_request *request)
 {
-    if (!request->on_worker)
-        return NTK_HANDLE_ON_WORKER; /* it waits for the disk, and perhaps for the job */
-    if (!ntk_request_has_type(request, "application/json")) {
-        ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                          "Content-Type must be application/json");
-        return NTK_HANDLED;
-    }
-    json_t *body = ntk_request_json(request);
-    if (body)
-        handle_fit(request, body);
-    json_decref(body);
-    return NTK_HANDLED;
+    if (ntk_request_has_type(request, "application/json"))
+        return ntk_request_json(request);
+    ntk_reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                      "Content-Type must be application/json");
+    return NULL;
 }

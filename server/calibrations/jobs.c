@@ -12,6 +12,25 @@
 
 enum { REMEMBERED = 1000, ATTEMPTS_MOST = 2 };
 
+static const struct ntk_job_kind *const kinds[NTK_JOB_KINDS] = {&ntk_fit_job, &ntk_rescore_job};
+
+static size_t index_of(const struct ntk_job_kind *kind)
+{
+    size_t i = 0;
+    while (kinds[i] != kind)
+        i++;
+    return i;
+}
+
+/* NULL when there is none of that name. */
+static const struct ntk_job_kind *find_kind(const char *name)
+{
+    size_t i = 0;
+    while (i < NTK_JOB_KINDS && strcmp(kinds[i]->name, name))
+        i++;
+    return i < NTK_JOB_KINDS ? kinds[i] : NULL;
+}
+
 static void job_free(struct ntk_job *job)
 {
     if (!job)
@@ -37,6 +56,7 @@ static enum ntk_status store_job(const struct ntk_job *job, const struct ntk_job
                                  struct ntk_error *error)
 {
     struct ntk_stored_job stored = {.id = job->id,
+                                    .kind = job->kind->name,
                                     .name = job->name,
                                     .request = job->request,
                                     .key = job->key,
@@ -50,7 +70,11 @@ static enum ntk_status store_job(const struct ntk_job *job, const struct ntk_job
                                     .progress = now->progress,
                                     .attempts = now->attempts,
                                     .version = now->version,
-                                    .sha256 = now->sha256};
+                                    .sha256 = now->sha256,
+                                    .files = now->files,
+                                    .files_done = now->files_done,
+                                    .bytes = now->bytes,
+                                    .bytes_done = now->bytes_done};
     return ntk_store_job_put(job->jobs->store, &stored, error);
 }
 
@@ -61,7 +85,7 @@ static void apply(struct ntk_job *job, const struct ntk_job_standing *next)
     jobs->waiting -= job->now.state == NTK_JOB_ACCEPTED;
     jobs->waiting += next->state == NTK_JOB_ACCEPTED;
     if (next->state >= NTK_JOB_SUCCESSFUL)
-        jobs->ended[next->state]++;
+        jobs->ended[index_of(job->kind)][next->state]++;
     job->now = *next;
     ntk_job_touch(job);
     pthread_mutex_unlock(&jobs->lock);
@@ -169,12 +193,19 @@ static enum ntk_status load_job(void *user, const struct ntk_stored_job *stored,
 {
     struct ntk_jobs *jobs = user;
     int state = ntk_job_state_parse(stored->state, strlen(stored->state));
+    const struct ntk_job_kind *kind = find_kind(stored->kind);
+    if (!kind)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "state_dir: job %s is a %.40s, fit or rescore was "
+                        "expected",
+                        stored->id, stored->kind);
     struct ntk_job *job = calloc(1, sizeof *job);
     if (!job || !(job->request = strdup(stored->request))) {
         job_free(job);
         return ntk_fail_memory(error, "a job", sizeof *job);
     }
     job->jobs = jobs;
+    job->kind = kind;
     snprintf(job->id, sizeof job->id, "%s", stored->id);
     snprintf(job->name, sizeof job->name, "%s", stored->name);
     snprintf(job->key, sizeof job->key, "%s", stored->key);
@@ -190,37 +221,21 @@ static enum ntk_status load_job(void *user, const struct ntk_stored_job *stored,
     snprintf(now->finished, sizeof now->finished, "%s", stored->finished);
     snprintf(now->updated, sizeof now->updated, "%s", stored->updated);
     snprintf(now->sha256, sizeof now->sha256, "%s", stored->sha256);
+    now->files = stored->files;
+    now->files_done = stored->files_done;
+    now->bytes = stored->bytes;
+    now->bytes_done = stored->bytes_done;
     insert(jobs, job);
     return NTK_OK;
 }
 
-/* Whether another job is known to have published that version. */
-static int is_claimed(const struct ntk_jobs *jobs, const char *name, unsigned version)
+void ntk_job_requeue(const struct ntk_job *job, struct ntk_job_standing *next)
 {
-    for (const struct ntk_job *job = jobs->newest; job; job = job->next) {
-        if (job->now.state == NTK_JOB_SUCCESSFUL && job->now.version == version &&
-            !strcmp(job->name, name))
-            return 1;
-    }
-    return 0;
-}
-
-/* The version that this job published before it could say so, or 0. */
-static unsigned find_published(const struct ntk_jobs *jobs, const struct ntk_job *job)
-{
-    unsigned found = 0;
-    json_t *series = ntk_registry_describe_name(jobs->registry, job->name), *item;
-    size_t i;
-    json_array_foreach(json_object_get(series, "versions"), i, item)
-    {
-        const char *sha256 = json_string_value(json_object_get(item, "sha256"));
-        unsigned version = (unsigned)json_integer_value(json_object_get(item, "version"));
-        if (sha256 && *job->now.sha256 && !strcmp(sha256, job->now.sha256) &&
-            !is_claimed(jobs, job->name, version))
-            found = version;
-    }
-    json_decref(series);
-    return found;
+    next->state = NTK_JOB_ACCEPTED;
+    if (job->kind->goes_on)
+        return;
+    next->progress = 0;
+    *next->sha256 = 0;
 }
 
 /* What ran when the process ended. */
@@ -228,20 +243,18 @@ static void recover(struct ntk_job *job)
 {
     char message[200];
     struct ntk_job_standing next = job->now;
-    unsigned published = find_published(job->jobs, job);
+    unsigned published = job->kind->find_published ? job->kind->find_published(job) : 0;
     if (published) {
         next.version = published;
         snprintf(message, sizeof message, "published version %u of %s", published, job->name);
         ntk_job_end(&next, NTK_JOB_SUCCESSFUL, message);
-    } else if (next.attempts >= ATTEMPTS_MOST) {
+    } else if (next.attempts >= ATTEMPTS_MOST && !job->kind->goes_on) {
         snprintf(message, sizeof message,
                  "the daemon ended %u times while this job ran, it is not tried again",
                  next.attempts);
         ntk_job_end(&next, NTK_JOB_FAILED, message);
     } else {
-        next.state = NTK_JOB_ACCEPTED;
-        next.progress = 0;
-        *next.sha256 = 0;
+        ntk_job_requeue(job, &next);
         snprintf(next.message, sizeof next.message, "waits to be resumed after a restart");
     }
     ntk_job_settle(job, &next);
@@ -322,6 +335,11 @@ void ntk_jobs_free(struct ntk_jobs *jobs)
 
 /* ---- submitting ------------------------------------------------------------------------------ */
 
+char *ntk_job_request_text(const json_t *body)
+{
+    return json_dumps(body, JSON_SORT_KEYS | JSON_COMPACT);
+}
+
 enum ntk_status ntk_jobs_find_key(struct ntk_jobs *jobs, const char *key, const char *request,
                                   int *known, char id[NTK_JOB_ID], struct ntk_error *error)
 {
@@ -359,6 +377,7 @@ static struct ntk_job *job_create(struct ntk_jobs *jobs, const struct ntk_job_wi
     ntk_log_time(job->created, sizeof job->created);
     memcpy(job->now.updated, job->created, sizeof job->created);
     job->jobs = jobs;
+    job->kind = wish->kind;
     return job;
 }
 
@@ -376,6 +395,24 @@ static enum ntk_status check_queue(struct ntk_jobs *jobs, struct ntk_error *erro
     return NTK_OK;
 }
 
+static void discard(const struct ntk_job *job)
+{
+    if (job->kind->discard)
+        job->kind->discard(job);
+}
+
+/* Its files first: a job that is stored has them. */
+static enum ntk_status prepare_and_store(struct ntk_job *job, const void *plan,
+                                         struct ntk_error *error)
+{
+    enum ntk_status status = job->kind->prepare ? job->kind->prepare(job, plan, error) : NTK_OK;
+    if (status)
+        return status;
+    if ((status = store_job(job, &job->now, error)))
+        discard(job);
+    return status;
+}
+
 /* The journal is held. */
 static enum ntk_status add_job(struct ntk_jobs *jobs, const struct ntk_job_wish *wish,
                                char id[NTK_JOB_ID], struct ntk_error *error)
@@ -386,7 +423,7 @@ static enum ntk_status add_job(struct ntk_jobs *jobs, const struct ntk_job_wish 
     struct ntk_job *job = job_create(jobs, wish);
     if (!job)
         return ntk_fail_memory(error, "a job", sizeof *job);
-    if ((status = store_job(job, &job->now, error))) {
+    if ((status = prepare_and_store(job, wish->plan, error))) {
         job_free(job);
         return status;
     }
@@ -443,7 +480,6 @@ json_t *ntk_jobs_list(struct ntk_jobs *jobs, unsigned states, size_t most)
 static enum ntk_status describe_results(const struct ntk_job *job, json_t **out,
                                         struct ntk_error *error)
 {
-    char address[160];
     const struct ntk_job_standing *now = &job->now;
     if (now->state < NTK_JOB_SUCCESSFUL)
         return ntk_fail(error, NTK_NO_INPUT, "job %s is %s, it has results once it is successful",
@@ -451,10 +487,7 @@ static enum ntk_status describe_results(const struct ntk_job *job, json_t **out,
     if (now->state > NTK_JOB_SUCCESSFUL)
         return ntk_fail(error, NTK_NO_INPUT, "job %s has no results, it %s: %.300s", job->id,
                         now->state == NTK_JOB_FAILED ? "failed" : "was dismissed", now->failure);
-    snprintf(address, sizeof address, "/v1/calibrations/%s/versions/%u", job->name, now->version);
-    *out = json_pack("{s:{s:s, s:s, s:s, s:i, s:s}}", "calibration", "href", address, "type",
-                     "application/json", "name", job->name, "version", (int)now->version, "sha256",
-                     now->sha256);
+    *out = job->kind->results(job);
     return *out ? NTK_OK : ntk_fail_memory(error, "the results", 0);
 }
 
@@ -469,14 +502,16 @@ enum ntk_status ntk_jobs_results(struct ntk_jobs *jobs, const char *id, json_t *
     return status;
 }
 
-void ntk_jobs_count(struct ntk_jobs *jobs, struct ntk_job_count out[NTK_JOB_STATES])
+void ntk_jobs_count(struct ntk_jobs *jobs, struct ntk_job_count out[NTK_JOB_KINDS][NTK_JOB_STATES])
 {
     pthread_mutex_lock(&jobs->lock);
-    for (size_t s = 0; s < NTK_JOB_STATES; s++)
-        out[s] = (struct ntk_job_count){ntk_job_state_names[s], s >= NTK_JOB_SUCCESSFUL, 0,
-                                        jobs->ended[s]};
+    for (size_t k = 0; k < NTK_JOB_KINDS; k++) {
+        for (size_t s = 0; s < NTK_JOB_STATES; s++)
+            out[k][s] = (struct ntk_job_count){kinds[k]->name, ntk_job_state_names[s],
+                                               s >= NTK_JOB_SUCCESSFUL, 0, jobs->ended[k][s]};
+    }
     for (const struct ntk_job *job = jobs->newest; job; job = job->next)
-        out[job->now.state].now++;
+        out[index_of(job->kind)][job->now.state].now++;
     pthread_mutex_unlock(&jobs->lock);
 }
 
@@ -518,7 +553,10 @@ static enum ntk_status dismiss(struct ntk_job *job, struct ntk_error *error)
         return NTK_OK;
     struct ntk_job_standing next = job->now;
     ntk_job_end(&next, NTK_JOB_DISMISSED, "the job was dismissed before it started");
-    return ntk_job_change(job, &next, error);
+    enum ntk_status status = ntk_job_change(job, &next, error);
+    if (!status)
+        discard(job);
+    return status;
 }
 
 enum ntk_status ntk_jobs_dismiss(struct ntk_jobs *jobs, const char *id, struct ntk_error *error)

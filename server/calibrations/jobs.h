@@ -1,9 +1,10 @@
-/* Fit jobs: one runs, the others wait. States and fields as OGC API Processes has them.
+/* Jobs: one runs, the others wait. States and fields as OGC API Processes has them; job_kind.h says
+ * what there is to do.
  *
  * Every change of state is in the store before it is seen: a job that was accepted outlives kill
- * -9. What waited then waits again; what ran is started once more, or fails with a sentence when it
- * has ended the daemon twice; what was published by then is found and not published again. An
- * orderly stop puts the running job back. Safe from any thread.
+ * -9. What waited then waits again. A fit that ran is started once more, or fails with a sentence
+ * when it has ended the daemon twice; what was published by then is found and not published again.
+ * A rescore goes on where it was. An orderly stop puts the running job back. Safe from any thread.
  */
 #ifndef NTK_SERVER_JOBS_H
 #define NTK_SERVER_JOBS_H
@@ -13,10 +14,11 @@
 
 #include "config/config.h"
 #include "core/status.h"
+#include "server/calibrations/job_kind.h"
 #include "server/calibrations/registry.h"
 #include "server/ledger/store.h"
 
-enum { NTK_JOB_ID = 33, NTK_JOB_KEY_MOST = 128, NTK_JOB_STATES = 5 };
+enum { NTK_JOB_ID = 33, NTK_JOB_KEY_MOST = 128, NTK_JOB_STATES = 5, NTK_JOB_KINDS = 2 };
 
 struct ntk_jobs;
 
@@ -27,10 +29,16 @@ enum ntk_status ntk_jobs_create(const struct ntk_config *config, struct ntk_stor
 
 /* What to run. Copied. */
 struct ntk_job_wish {
+    const struct ntk_job_kind *kind;
     const char *name;    /* of the calibration */
-    const char *request; /* text of ntk_fit_request_text */
+    const char *request; /* text of ntk_job_request_text */
     const char *key;     /* Idempotency-Key: 1 to 128 visible ASCII characters; "" when none */
+    const void *plan;    /* for the kind's prepare(), which may be NULL */
 };
+
+/* Requests that mean the same have the same text: members sorted, no space. To be freed, NULL
+ * without memory. */
+char *ntk_job_request_text(const json_t *body);
 
 /* The job that has this key, *known 0 when there is none. NTK_CONFLICT: it was another request. */
 enum ntk_status ntk_jobs_find_key(struct ntk_jobs *jobs, const char *key, const char *request,
@@ -58,7 +66,7 @@ json_t *ntk_jobs_list(struct ntk_jobs *jobs, unsigned states, size_t most);
 /* The index of a state by its name, -1 when there is none such. */
 int ntk_job_state_parse(const char *name, size_t length);
 
-/* What a successful job published, as OGC API Processes results by reference. NTK_NO_INPUT: there
+/* What a successful job made, as OGC API Processes results by reference. NTK_NO_INPUT: there
  * is no such job, or it has no results (yet). */
 enum ntk_status ntk_jobs_results(struct ntk_jobs *jobs, const char *id, json_t **out,
                                  struct ntk_error *error);
@@ -73,15 +81,15 @@ uint64_t ntk_jobs_await(struct ntk_jobs *jobs, uint64_t seen, unsigned timeout_m
 /* Lets all that await look again. */
 void ntk_jobs_wake(struct ntk_jobs *jobs);
 
-/* Jobs of one state: those remembered now, and those that ended so since the start. */
+/* Jobs of one kind and state: those remembered now, and those that ended so since the start. */
 struct ntk_job_count {
-    const char *state;
+    const char *kind, *state;
     int is_end; /* a job does not leave this state */
     size_t now, ended;
 };
 
-/* All states; the first is that of jobs that wait. */
-void ntk_jobs_count(struct ntk_jobs *jobs, struct ntk_job_count out[NTK_JOB_STATES]);
+/* Of each kind all states; the first is that of jobs that wait. */
+void ntk_jobs_count(struct ntk_jobs *jobs, struct ntk_job_count out[NTK_JOB_KINDS][NTK_JOB_STATES]);
 
 /* Kills what runs, which waits for the next start, and frees. */
 void ntk_jobs_free(struct ntk_jobs *jobs);

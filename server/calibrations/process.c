@@ -47,10 +47,12 @@ static double seconds_since(const struct timespec *started)
 
 /* ---- start ---------------------------------------------------------------------------------- */
 
-static int set_up_actions(posix_spawn_file_actions_t *actions, int writers[PIPES])
+static int set_up_actions(posix_spawn_file_actions_t *actions, int input, int writers[PIPES])
 {
     static const int targets[PIPES] = {STDOUT_FILENO, STDERR_FILENO, PROGRESS_DESCRIPTOR};
-    int failed = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    int failed =
+        input ? posix_spawn_file_actions_adddup2(actions, input, STDIN_FILENO)
+              : posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     for (int i = 0; i < PIPES; i++)
         failed |= posix_spawn_file_actions_adddup2(actions, writers[i], targets[i]);
     return failed | posix_spawn_file_actions_addclosefrom_np(actions, PROGRESS_DESCRIPTOR + 1);
@@ -76,7 +78,7 @@ static int spawn(const struct ntk_process *process, int writers[PIPES], pid_t *p
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
-    int reason = set_up_actions(&actions, writers) | set_up_attributes(&attributes);
+    int reason = set_up_actions(&actions, process->input, writers) | set_up_attributes(&attributes);
     if (!reason)
         reason = posix_spawn(pid, process->arguments[0], &actions, &attributes,
                              (char *const *)process->arguments, (char *const *)environment);
@@ -151,12 +153,24 @@ static enum ntk_status start(struct running *running, struct ntk_error *error)
 
 /* ---- watch ---------------------------------------------------------------------------------- */
 
+static uint64_t count_of(const json_t *event, const char *name)
+{
+    json_int_t count = json_integer_value(json_object_get(event, name));
+    return count > 0 ? (uint64_t)count : 0;
+}
+
 static void report_line(const struct ntk_process *process, const char *line)
 {
     json_t *event = json_loads(line, 0, NULL);
     json_t *percent = json_object_get(event, "progress"), *text = json_object_get(event, "message");
+    struct ntk_process_progress now = {.percent = (int)json_integer_value(percent),
+                                       .message = json_string_value(text),
+                                       .files = count_of(event, "files"),
+                                       .files_done = count_of(event, "files_done"),
+                                       .bytes = count_of(event, "bytes"),
+                                       .bytes_done = count_of(event, "bytes_done")};
     if (json_is_integer(percent) && json_is_string(text))
-        process->progress(process->user, (int)json_integer_value(percent), json_string_value(text));
+        process->progress(process->user, &now);
     json_decref(event);
 }
 

@@ -4,15 +4,24 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/status.h"
+
+/* One line of progress; counts of files and bytes are 0 where none are told. */
+struct ntk_process_progress {
+    int percent;
+    const char *message; /* valid for the call */
+    uint64_t files, files_done, bytes, bytes_done;
+};
 
 struct ntk_process {
     const char *const *arguments; /* argv, ends with NULL; argv[0] is the program's path */
     size_t timeout_seconds;
-    int nice; /* 5 at least, so that live queries come first; more for what nobody waits for */
+    int input; /* descriptor that it has as standard input; 0: none */
+    int nice;  /* 5 at least, so that live queries come first; more for what nobody waits for */
     /* Lines of progress from descriptor 3; may be NULL. */
-    void (*progress)(void *user, int percent, const char *message);
+    void (*progress)(void *user, const struct ntk_process_progress *now);
     void *user;
     const atomic_int *cancel; /* set to kill the process; may be NULL */
 };

@@ -65,7 +65,7 @@ struct ntk_server {
     atomic_ulong beats;  /* counts what the connection threads do: while it grows, they live */
 };
 
-enum { NTK_CAPTURES_MOST = 2, NTK_CAPTURE_SIZE = 80 };
+enum { NTK_CAPTURES_MOST = 2, NTK_CAPTURE_SIZE = 256 };
 
 /* One request: used by one thread at a time, the connection's or, while suspended, a worker's. The
  * next request of its connection takes the memory of body, text and arena over. */
@@ -120,6 +120,10 @@ void ntk_reply_owned(struct ntk_request *request, unsigned status, const char *t
 
 /* Sends an open regular file and closes it. */
 void ntk_reply_file(struct ntk_request *request, unsigned status, const char *type, int descriptor);
+
+/* The same of `size` bytes from `offset` on. */
+void ntk_reply_file_part(struct ntk_request *request, unsigned status, const char *type,
+                         int descriptor, uint64_t offset, uint64_t size);
 
 /* Sends what read() gives, until it gives MHD_CONTENT_READER_END_OF_STREAM; one that has nothing
  * suspends the connection and gives 0. Takes `user`, which is given to release(). */

@@ -95,6 +95,16 @@ void ntk_reply_json(struct ntk_request *request, unsigned status, json_t *json)
     reply_json_type(request, status, "application/json", json);
 }
 
+void ntk_reply_file_part(struct ntk_request *request, unsigned status, const char *type,
+                         int descriptor, uint64_t offset, uint64_t size)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_fd_at_offset64(size, descriptor, offset);
+    if (!response)
+        close(descriptor);
+    take_response(request, status, type, size, response);
+}
+
 void ntk_reply_file(struct ntk_request *request, unsigned status, const char *type, int descriptor)
 {
     struct stat info;
@@ -102,11 +112,7 @@ void ntk_reply_file(struct ntk_request *request, unsigned status, const char *ty
         close(descriptor);
         return;
     }
-    struct MHD_Response *response =
-        MHD_create_response_from_fd64((uint64_t)info.st_size, descriptor);
-    if (!response)
-        close(descriptor);
-    take_response(request, status, type, (size_t)info.st_size, response);
+    ntk_reply_file_part(request, status, type, descriptor, 0, (uint64_t)info.st_size);
 }
 
 static const char *title_of(unsigned status)

@@ -46,7 +46,9 @@ ntk_handler ntk_handle_intervals, ntk_handle_dataset_post, ntk_handle_dataset_ge
     ntk_handle_truths, ntk_handle_label_put, ntk_handle_label_list, ntk_handle_adaptation_put,
     ntk_handle_widths, ntk_handle_coverage, ntk_handle_adaptation, ntk_handle_alarms,
     ntk_handle_issued, ntk_handle_health, ntk_handle_ready, ntk_handle_openapi, ntk_handle_spectrum,
-    ntk_handle_page, ntk_handle_page_file, ntk_handle_metrics;
+    ntk_handle_page, ntk_handle_page_file, ntk_handle_metrics, ntk_handle_rescore_post,
+    ntk_handle_rescore_list, ntk_handle_rescore_get, ntk_handle_rescore_delete,
+    ntk_handle_rescore_file;
 
 /* OGC API - Environmental Data Retrieval. */
 ntk_handler ntk_handle_edr_landing, ntk_handle_edr_conformance, ntk_handle_edr_collections,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "server/log.h"
+#include "server/rescores/rescore_folder.h"
 
 static int64_t days_ago(uint64_t days)
 {
@@ -90,4 +91,6 @@ void ntk_retention_apply(const struct ntk_config *config, struct ntk_store *stor
     }
     json_decref(all);
     forget_datasets(config);
+    if (config->retention_rescores_days)
+        ntk_rescore_folder_expire(config, store, days_ago(config->retention_rescores_days));
 }

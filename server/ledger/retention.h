@@ -1,5 +1,6 @@
 /* What is old enough is forgotten, by class, as the configuration says. Never a version that a
- * label points at, one that records speak of, or the last one. */
+ * label points at, one that records speak of, or the last one, nor files of a job that has not
+ * ended. */
 #ifndef NTK_SERVER_RETENTION_H
 #define NTK_SERVER_RETENTION_H
 

@@ -7,7 +7,7 @@
 
 #include "server/ledger/sql.h"
 
-enum { SCHEMA = 1 };
+enum { SCHEMA = 2 };
 
 static const char schema[] =
     "CREATE TABLE job (id TEXT PRIMARY KEY, name TEXT, request TEXT, key TEXT, state TEXT,"
@@ -33,6 +33,15 @@ static const char schema[] =
     "CREATE TABLE truth (variable TEXT, lead_hours REAL, reference_time INTEGER, calibration TEXT,"
     " vals BLOB, PRIMARY KEY (variable, lead_hours, reference_time, calibration)) WITHOUT ROWID;"
     "PRAGMA user_version = 1;";
+
+/* From schema 1 to 2: jobs of several kinds. */
+static const char kinds_of_jobs[] =
+    "ALTER TABLE job ADD COLUMN kind TEXT NOT NULL DEFAULT 'fit';"
+    "ALTER TABLE job ADD COLUMN files INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN files_done INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN bytes_done INTEGER NOT NULL DEFAULT 0;"
+    "PRAGMA user_version = 2;";
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
@@ -103,12 +112,13 @@ static enum ntk_status make_tables(sqlite3 *database, const char *path, struct n
     enum ntk_status status = read_schema(database, path, &found, error);
     if (status || found == SCHEMA)
         return status;
-    if (found != 0)
+    if (found != 0 && found != 1)
         return ntk_fail(error, NTK_BAD_DATA,
-                        "state_dir: %s has schema version %d, this program knows %d", path, found,
-                        SCHEMA);
+                        "state_dir: %s has schema version %d, this program knows 1 to %d", path,
+                        found, SCHEMA);
     if (sqlite3_exec(database, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
-        sqlite3_exec(database, schema, NULL, NULL, NULL) ||
+        (found == 0 && sqlite3_exec(database, schema, NULL, NULL, NULL)) ||
+        sqlite3_exec(database, kinds_of_jobs, NULL, NULL, NULL) ||
         sqlite3_exec(database, "COMMIT", NULL, NULL, NULL))
         return refuse(database, path, error);
     return NTK_OK;
@@ -186,13 +196,17 @@ enum ntk_status ntk_store_job_put(struct ntk_store *store, const struct ntk_stor
     enum ntk_status status = ntk_sql_run(
         store->writer, error,
         "INSERT INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
-        " (SELECT coalesce(max(place), 0) + 1 FROM job), unixepoch(nullif(?10, '')))"
+        " (SELECT coalesce(max(place), 0) + 1 FROM job), unixepoch(nullif(?10, '')), ?16, ?17,"
+        " ?18, ?19, ?20)"
         " ON CONFLICT (id) DO UPDATE SET state = ?5, message = ?6, failure = ?7, started = ?9,"
         " finished = ?10, updated = ?11, progress = ?12, attempts = ?13, version = ?14,"
-        " sha256 = ?15, ended = unixepoch(nullif(?10, ''))",
-        "sssssssssssiiis", job->id, job->name, job->request, job->key, job->state, job->message,
-        job->failure, job->created, job->started, job->finished, job->updated,
-        (int64_t)job->progress, (int64_t)job->attempts, (int64_t)job->version, job->sha256);
+        " sha256 = ?15, ended = unixepoch(nullif(?10, '')), files = ?17, files_done = ?18,"
+        " bytes = ?19, bytes_done = ?20",
+        "sssssssssssiiissiiii", job->id, job->name, job->request, job->key, job->state,
+        job->message, job->failure, job->created, job->started, job->finished, job->updated,
+        (int64_t)job->progress, (int64_t)job->attempts, (int64_t)job->version, job->sha256,
+        job->kind, (int64_t)job->files, (int64_t)job->files_done, (int64_t)job->bytes,
+        (int64_t)job->bytes_done);
     pthread_mutex_unlock(&store->writing);
     return status;
 }
@@ -239,7 +253,12 @@ static enum ntk_status take_job(sqlite3_stmt *row, void *take, void *user, struc
                                  .progress = sqlite3_column_int(row, 11),
                                  .attempts = (unsigned)sqlite3_column_int(row, 12),
                                  .version = (unsigned)sqlite3_column_int(row, 13),
-                                 .sha256 = ntk_sql_text(row, 14)};
+                                 .sha256 = ntk_sql_text(row, 14),
+                                 .kind = ntk_sql_text(row, 17),
+                                 .files = (uint64_t)sqlite3_column_int64(row, 18),
+                                 .files_done = (uint64_t)sqlite3_column_int64(row, 19),
+                                 .bytes = (uint64_t)sqlite3_column_int64(row, 20),
+                                 .bytes_done = (uint64_t)sqlite3_column_int64(row, 21)};
     return (*(ntk_job_take **)take)(user, &job, error);
 }
 

@@ -91,14 +91,15 @@ enum ntk_status ntk_store_verified_put(struct ntk_store *store, int64_t id, size
 
 /* A job as it is kept; texts are borrowed. */
 struct ntk_stored_job {
-    const char *id, *name, *request; /* request: JSON with what to run */
-    const char *key;                 /* of idempotency, or "" */
+    const char *id, *kind, *name, *request; /* request: JSON with what to run */
+    const char *key;                        /* of idempotency, or "" */
     const char *state, *message, *failure;
     const char *created, *started, *finished, *updated; /* "" when not yet */
     int progress;
-    unsigned attempts;  /* times it was started */
-    unsigned version;   /* published, or 0 */
-    const char *sha256; /* of what it publishes: known before the version is there */
+    unsigned attempts;                             /* times it was started */
+    unsigned version;                              /* published or used, or 0 */
+    const char *sha256;                            /* of that version: known before it is there */
+    uint64_t files, files_done, bytes, bytes_done; /* of the archives of a rescore */
 };
 enum ntk_status ntk_store_job_put(struct ntk_store *store, const struct ntk_stored_job *job,
                                   struct ntk_error *error);

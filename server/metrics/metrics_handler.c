@@ -25,23 +25,34 @@ static void write_build(struct ntk_text *text)
                        &(struct ntk_metrics_label){"version", NTK_VERSION}, 1, 1);
 }
 
+static void write_job_count(struct ntk_text *text, const char *name,
+                            const struct ntk_job_count *count, size_t n)
+{
+    const struct ntk_metrics_label labels[] = {{"kind", count->kind}, {"state", count->state}};
+    ntk_metrics_sample(text, name, labels, 2, (double)n);
+}
+
 static void write_jobs(const struct ntk_server *server, struct ntk_text *text)
 {
-    struct ntk_job_count counts[NTK_JOB_STATES];
+    struct ntk_job_count counts[NTK_JOB_KINDS][NTK_JOB_STATES];
+    size_t waiting = 0;
     ntk_jobs_count(server->jobs, counts);
-    ntk_metrics_family(text, "ntkuqd_jobs", "Jobs that are remembered, by state.", "gauge");
-    for (size_t s = 0; s < NTK_JOB_STATES; s++)
-        ntk_metrics_sample(text, "ntkuqd_jobs",
-                           &(struct ntk_metrics_label){"state", counts[s].state}, 1,
-                           (double)counts[s].now);
-    ntk_metrics_family(text, "ntkuqd_jobs_ended_total", "Jobs that ended, by state.", "counter");
-    for (size_t s = 0; s < NTK_JOB_STATES; s++) {
-        if (counts[s].is_end)
-            ntk_metrics_sample(text, "ntkuqd_jobs_ended_total",
-                               &(struct ntk_metrics_label){"state", counts[s].state}, 1,
-                               (double)counts[s].ended);
+    ntk_metrics_family(text, "ntkuqd_jobs", "Jobs that are remembered, by kind and state.",
+                       "gauge");
+    for (size_t k = 0; k < NTK_JOB_KINDS; k++) {
+        for (size_t s = 0; s < NTK_JOB_STATES; s++)
+            write_job_count(text, "ntkuqd_jobs", &counts[k][s], counts[k][s].now);
+        waiting += counts[k][0].now;
     }
-    write_gauge(text, "ntkuqd_job_queue_length", "Jobs that wait.", (double)counts[0].now);
+    ntk_metrics_family(text, "ntkuqd_jobs_ended_total", "Jobs that ended, by kind and state.",
+                       "counter");
+    for (size_t k = 0; k < NTK_JOB_KINDS; k++) {
+        for (size_t s = 0; s < NTK_JOB_STATES; s++) {
+            if (counts[k][s].is_end)
+                write_job_count(text, "ntkuqd_jobs_ended_total", &counts[k][s], counts[k][s].ended);
+        }
+    }
+    write_gauge(text, "ntkuqd_job_queue_length", "Jobs that wait.", (double)waiting);
     write_gauge(text, "ntkuqd_job_queue_limit", "Jobs that may wait.",
                 (double)server->config->job_queue);
 }

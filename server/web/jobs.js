@@ -16,9 +16,23 @@ export const isOpen = job => job.status === 'accepted' || job.status === 'runnin
 
 function outcome(job) {
     if (job.status === 'failed') return job.error ?? job.message ?? '';
+    if (job.processID === 'rescore' && job.files)
+        return `${job.files_done} of ${job.files} archives: ${job.message ?? ''}`;
     if (job.status === 'successful' && job.result)
         return `${job.result.calibration} v${job.result.version} can be used`;
     return job.message ?? '';
+}
+
+// To what became of each archive.
+function manifestLink(job) {
+    const link = (job.links ?? []).find(item => item.rel === 'describedby');
+    return link
+        ? element(
+              'p',
+              {class: 'note'},
+              element('a', {href: `v1/rescores/${encodeURIComponent(job.jobID)}`}, 'Manifest'),
+          )
+        : null;
 }
 
 function jobLine(job) {
@@ -50,6 +64,7 @@ function jobLine(job) {
             {class: 'note'},
             isOpen(job) ? `${job.progress ?? 0} %  ${outcome(job)}` : outcome(job),
         ),
+        manifestLink(job),
     );
 }
 

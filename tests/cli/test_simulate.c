@@ -274,7 +274,7 @@ END_TEST
 START_TEST(reader_finds_nothing_to_refuse_and_the_same_numbers)
 {
     const char *const paths[] = {archive};
-    const struct ntk_archive_options options = {NULL, NULL};
+    const struct ntk_archive_options options = {0};
     struct ntk_archive *opened = NULL;
     struct ntk_error error = {""};
     double features[FEATURES];

@@ -114,24 +114,26 @@ START_TEST(leading_pairs_are_those_of_the_whole_spectrum)
 }
 END_TEST
 
-/* A space grown from one vector holds one copy of each eigenvalue. */
+/* A space grown from one vector holds one copy of each eigenvalue, one grown from a block as many
+ * as the block has rows; rounding adds some. */
 START_TEST(no_copy_of_a_multiple_eigenvalue_is_missed)
 {
     static const struct {
-        size_t copies, k;
-        double value, spread;
-    } cases[] = {{2, 10, 2, 0},      {12, 30, 0.3, 0},    {15, 30, 2, 0},    {16, 30, 2, 0},
-                 {17, 30, 2, 0},     {30, 40, 2, 0},      {30, 40, 0.4, 0},  {60, 20, 2, 0},
-                 {30, 40, 2, 1e-13}, {30, 40, 2, 1e-11},  {30, 40, 2, 1e-9}, {30, 40, 2, 1e-7},
-                 {20, 40, 5, 1e-5},  {17, 30, 0.3, 1e-12}};
-    enum { N = 1100 };
+        size_t n, copies, at, k; /* copies of about the eigenvalue `at` of a power law */
+        double power, spread;
+    } cases[] = {
+        {1100, 2, 7, 10, 1.5, 0},     {1100, 12, 28, 30, 1.5, 0},   {1100, 16, 7, 30, 1.5, 0},
+        {1100, 17, 7, 30, 1.5, 0},    {1100, 60, 7, 20, 1.5, 0},    {1100, 30, 7, 40, 1.5, 1e-13},
+        {1100, 30, 7, 40, 1.5, 1e-9}, {1100, 20, 3, 40, 1.5, 1e-5}, {1700, 62, 21, 81, 2.56, 0},
+        {1700, 23, 51, 71, 2.1, 0},   {1700, 30, 51, 75, 2.1, 0},   {1700, 76, 53, 74, 2.88, 0}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        double *values = power_law(N, 1.5);
+        size_t n = cases[c].n;
+        double *values = power_law(n, cases[c].power), multiple = 0.9 * values[cases[c].at];
         for (size_t j = 0; j < cases[c].copies; j++)
-            values[N - 1 - j] = cases[c].value * (1 + cases[c].spread * (double)j);
-        sort_descending(values, N);
-        double *matrix = matrix_of(values, N, c);
-        struct ntk_leading *leading = find(matrix, N, cases[c].k);
+            values[n - 1 - j] = multiple * (1 + cases[c].spread * (double)j);
+        sort_descending(values, n);
+        double *matrix = matrix_of(values, n, c);
+        struct ntk_leading *leading = find(matrix, n, cases[c].k);
         check(leading, matrix, values);
         ntk_leading_free(leading);
         free(values);

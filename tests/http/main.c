@@ -13,6 +13,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_edr_parts());
     srunner_add_suite(runner, ntk_suite_inference());
     srunner_add_suite(runner, ntk_suite_jobs());
+    srunner_add_suite(runner, ntk_suite_rescore());
     srunner_add_suite(runner, ntk_suite_access());
     srunner_add_suite(runner, ntk_suite_quota());
     srunner_add_suite(runner, ntk_suite_operation());

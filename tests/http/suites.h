@@ -23,6 +23,7 @@ Suite *ntk_suite_page(void);
 Suite *ntk_suite_polling(void);
 Suite *ntk_suite_protocol(void);
 Suite *ntk_suite_quota(void);
+Suite *ntk_suite_rescore(void);
 Suite *ntk_suite_service(void);
 Suite *ntk_suite_state(void);
 Suite *ntk_suite_survival(void);

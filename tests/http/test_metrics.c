@@ -267,15 +267,15 @@ START_TEST(uploads_jobs_and_a_full_queue_are_counted)
     snprintf(body, sizeof body, "{\"name\":\"bad\",\"datasets\":[\"%s\"],\"features\":\"none\"}",
              id);
     ck_assert_int_eq(ask_text("POST", "/v1/calibrations", token_json, body), 202);
-    expect("ntkuqd_jobs_ended_total{state=\"failed\"}", 1);
-    ck_assert_double_eq(value_of("ntkuqd_jobs{state=\"failed\"}"), 1);
+    expect("ntkuqd_jobs_ended_total{kind=\"fit\",state=\"failed\"}", 1);
+    ck_assert_double_eq(value_of("ntkuqd_jobs{kind=\"fit\",state=\"failed\"}"), 1);
     ck_assert_double_eq(value_of("ntkuqd_job_queue_limit"), 1);
     snprintf(body, sizeof body, "{\"name\":\"good\",\"datasets\":[\"%s\"]}", id);
     while ((status = ask_text("POST", "/v1/calibrations", token_json, body)) == 202)
         taken++;
     ck_assert_int_eq(status, 503);
     expect("ntkuqd_refusals_total{reason=\"queue\"}", 1);
-    expect("ntkuqd_jobs_ended_total{state=\"successful\"}", taken);
+    expect("ntkuqd_jobs_ended_total{kind=\"fit\",state=\"successful\"}", taken);
     ck_assert_double_eq(value_of("ntkuqd_job_queue_length"), 0);
     free(bytes);
 }

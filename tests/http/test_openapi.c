@@ -230,7 +230,8 @@ START_TEST(request_bodies_take_no_other_members)
 {
     static const char *const bodies[] = {"IntervalQuery", "Truths",           "Truth",
                                          "FitRequest",    "LabelChange",      "AdaptationSwitch",
-                                         "InputTensor",   "InferenceRequest", "RequestedTensor"};
+                                         "InputTensor",   "InferenceRequest", "RequestedTensor",
+                                         "RescoreRequest"};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
         expect_closed(at(at(document, "components.schemas"), bodies[i]), bodies[i]);
 }

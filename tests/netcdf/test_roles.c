@@ -119,14 +119,16 @@ START_TEST(other_features_and_splits_can_be_named)
     make_archive(path, &make);
     edit_rename(path, "features", "features_global");
     edit_rename(path, "split", "split_chronological");
-    const struct ntk_archive_options named = {"features_global", "split_chronological"};
+    const struct ntk_archive_options named = {.features_name = "features_global",
+                                              .split_name = "split_chronological"};
     struct ntk_archive *archive = NULL;
     struct ntk_error error;
     ck_assert_int_eq(ntk_archive_open(&path, 1, &named, &archive, &error), NTK_OK);
     ck_assert_str_eq(archive->features_name, "features_global");
     ck_assert_int_eq(archive->leads[0].split[3], make_split(3));
     ntk_archive_free(archive);
-    const struct ntk_archive_options absent = {"features_global", "split_none"};
+    const struct ntk_archive_options absent = {.features_name = "features_global",
+                                               .split_name = "split_none"};
     ck_assert_int_eq(ntk_archive_open(&path, 1, &absent, &archive, &error), NTK_BAD_DATA);
     ck_assert_msg(strstr(error.text, "there is no variable split_none(sample)"), "%s", error.text);
     expect_problem_in(path, "there is no variable features(sample[, lead], feature)");

@@ -118,8 +118,9 @@ END_TEST
 
 START_TEST(other_features_of_real_archives_can_be_named)
 {
-    const struct ntk_archive_options options = {"features_global",
-                                                _i < NETWORKS ? "split_chronological" : NULL};
+    const struct ntk_archive_options options = {.features_name = "features_global",
+                                                .split_name =
+                                                    _i < NETWORKS ? "split_chronological" : NULL};
     const char *path = find_archive(_i, "");
     struct ntk_archive *archive = NULL;
     struct ntk_error error = {""};

@@ -11,8 +11,10 @@ import json
 import os
 import re
 import socket
+import shutil
 import struct
 import sys
+import tempfile
 import time
 import traceback
 
@@ -98,13 +100,13 @@ class World:
     def __init__(self):
         import daemon
 
-        self.daemon = daemon.Daemon(
-            os.environ.get("NTK_BUILD", "build/release"), ["--request_body_bytes", str(1 << 20), "--query_rate", "100000"]
-        )
+        self.archives = tempfile.mkdtemp(prefix="ntkuq-archives.")
+        options = ["--request_body_bytes", str(1 << 20), "--query_rate", "100000", "--archive_dirs", self.archives]
+        self.daemon = daemon.Daemon(os.environ.get("NTK_BUILD", "build/release"), options)
         try:
             self.look()
         except BaseException:
-            self.daemon.remove()
+            self.close()
             raise
 
     def look(self):
@@ -119,9 +121,11 @@ class World:
             self.archive_bytes = stream.read()
         self.lead = next(daemon.forecasts_of(self.archive, 12))
         self.hours = self.lead["lead_time_hours"]
+        shutil.copy(self.archive, os.path.join(self.archives, "one.nc"))
 
     def close(self):
         self.daemon.remove()
+        shutil.rmtree(self.archives, ignore_errors=True)
 
     # ---- bodies that are right ------------------------------------------------------------------
 
@@ -299,6 +303,38 @@ def calibrations_are_answered_as_described(world):
     ask(200, "PUT", "/v1/calibrations/toy/adaptation", {"enabled": True, "gamma": 0.05})
 
 
+def rescores_are_answered_as_described(world):
+    ask = world.client.must
+    body = {"calibration": "toy", "version": 1, "archives": ["*.nc"], "levels": [0.5, 0.9], "missing": "mask_point"}
+    schema = world.document.named("startRescore").schema_of_body()
+    assert world.document.accepts(schema, body)
+    assert ask(200, "POST", "/v1/rescore?dry_run=1", body)["files"] == 1
+    job = wait_for(world, ask(202, "POST", "/v1/rescore", {"calibration": "toy", "archives": ["one.nc"]}))
+    assert job["status"] == "successful", job
+    gone = ask(200, "POST", "/v1/rescore", body, Prefer="wait=60")["jobID"]
+    at = f"/v1/rescores/{job['jobID']}"
+    world.rescore = job["jobID"]
+    assert ask(200, "GET", f"/v1/jobs/{job['jobID']}/results")["manifest"]["href"] == at
+    assert len(ask(200, "GET", "/v1/rescores")["rescores"]) == 2
+    manifest = world.client.ask("GET", at)
+    assert manifest.status == 200 and manifest.json["scores"]
+    ask(304, "GET", at, If_None_Match=manifest.headers["ETag"])
+    world.output = manifest.json["files"][0]["output"]
+    file = world.client.ask("GET", f"{at}/files/{world.output}")
+    assert file.status == 200 and file.body[:3] == b"CDF"
+    ask(304, "GET", f"{at}/files/{world.output}", If_None_Match=file.headers["ETag"])
+    part = world.client.ask("GET", f"{at}/files/{world.output}", Range="bytes=0-2")
+    assert part.status == 206 and part.body == b"CDF"
+    ask(416, "GET", f"{at}/files/{world.output}", Range="bytes=99999999999-")
+    ask(200, "DELETE", f"/v1/rescores/{gone}")
+    with open(os.path.join(world.archives, "bad.nc"), "wb") as stream:
+        stream.write(b"CDF, but nothing more")
+    failed = wait_for(world, ask(202, "POST", "/v1/rescore", {**body, "archives": ["one.nc", "bad.nc"]}))
+    assert failed["status"] == "failed", failed
+    files = ask(200, "GET", f"/v1/rescores/{failed['jobID']}")["files"]
+    assert [file["status"] for file in files] == ["done", "failed"]
+
+
 def intervals_are_answered_as_described(world):
     ask = world.client.must
     schema = world.document.named("askIntervals").schema_of_body()
@@ -440,6 +476,8 @@ def bodies(world):
     yield "askIntervals", "/v1/intervals", query
     yield "tellTruths", "/v1/truths", {"truths": [{**truth, "variable": "else", "place": 1}], "replace": True}
     yield "startFit", "/v1/calibrations", {"name": "toy", "datasets": ["0" * 64], **options}
+    rescore = {"calibration": "toy", "archives": ["none.nc"], "levels": [0.5], "missing": "reject"}
+    yield "startRescore", "/v1/rescore", {**rescore, "memory_bytes": 1 << 30, "version": 1}
     yield "pointLabel", "/v1/calibrations/toy/labels/test", {"version": 1, "override": "for the forms"}
     yield "switchAdaptation", "/v1/calibrations/toy/adaptation", {"enabled": False, "gamma": 0.1}
     yield "infer", "/v2/models/toy/infer", inference
@@ -534,6 +572,9 @@ def filled(world, operation):
     """A path that exists for the operation."""
     values = {"name": "toy", "model": "toy", "version": "1", "label": "test", "file": "page.css", "instance": world.instance}
     holders = {"/edr": "toy", "/v1/datasets": world.dataset, "/v1/jobs": world.dismissed["jobID"]}
+    if operation.path.startswith("/v1/rescores"):
+        values["file"] = world.output
+    holders["/v1/rescores"] = world.rescore
     values["id"] = next((id for at, id in holders.items() if operation.path.startswith(at)), None)
     return re.sub("{([a-z]+)}", lambda m: values[m[1]], operation.path)
 
@@ -544,6 +585,8 @@ def base_of(world, operation):
         return world.raw(), RAW, {"calibration": "toy", "lead_time_hours": f"{world.hours:g}"}
     if operation.id in ("uploadDataset", "tellTruths"):
         return world.archive_bytes, NETCDF, {}
+    if operation.id == "startRescore":
+        return {"calibration": "toy", "archives": ["one.nc"]}, JSON, {}
     if operation.id == "startFit":
         return {"name": "toy", "datasets": [world.dataset]}, JSON, {}
     examples = {"lead_time_hours": f"{world.hours:g}", "coords": "POINT(0 0)", "bbox": "-1,-1,1,1"}
@@ -804,6 +847,7 @@ TESTS = [
     the_manual_names_every_path,
     archives_and_fits_are_answered_as_described,
     calibrations_are_answered_as_described,
+    rescores_are_answered_as_described,
     intervals_are_answered_as_described,
     records_are_answered_as_described,
     environmental_data_are_answered_as_described,

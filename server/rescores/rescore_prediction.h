@@ -1,0 +1,35 @@
+/* What a rescore will need, before it is accepted: ntkuq rescore --dry-run measures a sample of the
+ * first archive. */
+#ifndef NTK_SERVER_RESCORE_PREDICTION_H
+#define NTK_SERVER_RESCORE_PREDICTION_H
+
+#include <jansson.h>
+
+#include "server/http/http.h"
+#include "server/rescores/rescore_job.h"
+#include "server/rescores/rescore_request.h"
+
+struct ntk_rescore_prediction {
+    double bytes_read, bytes_written, memory_bytes, seconds;
+    double free_bytes; /* of the disk of rescore_dir */
+};
+
+/* Waits for the sample: for workers alone. The sentence of the command where it fails. */
+enum ntk_status ntk_rescore_predict(const struct ntk_server *server,
+                                    const struct ntk_rescore_request *request,
+                                    const struct ntk_rescore_plan *plan,
+                                    struct ntk_rescore_prediction *out, struct ntk_error *error);
+
+/* NTK_BAD_DATA with the number that is too large and the limit. */
+enum ntk_status ntk_rescore_prediction_check(const struct ntk_rescore_prediction *prediction,
+                                             const struct ntk_rescore_request *request,
+                                             const struct ntk_config *config,
+                                             struct ntk_error *error);
+
+/* The answer of a dry run; `problem` is what would refuse it, or "". */
+json_t *ntk_rescore_prediction_describe(const struct ntk_rescore_prediction *prediction,
+                                        const struct ntk_rescore_plan *plan,
+                                        const struct ntk_config *config,
+                                        const struct ntk_error *problem);
+
+#endif
