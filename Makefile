@@ -125,7 +125,7 @@ toolchain:
 
 # ---- demo and tests ---------------------------------------------------------------------------
 
-.PHONY: demo test check bench bench-baseline bench-count
+.PHONY: demo test check bench bench-baseline bench-count mpi-programs
 demo:  ## install, build, run the whole main job once; DATA=archive.nc takes your archive
 	deploy/install-deps.sh build
 	$(MAKE) --no-print-directory all
@@ -135,6 +135,7 @@ test:  ## install, build, run every test, also in the asan mode
 	deploy/install-deps.sh build test
 	$(MAKE) --no-print-directory -j2 all test-programs
 	$(MAKE) --no-print-directory -j2 MODE=asan all test-programs
+	$(MAKE) --no-print-directory -j2 MPI=1 mpi-programs
 	tests/run.sh release asan
 
 check: all test-programs  ## run every test of one MODE, without installing
@@ -160,7 +161,8 @@ $(B)/tests/load_client: $(call objects,tests/operations)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
 
-# Processes that work together: a rank that does what a test says.
+# Processes that work together: ntkuq, and a rank that does what a test says.
+mpi-programs: $(B)/ntkuq $(B)/tests/ranks
 $(B)/tests/ranks: $(call objects,tests/mpi) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
@@ -171,13 +173,17 @@ $(B)/tests/allocations.so: tests/preload/allocations.c
 	$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(WARNINGS) -shared -fPIC -o $@ $<
 
 BENCHES := $(B)/bench $(B)/bench_copy
-bench: all $(BENCHES)  ## each figure beside its limit, as a ratio measured in one run; BENCH=part of a name
-	/usr/bin/python3 tests/bench/bench.py $(B) $(BENCH)
+bench: all $(BENCHES) $(B)-mpi  ## figures as ratios to their rivals in the same run; BENCH=part of a name
+	tests/bench/bench.py $(B) $(BENCH)
 
-bench-baseline: all $(BENCHES)  ## the same, kept as what later runs are compared with
-	/usr/bin/python3 tests/bench/bench.py --store $(B) $(BENCH)
+bench-baseline: all $(BENCHES) $(B)-mpi  ## the same, kept as what later runs are compared with
+	tests/bench/bench.py --store $(B) $(BENCH)
 
-bench-count: all $(BENCHES)  ## instructions of kernels and endpoints, by callgrind; STORE=--store keeps them
+.PHONY: $(B)-mpi
+$(B)-mpi:  # where there is an MPI
+	@! pkg-config --exists ompi-c || $(MAKE) --no-print-directory MPI=1 $(B)-mpi/ntkuq
+
+bench-count: all $(BENCHES)  ## instructions of kernels and endpoints; STORE=--store keeps them
 	NTK_BUILD=$(B) tests/bench/test_counts.py $(STORE)
 
 .PHONY: bench-skill

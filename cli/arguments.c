@@ -449,6 +449,12 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
     return NTK_OK;
 }
 
+static void print_option(FILE *stream, const struct option *option)
+{
+    fprintf(stream, "      %-13s %-31s %s\n", option->name,
+            option->argument ? option->argument : "", option->meaning);
+}
+
 void ntk_arguments_help(FILE *stream)
 {
     fprintf(stream, "ntkuq %s: error bars for AI weather forecasts\n", NTK_VERSION);
@@ -458,15 +464,13 @@ void ntk_arguments_help(FILE *stream)
         for (size_t i = 0; i < N_OPTIONS; i++) {
             if (!(options[i].commands & commands[c].command) || options[i].commands == ALL)
                 continue;
-            fprintf(stream, "      %-13s %-31s %s\n", options[i].name, options[i].argument,
-                    options[i].meaning);
+            print_option(stream, &options[i]);
         }
     }
     fprintf(stream, "\nevery command\n");
     for (size_t i = 0; i < N_OPTIONS; i++) {
         if (options[i].commands == ALL)
-            fprintf(stream, "      %-13s %-31s %s\n", options[i].name,
-                    options[i].argument ? options[i].argument : "", options[i].meaning);
+            print_option(stream, &options[i]);
     }
     fprintf(stream, "\nexit codes: 0 done, 64 usage, 65 bad data, 66 no input, 70 a bug, 73 cannot "
                     "write, 75 try again\n");

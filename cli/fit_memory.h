@@ -3,10 +3,11 @@
  * F folds, R ranks of the sweep, m dimensions of FastICA, k the largest rank, z predictors of the
  * errors, T places of a variable that are scored and t of them while choosing:
  *
- *   always          272 MiB, and 12 n + 1.5 n (points of all variables)
- *   in memory       the largest of   2 n d + 3 r^2,   3 n r,   n r + explaining
- *   out of core     the largest of   (F + 9) d^2 + 3 blocks,   F k d + 1.5 n_own m,   explaining
- *   explaining      n (2 R + (F + 2) z + k) + n (8 max(T, t) + 3 min(T, 64))
+ *   always          272 MiB, and n (12 + 1.5 points of all variables)
+ *   in memory       the largest of   2 n d + 3 r^2,   3 n r + 2 R n,   n r + explaining
+ *   out of core     the largest of   (F + 9) d^2 + 3 blocks,   F k d + 1.5 n_own m + 2 R n,
+ *                   F k d + explaining
+ *   explaining      n (4 + the larger of   k + 2 z   and   (F + 2) z + 8 max(T, t) + 3 min(T, 64))
  *
  * A function of its arguments.
  */

@@ -163,14 +163,15 @@ int ntk_ranks_tell(const struct ntk_ranks *ranks, enum ntk_status status,
 /* ---- the parent's side: never waits without looking -------------------------------------------
  */
 
-static enum ntk_status wait_for_work(struct ntk_ranks_job *job, short events,
-                                     struct ntk_error *error)
+static void wait_for(const struct ntk_ranks_job *job, short events)
 {
     struct pollfd channel = {.fd = job->channel, .events = events};
-    if (!ntk_ranks_go_on(job))
-        return ntk_fail(error, NTK_TRY_AGAIN, "a rank failed");
     poll(&channel, 1, 20);
-    return NTK_OK;
+}
+
+static enum ntk_status stop(struct ntk_error *error)
+{
+    return ntk_fail(error, NTK_TRY_AGAIN, "a rank failed");
 }
 
 static enum ntk_status hang_up(struct ntk_error *error)
@@ -178,17 +179,31 @@ static enum ntk_status hang_up(struct ntk_error *error)
     return ntk_fail(error, NTK_BAD_DATA, "the work broke off in the middle of an exchange");
 }
 
+/* What is there; else looks whether more may come, and once more: work that ended may have spoken
+ * just before. */
+static ssize_t receive_some(struct ntk_ranks_job *job, void *bytes, size_t n, int *goes_on)
+{
+    *goes_on = 1;
+    const ssize_t got = recv(job->channel, bytes, n, MSG_DONTWAIT);
+    if (got >= 0 || (errno != EAGAIN && errno != EINTR))
+        return got;
+    *goes_on = ntk_ranks_go_on(job);
+    return recv(job->channel, bytes, n, MSG_DONTWAIT);
+}
+
 static enum ntk_status take_from_work(struct ntk_ranks_party *party, void *bytes, size_t n,
                                       struct ntk_error *error)
 {
     struct ntk_ranks_job *job = party->job;
+    int goes_on;
     for (char *at = bytes; n;) {
-        const ssize_t got = recv(job->channel, at, n, MSG_DONTWAIT);
+        const ssize_t got = receive_some(job, at, n, &goes_on);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
             return hang_up(error);
-        enum ntk_status status = got < 0 ? wait_for_work(job, POLLIN, error) : NTK_OK;
-        if (status)
-            return status;
+        if (got < 0 && !goes_on)
+            return stop(error);
+        if (got < 0)
+            wait_for(job, POLLIN);
         at += got > 0 ? got : 0;
         n -= got > 0 ? (size_t)got : 0;
     }
@@ -203,9 +218,10 @@ static enum ntk_status give_to_work(struct ntk_ranks_party *party, const void *b
         const ssize_t sent = send(job->channel, at, n, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent == 0 || (sent < 0 && errno != EAGAIN && errno != EINTR))
             return hang_up(error);
-        enum ntk_status status = sent < 0 ? wait_for_work(job, POLLOUT, error) : NTK_OK;
-        if (status)
-            return status;
+        if (sent < 0 && !ntk_ranks_go_on(job))
+            return stop(error);
+        if (sent < 0)
+            wait_for(job, POLLOUT);
         at += sent > 0 ? sent : 0;
         n -= sent > 0 ? (size_t)sent : 0;
     }
@@ -257,7 +273,7 @@ static enum ntk_status answer(struct ntk_ranks_party *party, struct ntk_error *e
     if (request.want == NTK_RANKS_TELL)
         return hear(party, &request, error);
     if (!ntk_ranks_go_on(party->job))
-        return ntk_fail(error, NTK_TRY_AGAIN, "a rank failed");
+        return stop(error);
     if (request.want != NTK_RANKS_SUM && request.want != NTK_RANKS_GATHER)
         return ntk_fail(error, NTK_BAD_DATA,
                         "the work asked its parent for something that there is not");
@@ -281,10 +297,11 @@ static enum ntk_status await_end(struct ntk_ranks_party *party, const struct ntk
     enum { ROUNDS = 100, ROUND_US = 10000 };
     struct request request;
     for (int i = 0; i < ROUNDS; i++) {
+        const int works = ntk_jail_works(watch); /* first: what it said before its end is heard */
         if (asks(party->job) && !take_from_work(party, &request, sizeof request, NULL) &&
             request.want == NTK_RANKS_TELL)
             return hear(party, &request, error);
-        if (!ntk_jail_works(watch))
+        if (!works)
             return NTK_OK;
         ntk_ranks_nap(party->job, ROUND_US);
     }
@@ -296,7 +313,7 @@ static enum ntk_status serve_work(struct ntk_ranks_party *party, const struct nt
 {
     struct ntk_ranks_job *job = party->job;
     ntk_ranks_look(job);
-    enum ntk_status status = asks(job) ? answer(party, error) : NTK_OK;
+    enum ntk_status status = !job->alarmed && asks(job) ? answer(party, error) : NTK_OK;
     if (job->alarmed)
         return await_end(party, watch, error);
     if (!status && job->news)

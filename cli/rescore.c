@@ -30,7 +30,8 @@ struct run {
     size_t n;
     struct ntk_rescore_file *files;
     char folder[PATH_MAX], scratch[PATH_MAX + 16];
-    int lock; /* of the scratch folder, or -1 */
+    int lock;   /* of the scratch folder, or -1 */
+    int is_new; /* nothing was done here before */
     struct ntk_journal journal;
     struct ntk_progress progress;
     struct ntk_rescore_job job;
@@ -172,8 +173,8 @@ static enum ntk_status check_foreign(const struct run *run, const struct ntk_res
 static enum ntk_status take_new(struct run *run, json_t *job, size_t next, struct ntk_error *error)
 {
     enum ntk_status status = NTK_OK;
-    off_t length = lseek(run->journal.descriptor, 0, SEEK_END);
-    if (length == 0)
+    run->is_new = lseek(run->journal.descriptor, 0, SEEK_END) == 0;
+    if (run->is_new)
         status = ntk_journal_put(&run->journal, json_incref(job), error);
     for (size_t i = 0; i < run->n && !status; i++) {
         struct ntk_rescore_file *file = &run->files[i];
@@ -189,20 +190,34 @@ static enum ntk_status take_new(struct run *run, json_t *job, size_t next, struc
     return status;
 }
 
-/* An output that is there under its name is done, one that is no longer there is not, whatever the
- * journal's last line says. */
+static int covers_all(const struct ntk_rescore_file *file)
+{
+    struct ntk_interval_layout *layout = NULL;
+    json_t *survey = file->survey ? json_loads(file->survey, 0, NULL) : NULL;
+    int covers = survey && !ntk_layout_from_json(survey, &layout, NULL) &&
+                 ntk_ranges_count(&file->done) == layout->n_samples;
+    free(layout);
+    json_decref(survey);
+    return covers;
+}
+
+/* An output that somebody removed is to be made again. One that has its name, and of which no
+ * unfinished one is left, is done, though the last line of the journal may be missing. */
 static void look_for_outputs(struct run *run)
 {
     for (size_t i = 0; i < run->n; i++) {
         struct ntk_rescore_file *file = &run->files[i];
-        char path[2 * PATH_MAX];
-        struct stat info;
+        char path[2 * PATH_MAX], unfinished[PATH_MAX + 32];
         snprintf(path, sizeof path, "%s/%s", run->folder, file->output);
-        int there = !stat(path, &info);
+        snprintf(unfinished, sizeof unfinished, "%s/%zu.nc", run->scratch, file->number);
+        int there = *file->output && !access(path, F_OK);
         if (file->state == NTK_FILE_DONE && !there) {
             file->state = NTK_FILE_PENDING;
             file->done.n = 0;
         }
+        if (file->state == NTK_FILE_PENDING && there && access(unfinished, F_OK) &&
+            covers_all(file))
+            file->state = NTK_FILE_DONE;
     }
 }
 
@@ -340,16 +355,12 @@ static enum ntk_status publish_shared(struct run *run, struct ntk_error *error)
     enum ntk_status status = NTK_OK;
     for (size_t i = 0; i < run->n && !status; i++) {
         struct ntk_rescore_file *file = &run->files[i];
-        struct ntk_interval_layout *layout = NULL;
         char path[PATH_MAX];
         ntk_crew_path(&run->job, file, path);
-        json_t *survey = file->survey ? json_loads(file->survey, 0, NULL) : NULL;
-        if (file->state == NTK_FILE_PENDING && survey && !access(path, F_OK) &&
-            !ntk_layout_from_json(survey, &layout, NULL) &&
-            ntk_ranges_count(&file->done) == layout->n_samples)
+        if (file->state == NTK_FILE_FAILED && !file->survey)
+            unlink(path);
+        if (file->state == NTK_FILE_PENDING && !access(path, F_OK) && covers_all(file))
             status = ntk_crew_publish(&run->job, file, error);
-        free(layout);
-        json_decref(survey);
     }
     return status;
 }
@@ -501,10 +512,22 @@ static enum ntk_status dry_run(struct run *run, struct ntk_error *error)
 /* ---- the command -------------------------------------------------------------------------------
  */
 
+static enum ntk_status write_manifest(struct run *run, struct ntk_rescore_result *result,
+                                      struct ntk_error *error)
+{
+    return ntk_manifest_write(run->folder, run->arguments, run->calibration->name, run->sha256,
+                              run->files, run->n, result, error);
+}
+
 static enum ntk_status work(struct run *run, struct ntk_error *error)
 {
     struct ntk_rescore_result result = {0};
     enum ntk_status status = prepare_folder(run, error);
+    if (status)
+        return status;
+    if (run->ranks->rank == 0 && run->is_new)
+        status = write_manifest(run, &result, error);
+    status = ntk_ranks_agree(run->ranks, status, error);
     if (status)
         return status;
     share_out(run);
@@ -513,12 +536,10 @@ static enum ntk_status work(struct run *run, struct ntk_error *error)
     ntk_progress_clear(&run->progress);
     if (!status)
         status = meet(run, error);
-    if (run->ranks->rank || !*run->scratch)
+    if (run->ranks->rank)
         return status;
     struct ntk_error why;
-    enum ntk_status written =
-        ntk_manifest_write(run->folder, run->arguments, run->calibration->name, run->sha256,
-                           run->files, run->n, &result, &why);
+    enum ntk_status written = write_manifest(run, &result, &why);
     if (status || written)
         return status ? status : ntk_fail(error, written, "%s", why.text);
     print_result(run, &result);

@@ -11,6 +11,7 @@
 
 #include "cli/evaluate.h"
 #include "cli/query.h"
+#include "core/processor.h"
 
 /* Rows of a field of at least this many bytes are written one at a time, while they are in the
  * processor's cache; smaller ones block by block. */
@@ -28,6 +29,7 @@ struct shift {
     const struct ntk_interval_layout *layout;
     int output;           /* -1: none */
     int writes;           /* 0 while only measured */
+    size_t lanes;         /* of the processor's vectors */
     size_t block_samples; /* at most */
     size_t staged_rows;   /* 1, or those of a block */
     struct ntk_evaluator *evaluator;
@@ -212,7 +214,7 @@ static void encode_staged(struct shift *shift, size_t v, size_t from, size_t row
         for (size_t plane = 0; plane < variable->fields[f].planes; plane++) {
             float *values =
                 staged_floats(shift, f) + (plane * shift->staged_rows + from) * variable->points;
-            ntk_layout_encode_floats(values, rows * variable->points, values);
+            ntk_layout_encode_floats(shift->lanes, values, rows * variable->points, values);
         }
     }
 }
@@ -250,7 +252,7 @@ static enum ntk_status fill_row(struct shift *shift, const struct block *block, 
     if (status)
         return status;
     count_flags(row.flag, points, shift->flagged[slot]);
-    ntk_layout_encode_floats(row.forecast, points,
+    ntk_layout_encode_floats(shift->lanes, row.forecast, points,
                              staged_floats(shift, NTK_LAYOUT_FORECAST) + at * points);
     encode_staged(shift, v, at, 1);
     return shift->staged_rows == 1 ? write_staged(shift, v, block->row + slot, 1, error) : NTK_OK;
@@ -349,6 +351,10 @@ static enum ntk_status do_chunk(struct shift *shift, size_t first, size_t count,
         status = do_block(shift, first + done, n, error);
         done += n;
     }
+    /* The disk begins now, rather than when the flush waits for it. */
+    if (!status && shift->writes)
+        sync_file_range(shift->output, 0, 0, SYNC_FILE_RANGE_WRITE);
+    spend(shift, WRITING);
     return status;
 }
 
@@ -552,7 +558,10 @@ static enum ntk_status do_order(struct shift *shift, const struct ntk_rescore_or
 int ntk_rescore_work(void *argument)
 {
     const struct ntk_rescore_work *work = argument;
-    struct shift shift = {.work = work, .output = -1, .layout = &work->survey->layout};
+    struct shift shift = {.work = work,
+                          .output = -1,
+                          .lanes = ntk_processor_lanes(),
+                          .layout = &work->survey->layout};
     struct ntk_rescore_report told = {.kind = NTK_REPORT_READY};
     struct ntk_rescore_order order;
     /* Not freed: the process ends with its work, and the calibration is the parent's. */

@@ -429,6 +429,20 @@ static enum ntk_status choose_with_noise(struct fitting *f, struct ntk_error *er
     return choose(f, error);
 }
 
+/* Of the cross-fitted sigma only the chosen rank's is looked at from here on. */
+static void keep_sigma(struct fitting *f)
+{
+    size_t n = f->data->n;
+    struct candidates *other = f->chosen == &f->svd ? &f->ica_candidates : &f->svd;
+    free(other->sigma);
+    other->sigma = NULL;
+    if (!f->chosen->sigma)
+        return;
+    memmove(f->chosen->sigma, f->chosen->sigma + f->chosen->best * n, n * sizeof(double));
+    double *less = realloc(f->chosen->sigma, n * sizeof *less);
+    f->chosen->sigma = less ? less : f->chosen->sigma;
+}
+
 /* ---- the posterior ------------------------------------------------------------------------- */
 
 static enum ntk_status make_posterior(struct fitting *f, struct ntk_error *error)
@@ -540,7 +554,7 @@ static enum ntk_status explain(struct fitting *f, struct ntk_explained *e, struc
                                         .m = f->ica ? f->ica->m : 0};
     if (is_crossfitted(f)) {
         explaining.crossfit = &crossfit;
-        explaining.sigma = f->chosen->sigma + f->chosen->best * f->data->n;
+        explaining.sigma = f->chosen->sigma;
     }
     return ntk_explain(&explaining, f->lead, e, error);
 }
@@ -602,8 +616,10 @@ enum ntk_status ntk_fit_lead(struct ntk_fit_data *data, const struct ntk_fit_opt
     enum ntk_status status = decompose(&f, error);
     if (!status)
         status = choose_with_noise(&f, error);
-    if (!status)
+    if (!status) {
+        keep_sigma(&f);
         status = make_posterior(&f, error);
+    }
     if (!status)
         status = score_all(&f, error);
     if (!status)

@@ -25,13 +25,17 @@
 enum { BLOCK = 16 };
 
 /* Residuals relative to lambda_1: to stop at, and to refuse above. */
-static const double aim = 1e-14, guarantee = 1e-13;
+static const double aim = 2e-15, guarantee = 1e-13;
 
 /* Inner products of the vectors, at most. */
 static const double orthonormal = 1e-12;
 
 /* Found eigenvalues this close, relative to lambda_1, may be copies of one. */
 static const double tie = 1e-10;
+
+/* Spectra with a participation ratio above this share of n are not tried: eigenvalues that fall
+ * like j^-0.7 or slower. */
+static const double flat = 0.125;
 
 /* From this order on a matrix is reduced to a band first. */
 enum { LARGE = 2500 };
@@ -87,9 +91,9 @@ static enum ntk_status lapack_failure(const char *routine, size_t n, lapack_int 
 }
 
 /* The k largest eigenpairs, ascending, of a symmetric matrix whose upper triangle, row-major, is
- * set and destroyed: by its whole tridiagonal form. dsyevr would do the same by bisection, which
+ * set and destroyed: by its tridiagonal form. dsyevr would do the same by bisection, which
  * miscounts where many eigenvalues coincide. */
-static enum ntk_status solve_whole(double *matrix, size_t n, size_t k, double *values,
+static enum ntk_status solve_dense(double *matrix, size_t n, size_t k, double *values,
                                    double *vectors, struct ntk_error *error)
 {
     lapack_int order = (lapack_int)n, top = (lapack_int)k, found = 0, info;
@@ -182,7 +186,7 @@ static enum ntk_status solve_projected(struct krylov *s, double *residual, struc
         for (size_t j = 0; j <= i; j++)
             s->work[j * s->m + i] = s->projected[i * s->limit + j];
     }
-    enum ntk_status status = solve_whole(s->work, s->m, s->k, s->values, s->ritz, error);
+    enum ntk_status status = solve_dense(s->work, s->m, s->k, s->values, s->ritz, error);
     if (status)
         return status;
     double largest = 0;
@@ -209,7 +213,7 @@ static size_t predict(size_t before, double residual_before, size_t m, double re
 
 /* Grows the space until its k largest Ritz pairs are exact, or until that is not to be expected
  * within the limit. Solving T costs about m^3: it is done when convergence is likely. */
-static enum ntk_status iterate(struct krylov *s, int *converged, struct ntk_error *error)
+static enum ntk_status iterate(struct krylov *s, struct ntk_error *error)
 {
     double residual = INFINITY;
     size_t look = 2 * s->k + 2 * BLOCK, looked = 0;
@@ -226,8 +230,12 @@ static enum ntk_status iterate(struct krylov *s, int *converged, struct ntk_erro
         looked = s->m;
         look = expected < s->m + s->m / 4 ? expected : s->m + s->m / 4;
     }
-    *converged = !status && residual <= aim;
-    return status;
+    if (status || residual <= aim)
+        return status;
+    return ntk_fail(error, NTK_NOT_CONVERGED,
+                    "the %zu leading eigenpairs of a %zu x %zu matrix have a residual of %.1e of "
+                    "the largest eigenvalue in %zu dimensions, at most %.0e was expected",
+                    s->k, s->n, s->n, residual, s->m, aim);
 }
 
 /* ---- an answer ------------------------------------------------------------------------------ */
@@ -320,6 +328,22 @@ done:
     return status;
 }
 
+/* Whether what was found is as good as guaranteed. */
+static enum ntk_status examine(struct ntk_leading *leading, const double *matrix,
+                               struct ntk_error *error)
+{
+    double orthogonality = 0;
+    enum ntk_status status = measure(leading, matrix, &orthogonality, error);
+    if (status || (leading->residual <= guarantee && orthogonality <= orthonormal))
+        return status;
+    return ntk_fail(error, NTK_NOT_CONVERGED,
+                    "the %zu leading eigenpairs of a %zu x %zu matrix have a residual of %.1e of "
+                    "the largest eigenvalue and are orthonormal to %.1e, at most %.0e and %.0e "
+                    "were expected",
+                    leading->k, leading->n, leading->n, leading->residual, orthogonality, guarantee,
+                    orthonormal);
+}
+
 /* Whether as many equal eigenvalues were found as a block can find, so that there may be more. */
 static int may_have_missed_copies(const struct ntk_leading *leading)
 {
@@ -331,22 +355,26 @@ static int may_have_missed_copies(const struct ntk_leading *leading)
     return 0;
 }
 
-/* By a Krylov space of at most `limit` dimensions; *found tells whether that was enough. */
+/* By a Krylov space of at most `limit` dimensions. */
 static enum ntk_status find_by_krylov(struct ntk_leading *leading, const double *matrix,
-                                      size_t limit, int *found, struct ntk_error *error)
+                                      size_t limit, struct ntk_error *error)
 {
     struct krylov s;
     int n = (int)leading->n;
     enum ntk_status status = krylov_init(&s, matrix, leading->n, leading->k, limit, error);
     if (status)
         return status;
-    status = iterate(&s, found, error);
-    if (!status && *found) {
+    status = iterate(&s, error);
+    if (!status) {
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)leading->k, n, (int)s.m, 1,
                     s.ritz, (int)s.m, s.basis, n, 0, leading->vectors, n);
         take_descending(leading, s.values);
         leading->dimension = s.m;
-        *found = !may_have_missed_copies(leading);
+        if (may_have_missed_copies(leading))
+            status = ntk_fail(error, NTK_NOT_CONVERGED,
+                              "%d or more of the %zu leading eigenvalues of a %zu x %zu matrix are "
+                              "equal, a Krylov space of fewer copies was expected",
+                              BLOCK, leading->k, leading->n, leading->n);
     }
     krylov_clear(&s);
     return status;
@@ -365,115 +393,41 @@ static void mirror(double *matrix, size_t n)
     }
 }
 
-/* By LAPACK, which destroys the upper triangle: it comes back from the lower one. */
-static enum ntk_status find_by_tridiagonal(struct ntk_leading *leading, double *matrix,
-                                           struct ntk_error *error)
+/* The diagonal, and the upper triangle from the lower one. */
+static void restore(double *matrix, size_t n, const double *diagonal)
 {
-    size_t n = leading->n;
-    int order = (int)n;
-    double *values = ntk_matrix_create(1, leading->k), *diagonal = ntk_matrix_create(1, n);
-    enum ntk_status status;
-    if (!values || !diagonal) {
-        status = ntk_fail_memory(error, "the eigenvalues", 2 * n * sizeof(double));
-        goto done;
-    }
-    cblas_dcopy(order, matrix, order + 1, diagonal, 1);
-    status = solve_whole(matrix, n, leading->k, values, leading->vectors, error);
-    cblas_dcopy(order, diagonal, 1, matrix, order + 1);
+    cblas_dcopy((int)n, diagonal, 1, matrix, (int)n + 1);
     for (size_t i = 0; i < n; i++)
-        cblas_dcopy(order - (int)i, matrix + i * n + i, order, matrix + i * n + i, 1);
-    if (!status)
-        take_descending(leading, values);
-    leading->dimension = n;
-done:
-    free(values);
-    free(diagonal);
-    return status;
+        cblas_dcopy((int)(n - i), matrix + i * n + i, (int)n, matrix + i * n + i, 1);
 }
 
-/* By divide and conquer, the most accurate and the most costly. */
-static enum ntk_status find_by_division(struct ntk_leading *leading, const double *matrix,
-                                        struct ntk_error *error)
+int ntk_leading_pays(size_t n, size_t k)
 {
-    size_t n = leading->n, k = leading->k;
-    enum ntk_status status = NTK_OK;
-    double *vectors = ntk_matrix_create(n, n), *values = ntk_matrix_create(1, n);
-    if (!vectors || !values) {
-        status = ntk_fail_memory(error, "the eigensolver", n * n * sizeof(double));
-        goto done;
-    }
-    memcpy(vectors, matrix, n * n * sizeof *vectors);
-    lapack_int order = (lapack_int)n;
-    lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', order, vectors, order, values);
-    if (info) {
-        status = lapack_failure("dsyevd", n, info, error);
-        goto done;
-    }
-    memcpy(leading->vectors, vectors + (n - k) * n, k * n * sizeof *vectors);
-    take_descending(leading, values + (n - k));
-    leading->dimension = n;
-done:
-    free(vectors);
-    free(values);
-    return status;
-}
-
-/* Whether what was found is as good as guaranteed; the sentence is for the last resort. */
-static enum ntk_status examine(struct ntk_leading *leading, const double *matrix, int *good,
-                               struct ntk_error *error)
-{
-    double orthogonality = 0;
-    enum ntk_status status = measure(leading, matrix, &orthogonality, error);
-    *good = !status && leading->residual <= guarantee && orthogonality <= orthonormal;
-    if (!status && !*good)
-        ntk_fail(error, NTK_NOT_CONVERGED,
-                 "the %zu leading eigenpairs of a %zu x %zu matrix have a residual of %.1e of the "
-                 "largest eigenvalue and are orthonormal to %.1e, at most %.0e and %.0e were "
-                 "expected",
-                 leading->k, leading->n, leading->n, leading->residual, orthogonality, guarantee,
-                 orthonormal);
-    return status;
-}
-
-/* The cheapest way that is good enough. dstemr's vectors may miss the guarantee by little: its
- * errors are those of n, not of 1, roundings. */
-static enum ntk_status find_pairs(struct ntk_leading *leading, double *matrix,
-                                  struct ntk_error *error)
-{
-    size_t n = leading->n;
-    int good = 0;
-    enum ntk_status status = NTK_OK;
-    if (n >= 12 * leading->k + 512) /* else LAPACK is as fast */
-        status = find_by_krylov(leading, matrix, n / 3, &good, error);
-    if (!status && good)
-        status = examine(leading, matrix, &good, error);
-    if (!status && !good) {
-        status = find_by_tridiagonal(leading, matrix, error);
-        if (!status)
-            status = examine(leading, matrix, &good, error);
-    }
-    if (!status && !good) {
-        status = find_by_division(leading, matrix, error);
-        if (!status)
-            status = examine(leading, matrix, &good, error);
-    }
-    return status || good ? status : NTK_NOT_CONVERGED;
+    return k >= 1 && k <= n / 12 && n - 12 * k >= 512;
 }
 
 enum ntk_status ntk_leading_find(double *matrix, size_t n, size_t k, struct ntk_leading **out,
                                  struct ntk_error *error)
 {
-    assert(k >= 1 && k <= n && n <= INT_MAX);
+    assert(ntk_leading_pays(n, k) && n <= INT_MAX);
+    enum ntk_status status;
     struct ntk_leading *leading = leading_create(n, k);
     if (!leading)
         return ntk_fail_memory(error, "the leading eigenvectors", (k + 1) * n * sizeof(double));
     take_sums(leading, matrix);
     mirror(matrix, n);
-    enum ntk_status status = NTK_BAD_DATA;
-    if (leading->trace > 0)
-        status = find_pairs(leading, matrix, error);
+    if (!(leading->trace > 0))
+        status = ntk_fail(error, NTK_BAD_DATA, "the %zu x %zu matrix to decompose is zero", n, n);
+    else if (ntk_leading_participation_ratio(leading) > flat * (double)n)
+        status =
+            ntk_fail(error, NTK_NOT_CONVERGED,
+                     "the participation ratio of a %zu x %zu matrix is %.0f, too large to find "
+                     "its leading eigenpairs alone",
+                     n, n, ntk_leading_participation_ratio(leading));
     else
-        ntk_fail(error, status, "the %zu x %zu matrix to decompose is zero", n, n);
+        status = find_by_krylov(leading, matrix, n / 3, error);
+    if (!status)
+        status = examine(leading, matrix, error);
     if (status) {
         ntk_leading_free(leading);
         return status;
@@ -487,26 +441,41 @@ enum ntk_status ntk_leading_find(double *matrix, size_t n, size_t k, struct ntk_
 
 /* The signs of the block diagonal D of a factorisation LDL' (Bunch and Kaufman): a 2 x 2 block, two
  * equal negative pivots, always has one eigenvalue of either sign. */
+static size_t count_positive(const double *factors, const lapack_int *pivots, size_t n)
+{
+    size_t positive = 0, pairs = 0;
+    for (size_t i = 0; i < n; i++) {
+        pairs += pivots[i] < 0;
+        positive += pivots[i] > 0 && factors[i * n + i] > 0;
+    }
+    return positive + pairs / 2;
+}
+
 enum ntk_status ntk_leading_count_above(double *matrix, size_t n, double threshold, size_t *out,
                                         struct ntk_error *error)
 {
-    lapack_int *pivots = calloc(n, sizeof *pivots);
-    if (!pivots)
-        return ntk_fail_memory(error, "the pivots", n * sizeof *pivots);
+    double *diagonal = ntk_matrix_create(1, n);
+    lapack_int *pivots = calloc(n, sizeof *pivots), order = (lapack_int)n, info;
+    enum ntk_status status = NTK_OK;
+    if (!diagonal || !pivots) {
+        status = ntk_fail_memory(error, "the factorisation", 2 * n * sizeof *diagonal);
+        goto done;
+    }
+    mirror(matrix, n);
+    cblas_dcopy(order, matrix, order + 1, diagonal, 1);
     for (size_t i = 0; i < n; i++)
         matrix[i * n + i] -= threshold;
-    lapack_int info =
-        LAPACKE_dsytrf(LAPACK_COL_MAJOR, 'L', (lapack_int)n, matrix, (lapack_int)n, pivots);
-    size_t above = 0, pairs = 0;
-    for (size_t i = 0; i < n; i++) {
-        pairs += pivots[i] < 0;
-        above += pivots[i] > 0 && matrix[i * n + i] > 0;
-    }
+    info = LAPACKE_dsytrf(LAPACK_COL_MAJOR, 'L', order, matrix, order, pivots);
+    size_t positive = count_positive(matrix, pivots, n);
+    restore(matrix, n, diagonal);
+    if (info < 0) /* above 0: a pivot of exactly zero, an eigenvalue not above */
+        status = lapack_failure("dsytrf", n, info, error);
+    else
+        *out = positive;
+done:
+    free(diagonal);
     free(pivots);
-    if (info < 0) /* a pivot of exactly zero, info > 0, is an eigenvalue not above */
-        return ntk_fail_memory(error, "the factorisation", n * 64 * sizeof(double));
-    *out = above + pairs / 2;
-    return NTK_OK;
+    return status;
 }
 
 enum ntk_status ntk_leading_all_values(double *matrix, size_t n, double *values,
@@ -547,12 +516,8 @@ static double tail_of(const struct ntk_leading *leading, size_t k)
 double ntk_leading_noise_variance(const struct ntk_leading *leading, enum ntk_variance_mode mode,
                                   size_t count, size_t rank, size_t k)
 {
-    assert(k >= 1 && k <= leading->k && k <= rank && rank <= count);
-    double tail = tail_of(leading, k), nugget = sum_of(leading->values, k) / (double)k;
-    if (mode == NTK_VARIANCE_REFERENCE)
-        return k < count && tail / (double)(count - k) > 1e-10 ? tail / (double)(count - k)
-                                                               : nugget;
-    return k < rank && tail > 1e-12 * leading->trace ? tail / (double)(rank - k) : nugget;
+    assert(k <= leading->k);
+    return ntk_noise_variance_of_sum(mode, leading->values, leading->trace, count, rank, k);
 }
 
 double ntk_leading_concentration_ratio(const struct ntk_leading *leading, size_t m)

@@ -4,6 +4,8 @@
 #   build  compilers and -dev packages
 #   test   test frameworks and second opinions
 #   features  PyTorch and ONNX, for the tests of docs/features.md (540 MiB; skipped without)
+#   mpi    Open MPI, for make MPI=1
+#   slurm  a Slurm of one node, for tests/mpi/test_slurm.py (skipped without)
 #   bench  the rivals of make bench
 # The one list of packages: Makefile, Dockerfile and CI all call this script.
 # docs/dependencies.md says why each one is here.
@@ -17,6 +19,9 @@ build="gcc g++ make pkg-config libc6-dev linux-libc-dev libmicrohttpd-dev libjan
        curl jq netcdf-bin"
 test="check curl openssl clang libclang-rt-14-dev valgrind gcovr netcdf-bin python3 python3-netcdf4
       chromium chromium-driver python3-selenium prometheus python3-jsonschema python3-requests"
+mpi="libopenmpi-dev openmpi-bin"
+slurm="slurm-wlm munge $mpi"
+test="$test $mpi"
 features="python3-torch python3-onnx"
 bench="valgrind wrk python3 python3-netcdf4 python3-scipy python3-sklearn python3-torch
        python3-fastapi python3-uvicorn python3-uvloop python3-httptools"
@@ -29,8 +34,10 @@ for purpose in "$@"; do
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
     features) wanted="$wanted $features" ;;
+    mpi) wanted="$wanted $mpi" ;;
+    slurm) wanted="$wanted $slurm" ;;
     bench) wanted="$wanted $bench" ;;
-    *) echo "install-deps.sh: '$purpose' is not run, build, test, features or bench" >&2; exit 64 ;;
+    *) echo "install-deps.sh: '$purpose' is not run, build, test, features, mpi, slurm or bench" >&2; exit 64 ;;
     esac
 done
 

@@ -9,8 +9,11 @@
 
 #include "io/real.h"
 
-static int grow(struct ntk_text *text, size_t size)
+/* Makes room for `size` bytes more; false without memory, now or before. */
+static int reserve(struct ntk_text *text, size_t size)
 {
+    if (text->failed || size <= text->capacity - text->size)
+        return !text->failed;
     size_t capacity = 2 * (text->size + size) + 1024;
     char *grown = realloc(text->bytes, capacity);
     text->failed = grown == NULL;
@@ -23,7 +26,7 @@ static int grow(struct ntk_text *text, size_t size)
 
 void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size)
 {
-    if (text->failed || size == 0 || (size > text->capacity - text->size && !grow(text, size)))
+    if (size == 0 || !reserve(text, size))
         return;
     memcpy(text->bytes + text->size, bytes, size);
     text->size += size;
@@ -84,7 +87,7 @@ static char *put_plain(char *to, const char *digits, size_t n, int exponent)
     return put(to, digits + whole, n - whole);
 }
 
-static size_t print_real(double value, char out[REAL_MOST])
+static size_t print_real(double value, char *out)
 {
     char digits[DIGITS_MOST] = {'0'}, *to = out;
     uint64_t significand;
@@ -107,11 +110,10 @@ static size_t print_real(double value, char out[REAL_MOST])
 
 void ntk_text_append_real(struct ntk_text *text, double value, const char *missing)
 {
-    char real[REAL_MOST];
-    if (isfinite(value))
-        ntk_text_append_bytes(text, real, print_real(value, real));
-    else
+    if (!isfinite(value))
         ntk_text_append(text, missing);
+    else if (reserve(text, REAL_MOST))
+        text->size += print_real(value, text->bytes + text->size);
 }
 
 void ntk_text_append_size(struct ntk_text *text, size_t value)

@@ -376,12 +376,29 @@ static enum ntk_status read_by_doubles(const struct ntk_field *field, size_t lea
     return status;
 }
 
+/* real_value of floats that are neither packed nor converted, which is most of what is read: in
+ * loops that a compiler turns into vectors. */
+static void mark_missing(const struct ntk_field *field, float *values, size_t n)
+{
+    for (size_t m = 0; m < field->n_missing; m++) {
+        const float missing = to_float(field->missing[m]);
+        for (size_t i = 0; i < n; i++)
+            values[i] = values[i] == missing ? NAN : values[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        values[i] += 0.0F; /* as unpacking does: no negative zero */
+}
+
 static enum ntk_status read_slab(const struct ntk_field *field, const struct slab *slab, size_t n,
                                  float *out, struct ntk_error *error)
 {
     int code = nc_get_vara_float(field->ncid, field->varid, slab->start, slab->count, out);
     if (code != NC_NOERR)
         return cannot_read(code, error);
+    if (field->type == NC_FLOAT && field->scale == 1 && field->offset == 0 && !field->conversion) {
+        mark_missing(field, out, n);
+        return NTK_OK;
+    }
     for (size_t i = 0; i < n; i++)
         out[i] = to_float(real_value(field, out[i]));
     return NTK_OK;

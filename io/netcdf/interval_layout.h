@@ -90,9 +90,9 @@ enum ntk_status ntk_interval_layout_place(struct ntk_interval_layout *layout,
 uint64_t ntk_column_at(const struct ntk_interval_layout *layout, const struct ntk_column *column,
                        size_t plane, size_t row);
 
-/* n values to big-endian and back, in place; what is not a number becomes the fill value, and NAN
- * again. */
-void ntk_layout_encode_floats(const float *values, size_t n, void *out);
+/* n values to big-endian and back; what is not a number becomes the fill value, and NAN again.
+ * `out` may be `values`. `lanes` is ntk_processor_lanes(), which takes a while to find out. */
+void ntk_layout_encode_floats(size_t lanes, const float *values, size_t n, void *out);
 void ntk_layout_encode_doubles(const double *values, size_t n, void *out);
 double ntk_layout_decode_double(const void *bytes);
 void ntk_layout_encode_count(int64_t value, void *out);

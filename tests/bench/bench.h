@@ -52,8 +52,9 @@ extern const struct ntk_bench_command ntk_bench_json, ntk_bench_jansson;
 extern const struct ntk_bench_command ntk_bench_empty;
 
 /* verify.c: seconds for one variable, one lead time, the level 0.9.
- *   verify N POINTS       ntk_verify: coverage, CRPS, interval score, PIT; then the coverage */
-extern const struct ntk_bench_command ntk_bench_verify;
+ *   verify N POINTS       ntk_verify: coverage, CRPS, interval score, PIT; then the coverage
+ *   tally N POINTS        ntk_tally_count of each row: the same as sums; then the coverage */
+extern const struct ntk_bench_command ntk_bench_verify, ntk_bench_tally;
 
 double ntk_bench_now(void);
 size_t ntk_bench_size(const char *word);
@@ -64,7 +65,7 @@ double *ntk_bench_normal(size_t n, size_t d, unsigned seed);
 /* n x d float32 features, cheaply: a field has 2.7e8 of them. Aligned to cache lines. */
 float *ntk_bench_features(size_t n, size_t d);
 
-/* k directions of a spectrum of d features; cleared by the caller. */
+/* k cosines as directions, for such features; cleared by the caller. */
 struct ntk_posterior ntk_bench_posterior(size_t d, size_t k);
 
 /* A JSON query about one sample; `out` has room for 32 bytes a feature and 200. Gives its size. */

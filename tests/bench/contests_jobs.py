@@ -16,14 +16,15 @@ ROW = 4 * (FEATURES + 2 * LATITUDES * LONGITUDES)  # bytes of a sample: features
 COPY, ONE_RANK = "NetCDF library alone", "1 rank"
 
 
-def write_archive(path, samples, features=FEATURES, grid=(LATITUDES, LONGITUDES)):
-    """Forecasts of one variable on a grid, with errors that follow the features' size."""
+def write_archive(path, samples, features=FEATURES, grid=(LATITUDES, LONGITUDES), number=0):
+    """Forecasts of one variable on a grid, with errors that follow the features' size. Archives of
+    other numbers have other times."""
     import netCDF4
     import numpy
 
     block = 100
-    generator = numpy.random.default_rng(1)
-    basis = generator.standard_normal((10, features)).astype("f4")
+    generator = numpy.random.default_rng(number)
+    basis = numpy.random.default_rng(features).standard_normal((10, features)).astype("f4")
     with netCDF4.Dataset(path, "w") as file:
         names = {"sample": samples, "feature": features, "latitude": grid[0], "longitude": grid[1]}
         for name, length in names.items():
@@ -31,7 +32,7 @@ def write_archive(path, samples, features=FEATURES, grid=(LATITUDES, LONGITUDES)
         times = file.createVariable("forecast_reference_time", "f8", ("sample",))
         times.standard_name = "forecast_reference_time"
         times.units, times.calendar = "hours since 2000-01-01", "standard"
-        times[:] = 6.0 * numpy.arange(samples)
+        times[:] = 6.0 * (numpy.arange(samples) + number * samples)
         leads = file.createVariable("forecast_period", "f4", ("sample",))
         leads.standard_name, leads.units = "forecast_period", "hours"
         leads[:] = 24
@@ -167,18 +168,18 @@ def prepare_rescore(ntkuq, at):
         raise Missing("ntkuq has no rescore")
     calibration = calibrated(ntkuq, at)
     for number in range(4):
-        write_archive(at(f"archive_{number}.nc"), int(2.5e8 / ROW))
+        write_archive(at(f"archive_{number}.nc"), int(2.5e8 / ROW), number=number)
     return [ntkuq, "rescore", calibration, at("archive_*.nc"), "-o", at("out"), "--levels", "0.9"]
 
 
 def prepare_fit(ntkuq, at):
     archives = [at(f"archive_{number}.nc") for number in range(2)]
-    for archive in archives:
-        write_archive(archive, 6000, features=1536, grid=(2, 3))
+    for number, archive in enumerate(archives):
+        write_archive(archive, 3000, features=1536, grid=(2, 3), number=number)
     return [ntkuq, "fit", "-o", at("out"), "--method", "svd", "--rank", "10", *archives]
 
 
 def contests(build):
     yield rescore(build)
     yield mpi(build, "rescore of 1 GB", prepare_rescore, 5)
-    yield mpi(build, "fit of 12000 x 1536", prepare_fit, 1)
+    yield mpi(build, "fit of 6000 x 1536", prepare_fit, 1)

@@ -9,6 +9,7 @@ Suite *ntk_suite_intervals(void);
 Suite *ntk_suite_report(void);
 Suite *ntk_suite_cli_rows(void);
 Suite *ntk_suite_coverage(void);
+Suite *ntk_suite_out_of_core(void);
 Suite *ntk_suite_simulate(void);
 
 #endif

@@ -12,6 +12,12 @@
 
 enum { FEATURES = 16 };
 
+#ifdef NTK_TEST_COUNTS_ALLOCATIONS
+static const int can_count = 1;
+#else
+static const int can_count = 0;
+#endif
+
 /* As the preloaded library counts: who asked. */
 struct counts {
     size_t program, microhttpd, others;
@@ -93,13 +99,25 @@ static struct counts count(const char *request, size_t size, int n)
                            after.others - before.others};
 }
 
+/* The least of several counts: other threads of the daemon look around twice a second. */
+static struct counts count_undisturbed(const char *request, size_t size, int n)
+{
+    struct counts least = count(request, size, n);
+    for (int i = 0; i < 5; i++) {
+        struct counts next = count(request, size, n);
+        if (next.program + next.others < least.program + least.others)
+            least = next;
+    }
+    return least;
+}
+
 START_TEST(a_raw_query_allocates_nothing_but_in_libmicrohttpd)
 {
     char request[2000];
     for (size_t rows = 1; rows <= 4; rows += 3) {
-        struct counts some = count(request, print_raw(request, rows), 100);
-        /* other threads of the daemon may do something meanwhile */
-        ck_assert_uint_lt(some.program + some.others, 10);
+        struct counts some = count_undisturbed(request, print_raw(request, rows), 100);
+        ck_assert_uint_eq(some.program, 0);
+        ck_assert_uint_eq(some.others, 0);
         /* a response, and of each of its four headers the node, the name and the value; the last
          * reply may be seen before its request is over */
         ck_assert_uint_ge(some.microhttpd, 13 * 99);
@@ -117,8 +135,8 @@ START_TEST(twice_the_queries_allocate_twice_as_much_at_most)
                        "POST /v1/intervals HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
                        "application/json\r\nContent-Length: %zu\r\n\r\n%s",
                        sizeof body - 1, body);
-    struct counts some = count(request, (size_t)size, 100);
-    struct counts more = count(request, (size_t)size, 200);
+    struct counts some = count_undisturbed(request, (size_t)size, 100);
+    struct counts more = count_undisturbed(request, (size_t)size, 200);
     ck_assert_uint_le(more.program + more.others, 2 * (some.program + some.others) + 10);
     ck_assert_uint_le(some.program, 10 * 101);
 }
@@ -128,12 +146,12 @@ Suite *ntk_suite_allocations(void)
 {
     Suite *suite = suite_create("allocations");
     TCase *tests = tcase_create("allocations");
-    tcase_add_unchecked_fixture(tests, begin, end);
     tcase_set_timeout(tests, 60);
-#ifdef NTK_TEST_COUNTS_ALLOCATIONS
-    tcase_add_test(tests, a_raw_query_allocates_nothing_but_in_libmicrohttpd);
-    tcase_add_test(tests, twice_the_queries_allocate_twice_as_much_at_most);
-#endif
+    if (can_count) {
+        tcase_add_unchecked_fixture(tests, begin, end);
+        tcase_add_test(tests, a_raw_query_allocates_nothing_but_in_libmicrohttpd);
+        tcase_add_test(tests, twice_the_queries_allocate_twice_as_much_at_most);
+    }
     suite_add_tcase(suite, tests);
     return suite;
 }
