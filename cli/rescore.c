@@ -1,6 +1,7 @@
 /* ntkuq rescore: what comes before and after the crew (cli/rescore_crew.h). */
 #include "cli/rescore.h"
 
+#include <cblas.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -48,6 +49,20 @@ static double now(void)
 /* ---- what is given -----------------------------------------------------------------------------
  */
 
+/* BLAS maps a buffer when it is first asked for more than a little, and asks for ever where the
+ * address space is limited: so it is asked here, and the jailed processes inherit the buffer. */
+static enum ntk_status wake_blas(struct ntk_error *error)
+{
+    enum { N = 8192 };
+    double *zeros = ntk_matrix_create(2, N), sum = 0;
+    if (!zeros)
+        return ntk_fail_memory(error, "BLAS", 2 * N * sizeof *zeros);
+    cblas_dgemv(CblasRowMajor, CblasNoTrans, 1, N, 1, zeros, N, zeros + N, 1, 0, &sum, 1);
+    cblas_dgemv(CblasRowMajor, CblasTrans, 1, N, 1, zeros, N, &sum, 1, 0, zeros + N, 1);
+    free(zeros);
+    return NTK_OK;
+}
+
 static enum ntk_status load_calibration(struct run *run, struct ntk_error *error)
 {
     char *path = NULL;
@@ -74,16 +89,32 @@ static enum ntk_status find_inputs(struct run *run, struct ntk_error *error)
     return NTK_OK;
 }
 
-/* One more than there are processors: one waits for the disk while the others compute. */
+/* One more than there are processors, as one waits for the disk while the others compute; or as
+ * many as the memory is enough for. */
 static size_t count_jobs(const struct ntk_arguments *arguments)
 {
+    const size_t least = NTK_CREW_OVERHEAD + ((size_t)32 << 20);
     cpu_set_t set;
     if (arguments->jobs)
         return arguments->jobs;
-    return sched_getaffinity(0, sizeof set, &set) ? 2 : (size_t)CPU_COUNT(&set) + 1;
+    size_t jobs = sched_getaffinity(0, sizeof set, &set) ? 2 : (size_t)CPU_COUNT(&set) + 1;
+    return jobs * least <= arguments->memory_bytes ? jobs : arguments->memory_bytes / least;
 }
 
-static void describe_run(struct run *run)
+/* The budget is that of all processes. */
+static enum ntk_status share_memory(const struct run *run, size_t *out, struct ntk_error *error)
+{
+    size_t jobs = count_jobs(run->arguments), each = run->arguments->memory_bytes / jobs;
+    if (each <= NTK_CREW_OVERHEAD)
+        return ntk_fail(error, NTK_USAGE,
+                        "%zu processes have %zu bytes of memory each, more than %d were expected: "
+                        "more --memory or fewer --jobs",
+                        jobs, each, NTK_CREW_OVERHEAD);
+    *out = each - NTK_CREW_OVERHEAD;
+    return NTK_OK;
+}
+
+static enum ntk_status describe_run(struct run *run, struct ntk_error *error)
 {
     run->job = (struct ntk_rescore_job){.arguments = run->arguments,
                                         .ranks = run->ranks,
@@ -97,6 +128,7 @@ static void describe_run(struct run *run)
                                         .journal = &run->journal,
                                         .progress = &run->progress,
                                         .deadline = run->began + run->arguments->deadline_seconds};
+    return share_memory(run, &run->job.share_bytes, error);
 }
 
 /* What makes the bytes of the outputs, besides the archives. */
@@ -490,7 +522,7 @@ static enum ntk_status dry_run(struct run *run, struct ntk_error *error)
     double computing = forecast.seconds / workers;
     double writing = rate > 0 ? (double)forecast.written / rate : 0;
     double seconds = computing > writing ? computing : writing;
-    size_t memory = run->job.n_jobs * (forecast.memory + ((size_t)64 << 20));
+    size_t memory = run->job.n_jobs * (forecast.memory + NTK_CREW_OVERHEAD);
     if (run->arguments->json)
         printf("{\"archives\": %zu, \"failing\": %zu, \"bytes_read\": %llu, \"bytes_written\": "
                "%llu, \"memory_bytes\": %zu, \"seconds\": %.3f}\n",
@@ -556,20 +588,17 @@ static enum ntk_status rescore(struct run *run, struct ntk_error *error)
                         "keeps its place in the intervals");
     enum ntk_status status = ntk_units_load(error);
     if (!status)
+        status = wake_blas(error);
+    if (!status)
         status = load_calibration(run, error);
     if (!status)
         status = find_inputs(run, error);
-    if (run->arguments->dry_run) {
-        if (status)
-            return status;
-        describe_run(run);
-        return dry_run(run, error);
-    }
+    if (!status)
+        status = describe_run(run, error);
+    if (run->arguments->dry_run)
+        return status ? status : dry_run(run, error);
     status = ntk_ranks_agree(run->ranks, status, error);
-    if (status)
-        return status;
-    describe_run(run);
-    return work(run, error);
+    return status ? status : work(run, error);
 }
 
 static void clear(struct run *run)
