@@ -357,6 +357,8 @@ static enum ntk_status publish_shared(struct run *run, struct ntk_error *error)
         struct ntk_rescore_file *file = &run->files[i];
         char path[PATH_MAX];
         ntk_crew_path(&run->job, file, path);
+        if (file->state == NTK_FILE_FAILED && !file->survey)
+            unlink(path);
         if (file->state == NTK_FILE_PENDING && !access(path, F_OK) && covers_all(file))
             status = ntk_crew_publish(&run->job, file, error);
     }

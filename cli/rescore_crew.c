@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,7 +55,8 @@ struct crew {
     struct slot *slots;
     struct pollfd *polled;
     size_t first_open; /* files before are done or failed */
-    double reported_at;
+    double began, reported_at;
+    uint64_t bytes_before; /* of archives, done when it began */
     struct ntk_error *error;
 };
 
@@ -546,19 +548,23 @@ static enum ntk_status fill_slots(struct crew *crew)
     return status;
 }
 
-static void report_progress(struct crew *crew)
+static void report_progress(struct crew *crew, int at_once)
 {
     struct ntk_rescore_job *job = crew->job;
     struct ntk_progress_files files = {.files = job->n_files, .bytes_done = job->bytes_done};
-    if (now() - crew->reported_at < progress_seconds)
+    if (!at_once && now() - crew->reported_at < progress_seconds)
         return;
     crew->reported_at = now();
     for (size_t i = 0; i < job->n_files; i++) {
         files.done += job->files[i].state != NTK_FILE_PENDING;
         files.bytes += job->files[i].input->bytes;
     }
-    char message[80];
-    snprintf(message, sizeof message, "rescoring: %zu of %zu archives", files.done, files.files);
+    char message[120];
+    double elapsed = now() - crew->began, done = (double)(job->bytes_done - crew->bytes_before);
+    double rate = elapsed > 0 ? done / elapsed : 0;
+    double left = rate > 0 ? (double)(files.bytes - files.bytes_done) / rate : 0;
+    snprintf(message, sizeof message, "%zu of %zu archives, %.0f MB/s, %.0f:%02.0f left",
+             files.done, files.files, 1e-6 * rate, floor(left / 60), floor(fmod(left, 60)));
     ntk_progress_report_files(job->progress, &files, message);
 }
 
@@ -599,8 +605,9 @@ static int anyone_busy(const struct crew *crew)
 static enum ntk_status work_on(struct crew *crew)
 {
     enum ntk_status status = fill_slots(crew);
+    report_progress(crew, 1);
     while (!status && anyone_busy(crew)) {
-        report_progress(crew);
+        report_progress(crew, 0);
         status = wait_for_news(crew);
         for (size_t i = 0; i < crew->job->n_jobs && !status; i++)
             if (crew->slots[i].busy && crew->polled[i].revents &&
@@ -609,13 +616,15 @@ static enum ntk_status work_on(struct crew *crew)
         if (!status)
             status = fill_slots(crew);
     }
+    report_progress(crew, 1);
     return status;
 }
 
 static enum ntk_status create_crew(struct crew *crew, struct ntk_rescore_job *job,
                                    struct ntk_error *error)
 {
-    *crew = (struct crew){.job = job, .error = error};
+    *crew =
+        (struct crew){.job = job, .error = error, .began = now(), .bytes_before = job->bytes_done};
     crew->slots = calloc(job->n_jobs, sizeof *crew->slots);
     crew->polled = calloc(job->n_jobs + 1, sizeof *crew->polled);
     return crew->slots && crew->polled ? NTK_OK

@@ -125,6 +125,7 @@ struct reading {
 /* The key of the job that is not as it was. */
 static enum ntk_status compare_jobs(const struct reading *reading, const json_t *line)
 {
+    const size_t as_text = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15);
     const char *key;
     json_t *now;
     json_object_foreach((json_t *)reading->job, key, now)
@@ -132,8 +133,8 @@ static enum ntk_status compare_jobs(const struct reading *reading, const json_t 
         json_t *then = json_object_get(line, key);
         if (then && json_equal(now, then))
             continue;
-        char *was = then ? json_dumps(then, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-        char *is = json_dumps(now, JSON_ENCODE_ANY | JSON_COMPACT);
+        char *was = then ? json_dumps(then, as_text) : NULL;
+        char *is = json_dumps(now, as_text);
         enum ntk_status status =
             ntk_fail(reading->error, NTK_CONFLICT,
                      "the folder holds a rescoring with %s %s, %s was asked for; the same, or "

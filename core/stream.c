@@ -113,9 +113,11 @@ static enum ntk_status decompose_fold(struct decomposing *w, size_t f, struct nt
     ntk_moments_gram(&w->moments, f, stream->inverse, w->gram, offset);
     if (fold_is_constant(w, offset, fold.fitted))
         return ntk_crossfit_refuse(fold.first, fold.held, error);
+    if (w->floored) /* the second sweep does it */
+        return NTK_OK;
     enum ntk_status status =
-        ntk_decompose_gram(w->gram, fold.fitted, d, w->all->rank, w->options->keep,
-                           &stream->fold_spectrum[f], &floored, error);
+        ntk_decompose_gram_leading(w->gram, fold.fitted, d, w->all->rank, w->options->keep,
+                                   &stream->fold_spectrum[f], &floored, error);
     w->floored |= floored;
     return status;
 }

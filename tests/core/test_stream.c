@@ -246,6 +246,8 @@ static void compare(const struct example *example, const struct ntk_calibration_
     ck_assert_uint_eq(a->count, b->count);
     ck_assert_uint_eq(a->rank, b->rank);
     ck_assert_int_eq(a->method, b->method);
+    if (a->n > example->d)
+        ck_assert_int_eq(a->route, b->route);
     ck_assert_uint_eq(a->posterior.k, b->posterior.k);
     ck_assert_uint_eq(a->n_sweep, b->n_sweep);
     compare_values("eigenvalue", a->eigenvalues, b->eigenvalues, a->count, a->eigenvalues[0],
