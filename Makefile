@@ -177,10 +177,10 @@ $(B)/tests/allocations.so: tests/preload/allocations.c
 
 BENCHES := $(B)/bench $(B)/bench_copy
 bench: all $(BENCHES) $(B)-mpi  ## figures as ratios to their rivals in the same run; BENCH=part of a name
-	tests/bench/bench.py $(B) $(BENCH)
+	tests/bench/bench.py $(B) "$(BENCH)"
 
 bench-baseline: all $(BENCHES) $(B)-mpi  ## the same, kept as what later runs are compared with
-	tests/bench/bench.py --store $(B) $(BENCH)
+	tests/bench/bench.py --store $(B) "$(BENCH)"
 
 .PHONY: $(B)-mpi
 $(B)-mpi:  # where there is an MPI
