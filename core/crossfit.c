@@ -96,8 +96,11 @@ static enum ntk_status split_fit(struct split *split, const double *coordinates,
     split_centre(split, coordinates);
     if (split_is_constant(split))
         return NTK_BAD_DATA; /* ntk_crossfit says which samples */
-    enum ntk_status status = ntk_decompose(split->train, fold->fitted, r, NTK_ROUTE_AUTO,
-                                           split->keep, want_coordinates, &split->spectrum, error);
+    enum ntk_status status = want_coordinates
+                                 ? ntk_decompose(split->train, fold->fitted, r, NTK_ROUTE_AUTO,
+                                                 split->keep, 1, &split->spectrum, error)
+                                 : ntk_decompose_leading(split->train, fold->fitted, r, split->keep,
+                                                         &split->spectrum, error);
     if (status)
         return status;
     size_t kept = split->spectrum->kept;

@@ -16,6 +16,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/leading.h"
+
+/* How much of a spectrum is looked for. */
+enum extent {
+    LEADING, /* the directions to keep, where less is cheaper */
+    SPECTRUM,
+    COORDINATES /* and all directions */
+};
+
+/* From this order on a matrix does not fit into a cache. */
+enum { LARGE = 2500 };
+
 /* Below this share of lambda_1 an eigenvalue of a Gram matrix is mostly rounding. */
 static const double gram_floor = 1e-11;
 
@@ -25,6 +37,7 @@ static struct ntk_spectrum *spectrum_create(size_t n, size_t d, enum ntk_decompo
     if (!spectrum)
         return NULL;
     *spectrum = (struct ntk_spectrum){.route = route, .n = n, .d = d, .count = n < d ? n : d};
+    spectrum->known = spectrum->count;
     spectrum->eigenvalues = ntk_matrix_create(1, spectrum->count);
     if (!spectrum->eigenvalues) {
         ntk_spectrum_free(spectrum);
@@ -131,11 +144,40 @@ done:
     return status;
 }
 
+/* The pairs found take the last rows of the matrix, ascending. */
+static void take_leading(const struct ntk_leading *leading, double *matrix)
+{
+    size_t n = leading->n;
+    for (size_t j = 0; j < leading->k; j++)
+        memcpy(matrix + (n - 1 - j) * n, leading->vectors + j * n, n * sizeof *matrix);
+}
+
+/* The same of a large matrix: the vectors from a Krylov space, the eigenvalues from a band. */
+static enum ntk_status eigensolve_large(double *matrix, size_t order, size_t top, double *values,
+                                        struct ntk_error *error)
+{
+    struct ntk_leading *leading = NULL;
+    enum ntk_status status = ntk_leading_find(matrix, order, top, &leading, NULL);
+    if (status) /* left as it was */
+        return eigensolve_top(matrix, order, top, values, error);
+    status = ntk_leading_all_values(matrix, order, values, error);
+    for (size_t j = 0; j < order / 2 && !status; j++) {
+        double larger = values[j];
+        values[j] = values[order - 1 - j];
+        values[order - 1 - j] = larger;
+    }
+    take_leading(leading, matrix);
+    ntk_leading_free(leading);
+    return status;
+}
+
 /* Eigenvalues (ascending in `values`) of a symmetric matrix of which the upper triangle, row-major,
  * is set, and the eigenvectors of at least the `top` largest (last rows of `matrix`, ascending). */
 static enum ntk_status eigensolve(double *matrix, size_t order, size_t top, double *values,
                                   struct ntk_error *error)
 {
+    if (order >= LARGE && ntk_leading_pays(order, top))
+        return eigensolve_large(matrix, order, top, values, error);
     if (top > 0 && top < order / 2)
         return eigensolve_top(matrix, order, top, values, error);
     lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', (lapack_int)order, matrix,
@@ -150,11 +192,53 @@ static void take_eigenvalues(struct ntk_spectrum *spectrum, const double *ascend
         spectrum->eigenvalues[j] = fmax(ascending[spectrum->count - 1 - j], 0);
 }
 
+/* Whether the leading pairs of a Gram matrix were enough: rank and tail are exact where all
+ * eigenvalues that can differ from zero are above what the matrix resolves. */
+static int solve_leading(struct ntk_spectrum *spectrum, double *gram, size_t order,
+                         size_t dimension)
+{
+    size_t n = spectrum->n, larger = n > dimension ? n : dimension, above = 0;
+    size_t bound = n - 1 < dimension ? n - 1 : dimension;
+    struct ntk_leading *leading = NULL;
+    if (!ntk_leading_pays(order, spectrum->kept) ||
+        ntk_leading_find(gram, order, spectrum->kept, &leading, NULL))
+        return 0;
+    double least = fmax(gram_floor, (double)larger * DBL_EPSILON) * leading->values[0];
+    int enough = !ntk_leading_count_above(gram, order, least, &above, NULL) && above >= bound;
+    if (enough) {
+        spectrum->known = leading->k < spectrum->count ? leading->k : spectrum->count;
+        spectrum->rank = bound;
+        spectrum->trace = leading->trace;
+        memcpy(spectrum->eigenvalues, leading->values, spectrum->known * sizeof(double));
+        take_leading(leading, gram);
+    }
+    ntk_leading_free(leading);
+    return enough;
+}
+
+/* Eigenvalues, and eigenvectors in the last rows of a Gram matrix, as eigensolve leaves them. */
+static enum ntk_status solve(struct ntk_spectrum *spectrum, double *gram, size_t order,
+                             size_t dimension, enum extent extent, struct ntk_error *error)
+{
+    if (extent == LEADING && solve_leading(spectrum, gram, order, dimension))
+        return NTK_OK;
+    double *values = ntk_matrix_create(1, order);
+    if (!values)
+        return ntk_fail_memory(error, "the eigenvalues", order * sizeof(double));
+    enum ntk_status status =
+        eigensolve(gram, order, extent == COORDINATES ? order : spectrum->kept, values, error);
+    if (!status)
+        take_eigenvalues(spectrum, values + (order - spectrum->count));
+    free(values);
+    return status;
+}
+
 /* Room for the directions, at most spectrum->kept of them, and for the coordinates. */
 static enum ntk_status create_vectors(struct ntk_spectrum *spectrum, size_t dimension,
                                       int coordinates, struct ntk_error *error)
 {
-    spectrum->rank = numerical_rank(spectrum, dimension);
+    if (spectrum->known == spectrum->count)
+        spectrum->rank = numerical_rank(spectrum, dimension);
     if (spectrum->kept > spectrum->rank)
         spectrum->kept = spectrum->rank;
     if (spectrum->rank == 0)
@@ -173,22 +257,18 @@ static enum ntk_status create_vectors(struct ntk_spectrum *spectrum, size_t dime
 
 /* X X' = U diag(lambda) U', directions U' X of unit length, coordinates U diag(s). */
 static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spectrum,
-                                       int coordinates, struct ntk_error *error)
+                                       enum extent extent, struct ntk_error *error)
 {
+    int coordinates = extent == COORDINATES;
     int n = (int)spectrum->n, d = (int)spectrum->d;
     enum ntk_status status;
     double *gram = ntk_matrix_create(spectrum->n, spectrum->n);
-    double *values = ntk_matrix_create(1, spectrum->n);
-    if (!gram || !values) {
-        status =
-            ntk_fail_memory(error, "the kernel matrix", spectrum->n * spectrum->n * sizeof(double));
-        goto done;
-    }
+    if (!gram)
+        return ntk_fail_memory(error, "the kernel matrix",
+                               spectrum->n * spectrum->n * sizeof(double));
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, d, 1, x, d, 0, gram, n);
-    if ((status = eigensolve(gram, spectrum->n, coordinates ? spectrum->n : spectrum->kept, values,
-                             error)))
+    if ((status = solve(spectrum, gram, spectrum->n, spectrum->d, extent, error)))
         goto done;
-    take_eigenvalues(spectrum, values + (spectrum->n - spectrum->count));
     if ((status = create_vectors(spectrum, spectrum->d, coordinates, error)))
         goto done;
 
@@ -212,28 +292,23 @@ static enum ntk_status by_gram_samples(const double *x, struct ntk_spectrum *spe
     }
 done:
     free(gram);
-    free(values);
     return status;
 }
 
 /* X' X = V diag(lambda) V', coordinates X V'. */
 static enum ntk_status by_gram_features(const double *x, struct ntk_spectrum *spectrum,
-                                        int coordinates, struct ntk_error *error)
+                                        enum extent extent, struct ntk_error *error)
 {
+    int coordinates = extent == COORDINATES;
     int n = (int)spectrum->n, d = (int)spectrum->d;
     enum ntk_status status;
     double *gram = ntk_matrix_create(spectrum->d, spectrum->d);
-    double *values = ntk_matrix_create(1, spectrum->d);
-    if (!gram || !values) {
-        status =
-            ntk_fail_memory(error, "the Gram matrix", spectrum->d * spectrum->d * sizeof(double));
-        goto done;
-    }
+    if (!gram)
+        return ntk_fail_memory(error, "the Gram matrix",
+                               spectrum->d * spectrum->d * sizeof(double));
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d, n, 1, x, d, 0, gram, d);
-    if ((status = eigensolve(gram, spectrum->d, coordinates ? spectrum->d : spectrum->kept, values,
-                             error)))
+    if ((status = solve(spectrum, gram, spectrum->d, spectrum->d, extent, error)))
         goto done;
-    take_eigenvalues(spectrum, values + (spectrum->d - spectrum->count));
     if ((status = create_vectors(spectrum, spectrum->d, coordinates, error)))
         goto done;
     for (size_t j = 0; j < spectrum->kept; j++) /* descending */
@@ -246,7 +321,6 @@ static enum ntk_status by_gram_features(const double *x, struct ntk_spectrum *sp
                     gram, d, 0, spectrum->coordinates, (int)spectrum->rank);
 done:
     free(gram);
-    free(values);
     return status;
 }
 
@@ -300,12 +374,14 @@ done:
 static int reaches_gram_floor(const struct ntk_spectrum *spectrum, size_t d)
 {
     size_t bound = spectrum->n - 1 < d ? spectrum->n - 1 : d;
+    if (spectrum->known < spectrum->count) /* solve_leading saw to that */
+        return 0;
     return spectrum->eigenvalues[bound - 1] < gram_floor * spectrum->eigenvalues[0];
 }
 
-enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_route route,
-                              size_t keep, int coordinates, struct ntk_spectrum **out,
-                              struct ntk_error *error)
+static enum ntk_status decompose(double *x, size_t n, size_t d, enum ntk_decompose_route route,
+                                 size_t keep, enum extent extent, struct ntk_spectrum **out,
+                                 struct ntk_error *error)
 {
     assert(n >= 2 && d >= 1 && n <= INT_MAX && d <= INT_MAX);
     enum ntk_decompose_route taken = route;
@@ -318,40 +394,50 @@ enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_
     enum ntk_status status;
     spectrum->kept = keep;
     if (taken == NTK_ROUTE_GRAM_SAMPLES)
-        status = by_gram_samples(x, spectrum, coordinates, error);
+        status = by_gram_samples(x, spectrum, extent, error);
     else if (taken == NTK_ROUTE_GRAM_FEATURES)
-        status = by_gram_features(x, spectrum, coordinates, error);
+        status = by_gram_features(x, spectrum, extent, error);
     else
-        status = by_svd(x, spectrum, coordinates, error);
+        status = by_svd(x, spectrum, extent == COORDINATES, error);
     if (status) {
         ntk_spectrum_free(spectrum);
         return status;
     }
     if (route == NTK_ROUTE_AUTO && reaches_gram_floor(spectrum, d)) {
         ntk_spectrum_free(spectrum);
-        return ntk_decompose(x, n, d, NTK_ROUTE_SVD, keep, coordinates, out, error);
+        return decompose(x, n, d, NTK_ROUTE_SVD, keep, extent, out, error);
     }
     fix_signs(spectrum);
     *out = spectrum;
     return NTK_OK;
 }
 
-enum ntk_status ntk_decompose_gram(double *gram, size_t n, size_t d, size_t dimension, size_t keep,
-                                   struct ntk_spectrum **out, int *floored, struct ntk_error *error)
+enum ntk_status ntk_decompose(double *x, size_t n, size_t d, enum ntk_decompose_route route,
+                              size_t keep, int coordinates, struct ntk_spectrum **out,
+                              struct ntk_error *error)
+{
+    return decompose(x, n, d, route, keep, coordinates ? COORDINATES : SPECTRUM, out, error);
+}
+
+enum ntk_status ntk_decompose_leading(double *x, size_t n, size_t d, size_t keep,
+                                      struct ntk_spectrum **out, struct ntk_error *error)
+{
+    return decompose(x, n, d, NTK_ROUTE_AUTO, keep, LEADING, out, error);
+}
+
+static enum ntk_status decompose_gram(double *gram, size_t n, size_t d, size_t dimension,
+                                      size_t keep, enum extent extent, struct ntk_spectrum **out,
+                                      int *floored, struct ntk_error *error)
 {
     assert(n >= 2 && dimension >= 1 && dimension <= d && d <= INT_MAX);
     struct ntk_spectrum *spectrum = spectrum_create(n, dimension, NTK_ROUTE_GRAM_FEATURES);
-    double *values = ntk_matrix_create(1, d);
     enum ntk_status status;
-    if (!spectrum || !values) {
-        status = ntk_fail_memory(error, "the spectrum", 2 * d * sizeof(double));
-        goto done;
-    }
+    if (!spectrum)
+        return ntk_fail_memory(error, "the spectrum", d * sizeof(double));
     spectrum->d = d;
     spectrum->kept = keep < d ? keep : d;
-    if ((status = eigensolve(gram, d, spectrum->kept, values, error)))
+    if ((status = solve(spectrum, gram, d, dimension, extent, error)))
         goto done;
-    take_eigenvalues(spectrum, values + (d - spectrum->count));
     if ((status = create_vectors(spectrum, dimension, 0, error)))
         goto done;
     for (size_t j = 0; j < spectrum->kept; j++) /* descending */
@@ -362,8 +448,30 @@ enum ntk_status ntk_decompose_gram(double *gram, size_t n, size_t d, size_t dime
     spectrum = NULL;
 done:
     ntk_spectrum_free(spectrum);
-    free(values);
     return status;
+}
+
+enum ntk_status ntk_decompose_gram(double *gram, size_t n, size_t d, size_t dimension, size_t keep,
+                                   struct ntk_spectrum **out, int *floored, struct ntk_error *error)
+{
+    return decompose_gram(gram, n, d, dimension, keep, SPECTRUM, out, floored, error);
+}
+
+enum ntk_status ntk_decompose_gram_leading(double *gram, size_t n, size_t d, size_t dimension,
+                                           size_t keep, struct ntk_spectrum **out, int *floored,
+                                           struct ntk_error *error)
+{
+    return decompose_gram(gram, n, d, dimension, keep, LEADING, out, floored, error);
+}
+
+double ntk_decompose_noise_variance(const struct ntk_spectrum *spectrum,
+                                    enum ntk_variance_mode mode, size_t k)
+{
+    assert(k <= spectrum->known);
+    if (spectrum->known == spectrum->count)
+        return ntk_noise_variance(mode, spectrum->eigenvalues, spectrum->count, spectrum->rank, k);
+    return ntk_noise_variance_of_sum(mode, spectrum->eigenvalues, spectrum->trace, spectrum->count,
+                                     spectrum->rank, k);
 }
 
 enum ntk_status ntk_decompose_root(double *root, size_t n, size_t d, size_t dimension, size_t keep,

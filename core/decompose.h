@@ -20,6 +20,7 @@
 
 #include <stddef.h>
 
+#include "core/spectrum.h"
 #include "core/status.h"
 
 enum ntk_decompose_route {
@@ -35,6 +36,8 @@ struct ntk_spectrum {
     size_t count; /* p = min(n, d) */
     size_t rank;  /* r <= min(n - 1, d): singular values above max(n, d) eps times the largest */
     double *eigenvalues; /* p, descending, none negative */
+    size_t known;        /* of them; less than p when only the leading ones were found: 0 beyond */
+    double trace;        /* sum of all, where less are known */
     size_t kept;         /* directions formed, at most rank */
     double *directions;  /* kept x d, rows orthonormal */
     double *coordinates; /* n x rank: x along the directions, when they were asked for, else NULL */
@@ -60,6 +63,21 @@ enum ntk_status ntk_decompose_gram(double *gram, size_t n, size_t d, size_t dime
  */
 enum ntk_status ntk_decompose_root(double *root, size_t n, size_t d, size_t dimension, size_t keep,
                                    struct ntk_spectrum **out, struct ntk_error *error);
+
+/* As ntk_decompose_gram, with the `keep` largest eigenvalues alone where that is cheaper:
+ * out->known says how many. It is not where the spectrum is flat or reaches down to that floor. The
+ * rank is that of the whole spectrum. */
+enum ntk_status ntk_decompose_gram_leading(double *gram, size_t n, size_t d, size_t dimension,
+                                           size_t keep, struct ntk_spectrum **out, int *floored,
+                                           struct ntk_error *error);
+
+/* As ntk_decompose by `auto` without coordinates, and as that. */
+enum ntk_status ntk_decompose_leading(double *x, size_t n, size_t d, size_t keep,
+                                      struct ntk_spectrum **out, struct ntk_error *error);
+
+/* ntk_noise_variance for k <= known kept directions. */
+double ntk_decompose_noise_variance(const struct ntk_spectrum *spectrum,
+                                    enum ntk_variance_mode mode, size_t k);
 
 void ntk_spectrum_free(struct ntk_spectrum *spectrum);
 

@@ -23,8 +23,7 @@ static void set_noise(const struct ntk_fold *fold, const struct ntk_crossfit_opt
                       struct ntk_fold_rank *rank)
 {
     const struct ntk_spectrum *spectrum = fold->spectrum;
-    rank->tail = ntk_noise_variance(options->variance_mode, spectrum->eigenvalues, spectrum->count,
-                                    spectrum->rank, rank->k);
+    rank->tail = ntk_decompose_noise_variance(spectrum, options->variance_mode, rank->k);
     rank->s2 = rank->tail *
                ntk_noise_factor(options->noise, fold->fitted, options->d, spectrum->rank, rank->k);
 }

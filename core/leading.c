@@ -25,13 +25,17 @@
 enum { BLOCK = 16 };
 
 /* Residuals relative to lambda_1: to stop at, and to refuse above. */
-static const double aim = 1e-14, guarantee = 1e-13;
+static const double aim = 2e-15, guarantee = 1e-13;
 
 /* Inner products of the vectors, at most. */
 static const double orthonormal = 1e-12;
 
 /* Found eigenvalues this close, relative to lambda_1, may be copies of one. */
 static const double tie = 1e-10;
+
+/* Spectra with a participation ratio above this share of n are not tried: eigenvalues that fall
+ * like j^-0.7 or slower. */
+static const double flat = 0.125;
 
 /* From this order on a matrix is reduced to a band first. */
 enum { LARGE = 2500 };
@@ -87,9 +91,9 @@ static enum ntk_status lapack_failure(const char *routine, size_t n, lapack_int 
 }
 
 /* The k largest eigenpairs, ascending, of a symmetric matrix whose upper triangle, row-major, is
- * set and destroyed: by its whole tridiagonal form. dsyevr would do the same by bisection, which
+ * set and destroyed: by its tridiagonal form. dsyevr would do the same by bisection, which
  * miscounts where many eigenvalues coincide. */
-static enum ntk_status solve_whole(double *matrix, size_t n, size_t k, double *values,
+static enum ntk_status solve_dense(double *matrix, size_t n, size_t k, double *values,
                                    double *vectors, struct ntk_error *error)
 {
     lapack_int order = (lapack_int)n, top = (lapack_int)k, found = 0, info;
@@ -182,7 +186,7 @@ static enum ntk_status solve_projected(struct krylov *s, double *residual, struc
         for (size_t j = 0; j <= i; j++)
             s->work[j * s->m + i] = s->projected[i * s->limit + j];
     }
-    enum ntk_status status = solve_whole(s->work, s->m, s->k, s->values, s->ritz, error);
+    enum ntk_status status = solve_dense(s->work, s->m, s->k, s->values, s->ritz, error);
     if (status)
         return status;
     double largest = 0;
@@ -226,7 +230,12 @@ static enum ntk_status iterate(struct krylov *s, struct ntk_error *error)
         looked = s->m;
         look = expected < s->m + s->m / 4 ? expected : s->m + s->m / 4;
     }
-    return status || residual <= aim ? status : NTK_NOT_CONVERGED;
+    if (status || residual <= aim)
+        return status;
+    return ntk_fail(error, NTK_NOT_CONVERGED,
+                    "the %zu leading eigenpairs of a %zu x %zu matrix have a residual of %.1e of "
+                    "the largest eigenvalue in %zu dimensions, at most %.0e was expected",
+                    s->k, s->n, s->n, residual, s->m, aim);
 }
 
 /* ---- an answer ------------------------------------------------------------------------------ */
@@ -319,6 +328,22 @@ done:
     return status;
 }
 
+/* Whether what was found is as good as guaranteed. */
+static enum ntk_status examine(struct ntk_leading *leading, const double *matrix,
+                               struct ntk_error *error)
+{
+    double orthogonality = 0;
+    enum ntk_status status = measure(leading, matrix, &orthogonality, error);
+    if (status || (leading->residual <= guarantee && orthogonality <= orthonormal))
+        return status;
+    return ntk_fail(error, NTK_NOT_CONVERGED,
+                    "the %zu leading eigenpairs of a %zu x %zu matrix have a residual of %.1e of "
+                    "the largest eigenvalue and are orthonormal to %.1e, at most %.0e and %.0e "
+                    "were expected",
+                    leading->k, leading->n, leading->n, leading->residual, orthogonality, guarantee,
+                    orthonormal);
+}
+
 /* Whether as many equal eigenvalues were found as a block can find, so that there may be more. */
 static int may_have_missed_copies(const struct ntk_leading *leading)
 {
@@ -330,8 +355,7 @@ static int may_have_missed_copies(const struct ntk_leading *leading)
     return 0;
 }
 
-/* By a Krylov space of at most `limit` dimensions; NTK_NOT_CONVERGED when that is not enough, or
- * not sure to be. */
+/* By a Krylov space of at most `limit` dimensions. */
 static enum ntk_status find_by_krylov(struct ntk_leading *leading, const double *matrix,
                                       size_t limit, struct ntk_error *error)
 {
@@ -347,7 +371,10 @@ static enum ntk_status find_by_krylov(struct ntk_leading *leading, const double 
         take_descending(leading, s.values);
         leading->dimension = s.m;
         if (may_have_missed_copies(leading))
-            status = NTK_NOT_CONVERGED;
+            status = ntk_fail(error, NTK_NOT_CONVERGED,
+                              "%d or more of the %zu leading eigenvalues of a %zu x %zu matrix are "
+                              "equal, a Krylov space of fewer copies was expected",
+                              BLOCK, leading->k, leading->n, leading->n);
     }
     krylov_clear(&s);
     return status;
@@ -366,122 +393,46 @@ static void mirror(double *matrix, size_t n)
     }
 }
 
-/* By LAPACK, which destroys the upper triangle: it comes back from the lower one. */
-static enum ntk_status find_by_tridiagonal(struct ntk_leading *leading, double *matrix,
-                                           struct ntk_error *error)
+/* The diagonal, and the upper triangle from the lower one. */
+static void restore(double *matrix, size_t n, const double *diagonal)
 {
-    size_t n = leading->n;
-    int order = (int)n;
-    double *values = ntk_matrix_create(1, leading->k), *diagonal = ntk_matrix_create(1, n);
-    enum ntk_status status;
-    if (!values || !diagonal) {
-        status = ntk_fail_memory(error, "the eigenvalues", 2 * n * sizeof(double));
-        goto done;
-    }
-    cblas_dcopy(order, matrix, order + 1, diagonal, 1);
-    status = solve_whole(matrix, n, leading->k, values, leading->vectors, error);
-    cblas_dcopy(order, diagonal, 1, matrix, order + 1);
+    cblas_dcopy((int)n, diagonal, 1, matrix, (int)n + 1);
     for (size_t i = 0; i < n; i++)
-        cblas_dcopy(order - (int)i, matrix + i * n + i, order, matrix + i * n + i, 1);
-    if (!status)
-        take_descending(leading, values);
-    leading->dimension = n;
-done:
-    free(values);
-    free(diagonal);
-    return status;
+        cblas_dcopy((int)(n - i), matrix + i * n + i, (int)n, matrix + i * n + i, 1);
 }
 
-/* By divide and conquer, the most accurate and the most costly. */
-static enum ntk_status find_by_division(struct ntk_leading *leading, const double *matrix,
-                                        struct ntk_error *error)
+double ntk_leading_participation_ratio(const struct ntk_leading *leading)
 {
-    size_t n = leading->n, k = leading->k;
-    enum ntk_status status = NTK_OK;
-    double *vectors = ntk_matrix_create(n, n), *values = ntk_matrix_create(1, n);
-    if (!vectors || !values) {
-        status = ntk_fail_memory(error, "the eigensolver", n * n * sizeof(double));
-        goto done;
-    }
-    memcpy(vectors, matrix, n * n * sizeof *vectors);
-    lapack_int order = (lapack_int)n;
-    lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', order, vectors, order, values);
-    if (info) {
-        status = lapack_failure("dsyevd", n, info, error);
-        goto done;
-    }
-    memcpy(leading->vectors, vectors + (n - k) * n, k * n * sizeof *vectors);
-    take_descending(leading, values + (n - k));
-    leading->dimension = n;
-done:
-    free(vectors);
-    free(values);
-    return status;
+    return leading->trace * (leading->trace / leading->squares);
 }
 
-/* Whether what was found is as good as guaranteed; the sentence is for the last resort. */
-static enum ntk_status examine(struct ntk_leading *leading, const double *matrix, int *good,
-                               struct ntk_error *error)
+int ntk_leading_pays(size_t n, size_t k)
 {
-    double orthogonality = 0;
-    enum ntk_status status = measure(leading, matrix, &orthogonality, error);
-    *good = !status && leading->residual <= guarantee && orthogonality <= orthonormal;
-    if (!status && !*good)
-        ntk_fail(error, NTK_NOT_CONVERGED,
-                 "the %zu leading eigenpairs of a %zu x %zu matrix have a residual of %.1e of the "
-                 "largest eigenvalue and are orthonormal to %.1e, at most %.0e and %.0e were "
-                 "expected",
-                 leading->k, leading->n, leading->n, leading->residual, orthogonality, guarantee,
-                 orthonormal);
-    return status;
-}
-
-/* Of a way to find the pairs: whether it led to good ones. Only lack of memory ends the search. */
-static enum ntk_status examine_if(enum ntk_status found, struct ntk_leading *leading,
-                                  const double *matrix, int *good, struct ntk_error *error)
-{
-    if (found == NTK_NOT_CONVERGED)
-        return NTK_OK;
-    return found ? found : examine(leading, matrix, good, error);
-}
-
-/* The cheapest way that is good enough. dstemr may fail where many eigenvalues coincide, and miss
- * the guarantee by little: its errors are those of n roundings, not of one. */
-static enum ntk_status find_pairs(struct ntk_leading *leading, double *matrix,
-                                  struct ntk_error *error)
-{
-    size_t n = leading->n;
-    int good = 0;
-    enum ntk_status status = NTK_OK;
-    if (n >= 12 * leading->k + 512) { /* else LAPACK is as fast */
-        status = find_by_krylov(leading, matrix, n / 3, error);
-        status = examine_if(status, leading, matrix, &good, error);
-    }
-    if (!status && !good) {
-        status = find_by_tridiagonal(leading, matrix, error);
-        status = examine_if(status, leading, matrix, &good, error);
-    }
-    if (!status && !good) {
-        status = find_by_division(leading, matrix, error);
-        status = examine_if(status, leading, matrix, &good, error);
-    }
-    return status || good ? status : NTK_NOT_CONVERGED;
+    return k >= 1 && k <= n / 12 && n - 12 * k >= 512;
 }
 
 enum ntk_status ntk_leading_find(double *matrix, size_t n, size_t k, struct ntk_leading **out,
                                  struct ntk_error *error)
 {
-    assert(k >= 1 && k <= n && n <= INT_MAX);
+    assert(ntk_leading_pays(n, k) && n <= INT_MAX);
+    enum ntk_status status;
     struct ntk_leading *leading = leading_create(n, k);
     if (!leading)
         return ntk_fail_memory(error, "the leading eigenvectors", (k + 1) * n * sizeof(double));
     take_sums(leading, matrix);
     mirror(matrix, n);
-    enum ntk_status status = NTK_BAD_DATA;
-    if (leading->trace > 0)
-        status = find_pairs(leading, matrix, error);
+    if (!(leading->trace > 0))
+        status = ntk_fail(error, NTK_BAD_DATA, "the %zu x %zu matrix to decompose is zero", n, n);
+    else if (ntk_leading_participation_ratio(leading) > flat * (double)n)
+        status =
+            ntk_fail(error, NTK_NOT_CONVERGED,
+                     "the participation ratio of a %zu x %zu matrix is %.0f, too large to find "
+                     "its leading eigenpairs alone",
+                     n, n, ntk_leading_participation_ratio(leading));
     else
-        ntk_fail(error, status, "the %zu x %zu matrix to decompose is zero", n, n);
+        status = find_by_krylov(leading, matrix, n / 3, error);
+    if (!status)
+        status = examine(leading, matrix, error);
     if (status) {
         ntk_leading_free(leading);
         return status;
@@ -495,26 +446,41 @@ enum ntk_status ntk_leading_find(double *matrix, size_t n, size_t k, struct ntk_
 
 /* The signs of the block diagonal D of a factorisation LDL' (Bunch and Kaufman): a 2 x 2 block, two
  * equal negative pivots, always has one eigenvalue of either sign. */
+static size_t count_positive(const double *factors, const lapack_int *pivots, size_t n)
+{
+    size_t positive = 0, pairs = 0;
+    for (size_t i = 0; i < n; i++) {
+        pairs += pivots[i] < 0;
+        positive += pivots[i] > 0 && factors[i * n + i] > 0;
+    }
+    return positive + pairs / 2;
+}
+
 enum ntk_status ntk_leading_count_above(double *matrix, size_t n, double threshold, size_t *out,
                                         struct ntk_error *error)
 {
-    lapack_int *pivots = calloc(n, sizeof *pivots);
-    if (!pivots)
-        return ntk_fail_memory(error, "the pivots", n * sizeof *pivots);
+    double *diagonal = ntk_matrix_create(1, n);
+    lapack_int *pivots = calloc(n, sizeof *pivots), order = (lapack_int)n, info;
+    enum ntk_status status = NTK_OK;
+    if (!diagonal || !pivots) {
+        status = ntk_fail_memory(error, "the factorisation", 2 * n * sizeof *diagonal);
+        goto done;
+    }
+    mirror(matrix, n);
+    cblas_dcopy(order, matrix, order + 1, diagonal, 1);
     for (size_t i = 0; i < n; i++)
         matrix[i * n + i] -= threshold;
-    lapack_int info =
-        LAPACKE_dsytrf(LAPACK_COL_MAJOR, 'L', (lapack_int)n, matrix, (lapack_int)n, pivots);
-    size_t above = 0, pairs = 0;
-    for (size_t i = 0; i < n; i++) {
-        pairs += pivots[i] < 0;
-        above += pivots[i] > 0 && matrix[i * n + i] > 0;
-    }
+    info = LAPACKE_dsytrf(LAPACK_COL_MAJOR, 'L', order, matrix, order, pivots);
+    size_t positive = count_positive(matrix, pivots, n);
+    restore(matrix, n, diagonal);
+    if (info < 0) /* above 0: a pivot of exactly zero, an eigenvalue not above */
+        status = lapack_failure("dsytrf", n, info, error);
+    else
+        *out = positive;
+done:
+    free(diagonal);
     free(pivots);
-    if (info < 0) /* a pivot of exactly zero, info > 0, is an eigenvalue not above */
-        return ntk_fail_memory(error, "the factorisation", n * 64 * sizeof(double));
-    *out = above + pairs / 2;
-    return NTK_OK;
+    return status;
 }
 
 enum ntk_status ntk_leading_all_values(double *matrix, size_t n, double *values,
@@ -535,86 +501,4 @@ enum ntk_status ntk_leading_all_values(double *matrix, size_t n, double *values,
     for (size_t j = 0; j < n; j++)
         values[j] = fmax(values[j], 0);
     return NTK_OK;
-}
-
-/* ---- what the rest adds up to ---------------------------------------------------------------- */
-
-static double sum_of(const double *values, size_t k)
-{
-    double sum = 0;
-    for (size_t j = k; j-- > 0;) /* smallest first */
-        sum += values[j];
-    return sum;
-}
-
-static double tail_of(const struct ntk_leading *leading, size_t k)
-{
-    return fmax(leading->trace - sum_of(leading->values, k), 0);
-}
-
-double ntk_leading_noise_variance(const struct ntk_leading *leading, enum ntk_variance_mode mode,
-                                  size_t count, size_t rank, size_t k)
-{
-    assert(k >= 1 && k <= leading->k && k <= rank && rank <= count);
-    double tail = tail_of(leading, k), nugget = sum_of(leading->values, k) / (double)k;
-    if (mode == NTK_VARIANCE_REFERENCE)
-        return k < count && tail / (double)(count - k) > 1e-10 ? tail / (double)(count - k)
-                                                               : nugget;
-    return k < rank && tail > 1e-12 * leading->trace ? tail / (double)(rank - k) : nugget;
-}
-
-double ntk_leading_concentration_ratio(const struct ntk_leading *leading, size_t m)
-{
-    assert(m <= leading->k);
-    return fmin(sum_of(leading->values, m) / leading->trace, 1);
-}
-
-double ntk_leading_participation_ratio(const struct ntk_leading *leading)
-{
-    return leading->trace * (leading->trace / leading->squares);
-}
-
-double ntk_leading_collapse_ratio(const struct ntk_leading *leading, const double *kept, size_t k,
-                                  double noise_variance)
-{
-    double taken = 0;
-    for (size_t j = 0; j < k; j++)
-        taken += kept[j] * (kept[j] / (kept[j] + noise_variance));
-    return taken / leading->trace;
-}
-
-static double surprise(double p)
-{
-    return p > 0 ? -p * log(p) : 0;
-}
-
-/* Entropies of n shares that add up to 1, their squares to c. Least: as many equal ones as fit and
- * a smaller one. Most: one large and n - 1 equal ones. */
-static void entropy_bounds(size_t n, double c, double *least, double *most)
-{
-    c = fmin(fmax(c, 1 / (double)n), 1);
-    double m = fmin(floor(1 / c), (double)n);
-    double equal = (1 + sqrt(fmax(1 - (m + 1) * (1 - c) / m, 0))) / (m + 1);
-    *least = m * surprise(equal) + surprise(fmax(1 - m * equal, 0));
-    double others = (double)(n - 1);
-    double large = (1 + sqrt(fmax(others * ((double)n * c - 1), 0))) / (double)n;
-    *most = surprise(large) + (n > 1 ? others * surprise((1 - large) / others) : 0);
-}
-
-void ntk_leading_effective_rank(const struct ntk_leading *leading, size_t rank, double *lower,
-                                double *upper)
-{
-    size_t k = leading->k < rank ? leading->k : rank;
-    double tail = tail_of(leading, k), squares = leading->squares, entropy = 0;
-    for (size_t j = k; j-- > 0;) {
-        entropy += surprise(leading->values[j] / leading->trace);
-        squares -= leading->values[j] * leading->values[j];
-    }
-    double least = 0, most = 0, share = k < rank ? tail / leading->trace : 0;
-    if (share > 0) { /* none of the rest is above the last one found */
-        squares = fmin(fmax(squares, 0), tail * leading->values[k - 1]);
-        entropy_bounds(rank - k, squares / tail / tail, &least, &most);
-    }
-    *lower = exp(entropy + surprise(share) + share * least);
-    *upper = exp(entropy + surprise(share) + share * most);
 }

@@ -1,20 +1,20 @@
 /* The k largest eigenvalues and their eigenvectors of a symmetric positive semidefinite matrix, a
- * Gram matrix or a kernel, without the rest of its spectrum; what the rest adds up to is exact all
- * the same, from the trace and the Frobenius norm (docs/method.md step 2).
+ * Gram matrix or a kernel, without the rest of its spectrum. What the rest adds up to is
+ * known all the same: its sum, for ntk_noise_variance_of_sum, and its squares' from the trace and
+ * the Frobenius norm, its rank by counting (docs/method.md step 2).
  *
  * Krylov spaces of a block of 16 seeded random vectors, every one orthogonalised against all others
  * (block Lanczos: Golub and Van Loan 2013, section 10.3.6), grow until the k largest Ritz pairs are
- * exact to rounding. Nearly all work is products of matrices: about 2 n^2 (k + 200) operations
+ * exact to rounding. Nearly all work is products of matrices: about 2 n^2 (4 k + 130) operations
  * where eigenvalues fall like j^-1.5, against 4/3 n^3, half of them bound by memory, of a reduction
- * to tridiagonal form. Where the space would have to grow to a third of the matrix, as for nearly
- * equal eigenvalues, and where k is not small against n, LAPACK finds the pairs from the whole
- * tridiagonal form instead; the answer is the same.
+ * to tridiagonal form. Nearly equal eigenvalues take more than the third of n dimensions that
+ * are tried: then the whole spectrum is as cheap, and the caller's to find.
  *
- * Guaranteed of every answer: |A v_j - lambda_j v_j| <= 1e-13 lambda_1 for every pair, as checked
- * by a product with A at the end; |v_i' v_j - (i = j)| <= 1e-12; the entry of largest magnitude of
- * each vector is positive; the same matrix gives the same bits again. No eigenvalue of a
- * multiplicity that the block would miss is missed: where 16 found ones agree to 1e-10 lambda_1,
- * the whole tridiagonal form is taken.
+ * Guaranteed of every answer: |A v_j - lambda_j v_j| <= 1e-13 lambda_1 for every pair and
+ * |v_i' v_j - (i = j)| <= 1e-12, both checked by products at the end; the entry of largest
+ * magnitude of each vector is positive; the same matrix gives the same bits again. A space holds as
+ * many copies of a multiple eigenvalue as its block has vectors: where 16 found ones agree to 1e-10
+ * lambda_1 there might be more, and there is no answer.
  *
  * Plain functions of their arguments: safe from any thread.
  */
@@ -23,7 +23,6 @@
 
 #include <stddef.h>
 
-#include "core/spectrum.h"
 #include "core/status.h"
 
 struct ntk_leading {
@@ -33,22 +32,29 @@ struct ntk_leading {
     double trace;     /* sum of all n eigenvalues */
     double squares;   /* sum of their squares */
     double residual;  /* largest |A v - lambda v| over lambda_1 */
-    size_t dimension; /* of the Krylov space that held them; n: the whole tridiagonal form */
+    size_t dimension; /* of the Krylov space that held them */
 };
 
-/* The k largest pairs, 1 <= k <= n, of the n x n matrix whose upper triangle, row-major, is set: it
- * is left as it was, and mirrored onto the lower one. Needs at most n^2/2 doubles beside the
- * matrix. NTK_BAD_DATA: the matrix is zero. NTK_NOT_CONVERGED: LAPACK failed or a
- * residual is larger than guaranteed. The caller frees *out with ntk_leading_free. */
+/* Whether k pairs of an n x n matrix can cost less than all eigenvalues. */
+int ntk_leading_pays(size_t n, size_t k);
+
+/* The k largest pairs, ntk_leading_pays(n, k), of the n x n matrix whose upper triangle,
+ * row-major, is set: it is left as it was, and mirrored onto the lower one. Needs at most 0.6 n^2
+ * doubles beside the matrix. NTK_BAD_DATA: the matrix is zero. NTK_NOT_CONVERGED: the pairs are not
+ * to be had for less than the whole spectrum, or not sure to be the largest. The caller frees *out
+ * with ntk_leading_free. */
 enum ntk_status ntk_leading_find(double *matrix, size_t n, size_t k, struct ntk_leading **out,
                                  struct ntk_error *error);
+
+/* As ntk_participation_ratio, from the sums. */
+double ntk_leading_participation_ratio(const struct ntk_leading *leading);
 
 void ntk_leading_free(struct ntk_leading *leading);
 
 /* How many eigenvalues of the matrix are larger than `threshold`, by the signs of a factorisation
  * of A - threshold I (Sylvester's law of inertia): n^3/3 operations, a tenth of all eigenvalues'
- * time. Exact for a matrix within n eps |A| of this one. The upper triangle is destroyed.
- * NTK_TRY_AGAIN: no memory. */
+ * time. Exact for a matrix within n eps |A| of this one, which is mirrored and left as
+ * ntk_leading_find does. NTK_TRY_AGAIN: no memory. */
 enum ntk_status ntk_leading_count_above(double *matrix, size_t n, double threshold, size_t *out,
                                         struct ntk_error *error);
 
@@ -57,27 +63,5 @@ enum ntk_status ntk_leading_count_above(double *matrix, size_t n, double thresho
  * n = 6144. NTK_NOT_CONVERGED: LAPACK's iteration failed. */
 enum ntk_status ntk_leading_all_values(double *matrix, size_t n, double *values,
                                        struct ntk_error *error);
-
-/* ---- what the rest adds up to ----------------------------------------------------------------
- * As their namesakes in spectrum.h, to about eps trace; `rank` eigenvalues are numerically non-zero
- * and `count` exist, 1 <= k <= leading->k, k <= rank <= count <= n. */
-
-double ntk_leading_noise_variance(const struct ntk_leading *leading, enum ntk_variance_mode mode,
-                                  size_t count, size_t rank, size_t k);
-
-/* m <= leading->k. */
-double ntk_leading_concentration_ratio(const struct ntk_leading *leading, size_t m);
-
-double ntk_leading_participation_ratio(const struct ntk_leading *leading);
-
-/* R_k of `kept` (k) eigenvalues. */
-double ntk_leading_collapse_ratio(const struct ntk_leading *leading, const double *kept, size_t k,
-                                  double noise_variance);
-
-/* The effective rank is not a function of sums: between these it lies, whatever the rest of the
- * spectrum is like (Harremoes and Topsoe 2001: entropies of a given sum of squares are extreme
- * where at most two different values occur). Equal when leading->k >= rank. */
-void ntk_leading_effective_rank(const struct ntk_leading *leading, size_t rank, double *lower,
-                                double *upper);
 
 #endif

@@ -51,20 +51,30 @@ static double mean(const double *values, size_t count)
     return sum(values, count) / (double)count;
 }
 
+/* From the tail's sum: that beyond k, of the rank and of the count eigenvalues. */
+static double noise_variance(enum ntk_variance_mode mode, const double *eigenvalues, size_t count,
+                             size_t rank, size_t k, double tail, double total)
+{
+    assert(k >= 1 && k <= rank && rank <= count);
+    if (mode == NTK_VARIANCE_REFERENCE && k < count && tail / (double)(count - k) > 1e-10)
+        return tail / (double)(count - k);
+    if (mode == NTK_VARIANCE_PUBLISHED && k < rank && tail > 1e-12 * total)
+        return tail / (double)(rank - k);
+    return mean(eigenvalues, k);
+}
+
 double ntk_noise_variance(enum ntk_variance_mode mode, const double *eigenvalues, size_t count,
                           size_t rank, size_t k)
 {
-    assert(k >= 1 && k <= rank && rank <= count);
-    if (mode == NTK_VARIANCE_REFERENCE) {
-        if (k == count)
-            return mean(eigenvalues, count);
-        double tail = mean(eigenvalues + k, count - k);
-        return tail > 1e-10 ? tail : mean(eigenvalues, k);
-    }
-    double tail = sum(eigenvalues + k, rank - k);
-    if (k < rank && tail > 1e-12 * sum(eigenvalues, rank))
-        return tail / (double)(rank - k);
-    return mean(eigenvalues, k);
+    size_t last = mode == NTK_VARIANCE_REFERENCE ? count : rank;
+    return noise_variance(mode, eigenvalues, count, rank, k, sum(eigenvalues + k, last - k),
+                          sum(eigenvalues, rank));
+}
+
+double ntk_noise_variance_of_sum(enum ntk_variance_mode mode, const double *eigenvalues,
+                                 double total, size_t count, size_t rank, size_t k)
+{
+    return noise_variance(mode, eigenvalues, count, rank, k, total - sum(eigenvalues, k), total);
 }
 
 double ntk_noise_factor(enum ntk_noise noise, size_t n, size_t d, size_t rank, size_t k)

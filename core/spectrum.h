@@ -40,6 +40,10 @@ double ntk_collapse_ratio(const double *kept, size_t k, double noise_variance,
 double ntk_noise_variance(enum ntk_variance_mode mode, const double *eigenvalues, size_t count,
                           size_t rank, size_t k);
 
+/* The same from the first k eigenvalues and the sum of all, to about eps of that. */
+double ntk_noise_variance_of_sum(enum ntk_variance_mode mode, const double *eigenvalues, double sum,
+                                 size_t count, size_t rank, size_t k);
+
 /* What the tail mean is multiplied with. Eigenvalues are sums over n samples, so that the tail mean
  * grows with n against the variance of one sample, and sigma flattens. */
 enum ntk_noise {

@@ -141,6 +141,12 @@ static enum ntk_status run(struct ntk_job *job, struct ntk_job_outcome *out,
                                              : ntk_fail_memory(error, "a job", sizeof *command);
     if (!status)
         status = run_locked(job, command, error);
+    if (!status) { /* the last line of progress came before the last archive was done */
+        pthread_mutex_lock(&job->jobs->lock);
+        job->now.files_done = job->now.files;
+        job->now.bytes_done = job->now.bytes;
+        pthread_mutex_unlock(&job->jobs->lock);
+    }
     if (!status)
         snprintf(out->message, sizeof out->message, "re-scored %llu archives with version %u of %s",
                  (unsigned long long)job->now.files, job->now.version, job->name);

@@ -5,17 +5,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "server/calibrations/ntkuq.h"
+#include "server/calibrations/process.h"
 
-enum { MIB = 1 << 20, ARGUMENTS = 24 };
+enum { MIB = 1 << 20, ARGUMENTS = 24, LOOKED_AT = 64, GRACE_S = 5 };
 
-/* A name below state_dir/tmp that nobody has, for a list and, with an ending, what is not written.
- */
+/* Some of the archives, borrowed; *bytes is how many they have. */
+static struct ntk_archives choose_archives(const struct ntk_archives *all, char *paths[LOOKED_AT],
+                                           double *bytes)
+{
+    struct ntk_archives chosen = {all->n < LOOKED_AT ? all->n : LOOKED_AT, paths, 0};
+    struct stat info;
+    *bytes = 0;
+    for (size_t i = 0; i < chosen.n; i++) {
+        paths[i] = all->paths[i * all->n / chosen.n];
+        *bytes += stat(paths[i], &info) ? 0 : (double)info.st_size;
+    }
+    return chosen;
+}
+
+/* A new file below state_dir/tmp. */
 static enum ntk_status make_list(const struct ntk_config *config,
-                                 const struct ntk_rescore_plan *plan, char path[PATH_MAX],
+                                 const struct ntk_archives *archives, char path[PATH_MAX],
                                  struct ntk_error *error)
 {
     snprintf(path, PATH_MAX, "%.4000s/tmp/rescore.XXXXXX", config->state_dir);
@@ -23,7 +37,7 @@ static enum ntk_status make_list(const struct ntk_config *config,
     if (file < 0)
         return ntk_fail(error, NTK_CANNOT_CREATE, "cannot write %s: %s", path, strerror(errno));
     close(file);
-    enum ntk_status status = ntk_archives_write(&plan->archives, path, error);
+    enum ntk_status status = ntk_archives_write(archives, path, error);
     if (status)
         unlink(path);
     return status;
@@ -36,6 +50,7 @@ static enum ntk_status read_answer(const char *text, struct ntk_rescore_predicti
     static const char *const names[] = {"bytes_read", "bytes_written", "memory_bytes", "seconds"};
     double *const values[] = {&out->bytes_read, &out->bytes_written, &out->memory_bytes,
                               &out->seconds};
+    out->failing = (size_t)json_integer_value(json_object_get(answer, "failing"));
     enum ntk_status status = NTK_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names && !status; i++) {
         const json_t *value = json_object_get(answer, names[i]);
@@ -48,17 +63,44 @@ static enum ntk_status read_answer(const char *text, struct ntk_rescore_predicti
     return status;
 }
 
+/* The command's answer, owned, also where it says that archives would fail. */
+static enum ntk_status run_dry(const struct ntk_server *server, const char *const *arguments,
+                               char **answer, struct ntk_error *error)
+{
+    struct ntk_process process = {.arguments = arguments,
+                                  .timeout_seconds = server->config->query_timeout_s + GRACE_S,
+                                  .cancel = &server->stopping};
+    struct ntk_process_result result;
+    enum ntk_status status = ntk_process_run(&process, &result, error);
+    if (status)
+        return status;
+    status = ntk_process_status(&result);
+    if (status == NTK_BAD_DATA && result.output && *result.output)
+        status = NTK_OK;
+    if (status) {
+        ntk_fail(error, status, "%s", result.complaint);
+    } else {
+        *answer = result.output;
+        result.output = NULL;
+    }
+    ntk_process_result_clear(&result);
+    return status;
+}
+
 static enum ntk_status measure(const struct ntk_server *server,
                                const struct ntk_rescore_request *request,
-                               const struct ntk_rescore_plan *plan, const char *list, char **text,
+                               const struct ntk_rescore_plan *plan, const char *list, char **answer,
                                struct ntk_error *error)
 {
-    char calibration[PATH_MAX], output[PATH_MAX], named[PATH_MAX + 1], memory[24];
-    const char *arguments[ARGUMENTS] = {"rescore", "--dry-run", "--json", "-o", output},
-               *options[6];
-    size_t n = 5, n_options;
+    const struct ntk_config *config = server->config;
+    char calibration[PATH_MAX], named[PATH_MAX + 1], memory[24], deadline[24];
+    const char *options[6], *sandbox = config->sandbox ? "on" : "off";
+    const char *arguments[ARGUMENTS] = {
+        config->ntkuq_program, "rescore", "--dry-run", "--json",           "--sandbox", sandbox,
+        "--deadline",          deadline,  "-o",        config->rescore_dir};
+    size_t n = 10, n_options;
     ntk_registry_path(server->registry, plan->version, calibration, sizeof calibration);
-    snprintf(output, sizeof output, "%.4050s.output", list);
+    snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)config->query_timeout_s);
     snprintf(named, sizeof named, "@%s", list);
     ntk_rescore_request_options(request, memory, options, &n_options);
     for (size_t i = 0; i < n_options; i++)
@@ -66,7 +108,18 @@ static enum ntk_status measure(const struct ntk_server *server,
     arguments[n++] = "--";
     arguments[n++] = calibration;
     arguments[n++] = named;
-    return ntk_ntkuq_run(server, arguments, list, "the list of archives", text, error);
+    return run_dry(server, arguments, answer, error);
+}
+
+static enum ntk_status look_at_disk(const struct ntk_config *config, double *free_bytes,
+                                    struct ntk_error *error)
+{
+    struct statvfs disk;
+    if (statvfs(config->rescore_dir, &disk))
+        return ntk_fail(error, NTK_CANNOT_CREATE, "rescore_dir: cannot write in %s: %s",
+                        config->rescore_dir, strerror(errno));
+    *free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
+    return NTK_OK;
 }
 
 enum ntk_status ntk_rescore_predict(const struct ntk_server *server,
@@ -74,22 +127,27 @@ enum ntk_status ntk_rescore_predict(const struct ntk_server *server,
                                     const struct ntk_rescore_plan *plan,
                                     struct ntk_rescore_prediction *out, struct ntk_error *error)
 {
-    char list[PATH_MAX], *text = NULL;
-    struct statvfs disk;
-    enum ntk_status status = make_list(server->config, plan, list, error);
+    char list[PATH_MAX], *paths[LOOKED_AT], *answer = NULL;
+    double bytes;
+    struct ntk_archives chosen = choose_archives(&plan->archives, paths, &bytes);
+    enum ntk_status status = make_list(server->config, &chosen, list, error);
     if (status)
         return status;
-    status = measure(server, request, plan, list, &text, error);
+    status = measure(server, request, plan, list, &answer, error);
     unlink(list);
     if (!status)
-        status = read_answer(text, out, error);
-    if (!status && statvfs(server->config->rescore_dir, &disk))
-        status = ntk_fail(error, NTK_CANNOT_CREATE, "rescore_dir: cannot write in %s: %s",
-                          server->config->rescore_dir, strerror(errno));
+        status = read_answer(answer, out, error);
     if (!status)
-        out->free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
-    free(text);
-    return status;
+        status = look_at_disk(server->config, &out->free_bytes, error);
+    free(answer);
+    if (status)
+        return status;
+    double share = bytes > 0 ? (double)plan->archives.bytes / bytes : 1;
+    out->bytes_read *= share;
+    out->bytes_written *= share;
+    out->seconds *= share;
+    out->looked_at = chosen.n;
+    return NTK_OK;
 }
 
 enum ntk_status ntk_rescore_prediction_check(const struct ntk_rescore_prediction *prediction,
@@ -97,6 +155,11 @@ enum ntk_status ntk_rescore_prediction_check(const struct ntk_rescore_prediction
                                              const struct ntk_config *config,
                                              struct ntk_error *error)
 {
+    if (prediction->failing == prediction->looked_at)
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "none of the %zu archives that were looked at can be re-scored with this "
+                        "calibration; ntkuq rescore --dry-run says why of each",
+                        prediction->looked_at);
     if (prediction->memory_bytes > (double)request->memory_bytes)
         return ntk_fail(
             error, NTK_BAD_DATA, "the rescore would need %.0f MiB of memory, %s allows %.0f MiB",
@@ -127,11 +190,12 @@ json_t *ntk_rescore_prediction_describe(const struct ntk_rescore_prediction *p,
     json_t *problems = json_array();
     if (*problem->text)
         json_array_append_new(problems, json_string(problem->text));
-    return json_pack("{s:s, s:i, s:s, s:I, s:I, s:o, s:{s:I, s:I, s:I}, s:o}", "calibration",
-                     plan->version->name, "version", (int)plan->version->number, "sha256",
-                     plan->version->sha256, "files", (json_int_t)plan->archives.n, "bytes",
-                     (json_int_t)plan->archives.bytes, "predicted", predicted, "limits",
-                     "job_memory_bytes", (json_int_t)config->job_memory_bytes, "job_timeout_s",
-                     (json_int_t)config->job_timeout_s, "free_bytes", (json_int_t)p->free_bytes,
-                     "problems", problems);
+    return json_pack("{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I, s:I}, s:o}",
+                     "calibration", plan->version->name, "version", (int)plan->version->number,
+                     "sha256", plan->version->sha256, "files", (json_int_t)plan->archives.n,
+                     "bytes", (json_int_t)plan->archives.bytes, "looked_at",
+                     (json_int_t)p->looked_at, "failing", (json_int_t)p->failing, "predicted",
+                     predicted, "limits", "job_memory_bytes", (json_int_t)config->job_memory_bytes,
+                     "job_timeout_s", (json_int_t)config->job_timeout_s, "free_bytes",
+                     (json_int_t)p->free_bytes, "problems", problems);
 }

@@ -1,5 +1,7 @@
-/* What a rescore will need, before it is accepted: ntkuq rescore --dry-run measures a sample of the
- * first archive. */
+/* What a rescore will need, before it is accepted: ntkuq rescore --dry-run looks at the archives,
+ * at 64 of them at most, evenly among all, and measures a chunk of the first and the disk of
+ * rescore_dir. Bytes and seconds are those in proportion to the bytes of all; memory is that of all
+ * processes together. */
 #ifndef NTK_SERVER_RESCORE_PREDICTION_H
 #define NTK_SERVER_RESCORE_PREDICTION_H
 
@@ -11,16 +13,18 @@
 
 struct ntk_rescore_prediction {
     double bytes_read, bytes_written, memory_bytes, seconds;
-    double free_bytes; /* of the disk of rescore_dir */
+    size_t looked_at, failing; /* archives, and how many of them would fail */
+    double free_bytes;         /* of the disk of rescore_dir */
 };
 
-/* Waits for the sample: for workers alone. The sentence of the command where it fails. */
+/* Waits: for workers alone. The sentence of the command where it fails. */
 enum ntk_status ntk_rescore_predict(const struct ntk_server *server,
                                     const struct ntk_rescore_request *request,
                                     const struct ntk_rescore_plan *plan,
                                     struct ntk_rescore_prediction *out, struct ntk_error *error);
 
-/* NTK_BAD_DATA with the number that is too large and the limit. */
+/* NTK_BAD_DATA with the number that is too large and the limit, or when every archive would fail.
+ */
 enum ntk_status ntk_rescore_prediction_check(const struct ntk_rescore_prediction *prediction,
                                              const struct ntk_rescore_request *request,
                                              const struct ntk_config *config,

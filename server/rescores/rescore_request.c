@@ -94,15 +94,14 @@ static enum ntk_status read_levels(const json_t *list, struct ntk_rescore_reques
 static enum ntk_status read_missing(const json_t *value, struct ntk_rescore_request *out,
                                     struct ntk_error *error)
 {
-    static const char *const choices[] = {"reject", "drop_sample", "mask_point"};
+    static const char *const choices[] = {"reject", "mask_point"};
     const char *text = json_string_value(value);
     for (size_t i = 0; text && i < sizeof choices / sizeof *choices; i++) {
         if (!strcmp(text, choices[i]))
             out->missing = choices[i];
     }
     if (value && !out->missing)
-        return ntk_fail(error, NTK_BAD_DATA,
-                        "missing is %s%.40s, it may be reject, drop_sample or mask_point",
+        return ntk_fail(error, NTK_BAD_DATA, "missing is %s%.40s, it may be reject or mask_point",
                         text ? "" : "no string", text ? text : "");
     return NTK_OK;
 }

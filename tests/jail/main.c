@@ -12,6 +12,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_limits());
     srunner_add_suite(runner, ntk_suite_work());
     srunner_add_suite(runner, ntk_suite_kernel());
+    srunner_add_suite(runner, ntk_suite_partner());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -10,5 +10,6 @@ Suite *ntk_suite_surroundings(void);
 Suite *ntk_suite_limits(void);
 Suite *ntk_suite_work(void);
 Suite *ntk_suite_kernel(void);
+Suite *ntk_suite_partner(void);
 
 #endif

@@ -4,6 +4,7 @@ mpirun or the programs were not built with MPI (make MPI=1 mpi-programs).
 
     NTK_BUILD=build/release tests/mpi/test_ranks.py
 """
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+
+import numpy
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../operations"))
@@ -196,6 +200,100 @@ def an_output_that_cannot_be_written_fails_all_ranks(folder):
     assert code == 73 and lines[0].startswith("ntkuq: rank 0: cannot write "), (code, lines)
 
 
+def numbers_of(path):
+    """The names and numbers of a calibration."""
+    with open(path, "rb") as file:
+        text = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = file.read()
+    text.pop("__metadata__", None)
+    numbers = {}
+    for name, tensor in text.items():
+        begin, end = tensor["data_offsets"]
+        kind = {"F64": "f8", "F32": "f4", "I64": "i8"}.get(tensor["dtype"], "u1")
+        numbers[name] = numpy.frombuffer(data[begin:end], kind).astype(float)
+    return numbers
+
+
+def a_fit_of_several_ranks_is_that_of_one(folder):
+    fitted = []
+    for n in (1, 3, 3):
+        output = f"{folder}/fitted{len(fitted)}.safetensors"
+        arguments = ["fit", "--method", "svd", "-o", output, folder + "/archive.nc"]
+        code, _, lines = run(n, WITH_MPI, *arguments, SOURCE_DATE_EPOCH="1")
+        assert code == 0, lines
+        fitted.append(output)
+    with open(fitted[1], "rb") as once, open(fitted[2], "rb") as again:
+        assert once.read() == again.read()
+    one, three = numbers_of(fitted[0]), numbers_of(fitted[1])
+    assert set(one) == set(three)
+    for name, values in one.items():
+        scale = numpy.nanmax(numpy.abs(values), initial=1e-300)
+        difference = numpy.nanmax(numpy.abs(values - three[name]), initial=0) / scale
+        assert difference < 1e-10, (name, difference)
+    for output in fitted:
+        os.unlink(output)
+
+
+# ---- rescoring ----
+
+
+def rescore_command(folder, output, n):
+    arguments = ["--jobs", "1", folder + "/fitted.safetensors", folder + "/archives", "-o", folder + "/" + output]
+    return [*MPIRUN, "-n", str(n), WITH_MPI, "rescore", *arguments]
+
+
+def contents(folder):
+    return {name: open(f"{folder}/{name}", "rb").read() for name in sorted(os.listdir(folder)) if name[0] != "."}
+
+
+def prepare_rescoring(folder, samples):
+    """A calibration and three archives; fitted.safetensors and archives/ in the folder."""
+    os.makedirs(folder + "/archives", exist_ok=True)
+    for seed in range(3):
+        path = f"{folder}/archives/{seed}.nc"
+        simulate = [WITHOUT_MPI, "simulate", "-o", path, "--samples", samples, "--features", 32, "--seed", seed]
+        subprocess.run([str(x) for x in simulate], check=True)
+    output = folder + "/fitted.safetensors"
+    subprocess.run([WITHOUT_MPI, "fit", "--method", "svd", "-o", output, folder + "/archive.nc"], check=True, stdout=subprocess.DEVNULL)
+
+
+def a_rescoring_of_several_ranks_gives_the_bytes_of_one(folder):
+    prepare_rescoring(folder, 200)
+    for n in (1, 3, 4):
+        result = subprocess.run(rescore_command(folder, f"by{n}", n), capture_output=True, text=True, timeout=LONG)
+        assert result.returncode == 0, result
+        assert result.stdout.count("3 archives done") == 1, result
+    assert contents(folder + "/by1") == contents(folder + "/by3") == contents(folder + "/by4")
+    assert "manifest.json" in contents(folder + "/by1")
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(x) for x in file.read().split()]
+
+
+def a_rescoring_that_lost_a_rank_goes_on(folder):
+    prepare_rescoring(folder, 5000)
+    whole = subprocess.run(rescore_command(folder, "whole", 1), capture_output=True, timeout=LONG)
+    assert whole.returncode == 0, whole
+    process = subprocess.Popen(rescore_command(folder, "lost", 3), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + LONG
+    while not os.path.exists(folder + "/lost/.rescore/journal.2") and process.poll() is None:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    ranks_of = [x for x in children_of(process.pid) if os.readlink(f"/proc/{x}/exe") == os.path.realpath(WITH_MPI)]
+    assert len(ranks_of) == 3 and min(ranks_of) > 1, "it was over before a rank could be killed"
+    os.kill(ranks_of[1], signal.SIGKILL)
+    assert process.wait(LONG) == 128 + signal.SIGKILL
+    assert not os.path.exists(folder + "/lost/manifest.json")
+    again = subprocess.run(rescore_command(folder, "lost", 2), capture_output=True, timeout=LONG)
+    assert again.returncode == 0, again
+    assert contents(folder + "/lost") == contents(folder + "/whole")
+
+
+# ---- refusals ----
+
+
 def several_processes_without_mpi_are_refused(folder):
     code, _, lines = fit(WITHOUT_MPI, folder + "/archive.nc", folder + "/fitted.safetensors", 2)
     assert code == 64 and "built without MPI" in lines[0], (code, lines)
@@ -241,9 +339,12 @@ TESTS = [
     a_fit_of_several_ranks_is_written_and_printed_once,
     a_fit_that_fails_says_so_once_and_leaves_nothing,
     an_output_that_cannot_be_written_fails_all_ranks,
+    a_fit_of_several_ranks_is_that_of_one,
     several_processes_without_mpi_are_refused,
     tasks_of_slurm_that_cannot_speak_are_refused,
     the_script_of_a_slurm_job_is_one_process,
+    a_rescoring_of_several_ranks_gives_the_bytes_of_one,
+    a_rescoring_that_lost_a_rank_goes_on,
 ]
 
 

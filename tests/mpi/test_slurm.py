@@ -34,6 +34,12 @@ class World:
         subprocess.run([str(word) for word in command], check=True)
         return path
 
+    def calibration(self):
+        path = self.folder + "/calibration.safetensors"
+        command = [WITHOUT_MPI, "fit", "--method", "svd", "-o", path, self.archives[0]]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return path
+
     def job(self, script, options, arguments, program=WITH_MPI):
         """A job's states, exit codes and log."""
         path = os.path.join(SCRIPTS, script)
@@ -90,6 +96,34 @@ def a_program_without_mpi_is_refused(world):
     assert "built without MPI" in log, log
 
 
+def the_rescore_script_rescores_with_all_its_ranks(world):
+    options = ["--ntasks-per-node=3", "--nodes=1", "--cpus-per-task=2"]
+    arguments = [world.calibration(), world.folder + "/archive*.nc", "-o", world.folder + "/ranks"]
+    states, codes, log = world.job("rescore.sbatch", options, arguments)
+    assert (states, codes) == (["COMPLETED"], ["0:0"]), log
+    assert log.count("3 archives done") == 1, log
+    alone = [WITHOUT_MPI, "rescore", *arguments[:-1], world.folder + "/alone"]
+    subprocess.run(alone, check=True, stdout=subprocess.DEVNULL)
+    assert contents(world.folder + "/ranks") == contents(world.folder + "/alone")
+
+
+def contents(folder):
+    return {name: open(f"{folder}/{name}", "rb").read() for name in sorted(os.listdir(folder)) if name[0] != "."}
+
+
+def the_array_script_shares_the_archives_out(world):
+    arguments = [world.calibration(), world.folder + "/archive*.nc", "-o", world.folder + "/array"]
+    path = SCRIPTS + "/rescore-array.sbatch"
+    job = world.cluster.submit(*MEGABYTES, "--array=0-2", "--cpus-per-task=1", path, *arguments, NTKUQ=WITHOUT_MPI)
+    states, codes = world.cluster.finish(job)
+    assert (states, codes) == (["COMPLETED"] * 3, ["0:0"] * 3), world.cluster.log(job + "_0")
+    states, _, log = world.job("rescore.sbatch", ["--nodes=1"], arguments)
+    assert states == ["COMPLETED"], log
+    alone = [WITHOUT_MPI, "rescore", *arguments[:-1], world.folder + "/alone_again"]
+    subprocess.run(alone, check=True, stdout=subprocess.DEVNULL)
+    assert contents(world.folder + "/array") == contents(world.folder + "/alone_again")
+
+
 TESTS = [
     ranks_of_srun_find_each_other,
     a_rank_that_fails_ends_its_step,
@@ -97,6 +131,7 @@ TESTS = [
     the_fit_script_fails_with_the_code_and_the_sentence,
     a_fit_that_is_cancelled_leaves_nothing,
     a_program_without_mpi_is_refused,
+    the_rescore_script_rescores_with_all_its_ranks,
 ]
 
 
@@ -105,6 +140,8 @@ def main():
     if absent:
         print(f"skipped: {absent} is not there")
         return checks.summary(0, 0)
+    if "--share" in subprocess.run([WITHOUT_MPI, "--help"], capture_output=True, text=True).stdout:
+        TESTS.append(the_array_script_shares_the_archives_out)
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as state:
         with slurm.Slurm(state) as cluster:
             return checks.report(TESTS, World(cluster, folder))
