@@ -101,10 +101,13 @@ static size_t count_jobs(const struct ntk_arguments *arguments)
     return jobs * least <= arguments->memory_bytes ? jobs : arguments->memory_bytes / least;
 }
 
-/* The budget is that of all processes. */
+/* The budget is that of all processes, and at most half of what the machine has. */
 static enum ntk_status share_memory(const struct run *run, size_t *out, struct ntk_error *error)
 {
-    size_t jobs = count_jobs(run->arguments), each = run->arguments->memory_bytes / jobs;
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    const size_t half = pages > 0 ? (size_t)pages * (size_t)page / 2 : SIZE_MAX;
+    const size_t budget = run->arguments->memory_bytes < half ? run->arguments->memory_bytes : half;
+    size_t jobs = run->job.n_jobs, each = budget / jobs;
     if (each <= NTK_CREW_OVERHEAD)
         return ntk_fail(error, NTK_USAGE,
                         "%zu processes have %zu bytes of memory each, more than %d were expected: "
