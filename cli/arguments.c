@@ -249,18 +249,6 @@ PARSER(json)
     return NTK_OK;
 }
 
-PARSER(share_of)
-{
-    int length = 0;
-    if (strspn(value, "0123456789/") != strlen(value) ||
-        sscanf(value, "%9zu/%9zu%n", &out->share, &out->n_shares, &length) != 2 || value[length] ||
-        out->share >= out->n_shares)
-        return ntk_fail(error, NTK_USAGE,
-                        "%s is '%s', I/N with 0 <= I < N was expected, such as 0/16", option->name,
-                        value);
-    return NTK_OK;
-}
-
 enum {
     FIT = NTK_COMMAND_FIT,
     APPLY = NTK_COMMAND_APPLY,
@@ -280,8 +268,6 @@ static const struct option options[] = {
     {"--sha256", RESCORE, "HEX", "the calibration must be this one", parse_sha256},
     {"--jobs", RESCORE, "N", "processes at work; default: processors + 1", parse_jobs},
     {"--chunk", RESCORE, "N", "samples a chunk; default: some 64 MB", parse_chunk},
-    {"--share", RESCORE, "I/N", "every Nth archive from the Ith (0 is the first); no manifest",
-     parse_share_of},
     {"--dry-run", RESCORE, NULL, "predict bytes, memory and time; write nothing", parse_dry_run},
     {"--rows", APPLY, "FILE", "write what was issued as rows too, for the daemon", parse_rows},
     {"--html", REPORT, "FILE", "write the report as a page with figures too", parse_output},

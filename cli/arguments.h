@@ -53,7 +53,6 @@ struct ntk_arguments {
     size_t samples, feature_count; /* simulate */
     const char *sha256;            /* rescore: the calibration must be this one; NULL: any */
     size_t jobs, chunk;            /* rescore: processes, samples a chunk; 0: as it fits */
-    size_t share, n_shares;        /* rescore: archives share, share + n_shares, ...; 0 of 1: all */
     int dry_run;
     int json;
     int progress_fd; /* -1: none */

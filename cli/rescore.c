@@ -31,7 +31,7 @@ struct run {
     size_t n;
     struct ntk_rescore_file *files;
     char folder[PATH_MAX], scratch[PATH_MAX + 16];
-    int lock, share_lock; /* of the scratch folder, and of a --share in it; or -1 */
+    int lock;   /* of the scratch folder, or -1 */
     int is_new; /* nothing was done here before */
     struct ntk_journal journal;
     struct ntk_progress progress;
@@ -173,24 +173,16 @@ static enum ntk_status make_folder(struct run *run, struct ntk_error *error)
                                                         : NTK_OK;
 }
 
-/* Several runs with a --share each are at work in one folder at the same time; any other is alone.
- */
-static int is_share(const struct run *run)
-{
-    return run->arguments->n_shares > 1;
-}
-
 /* A run that was just killed may need a moment to let go of it. */
-static enum ntk_status lock(struct run *run, const char *name, int how, int *out,
-                            struct ntk_error *error)
+static enum ntk_status lock_folder(struct run *run, struct ntk_error *error)
 {
-    char path[PATH_MAX + 48];
+    char path[PATH_MAX + 32];
     const struct timespec nap = {0, 100000000};
-    snprintf(path, sizeof path, "%s/%s", run->scratch, name);
-    *out = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (*out < 0)
+    snprintf(path, sizeof path, "%s/lock", run->scratch);
+    run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (run->lock < 0)
         return cannot_write(path, error);
-    for (int tries = 0; flock(*out, how | LOCK_NB); tries++) {
+    for (int tries = 0; flock(run->lock, LOCK_EX | LOCK_NB); tries++) {
         if (errno != EWOULDBLOCK || tries == 20)
             return ntk_fail(error, NTK_CONFLICT,
                             "another ntkuq rescore is at work in %s; its end was expected first",
@@ -198,16 +190,6 @@ static enum ntk_status lock(struct run *run, const char *name, int how, int *out
         nanosleep(&nap, NULL);
     }
     return NTK_OK;
-}
-
-static enum ntk_status lock_folder(struct run *run, struct ntk_error *error)
-{
-    char name[32];
-    if (!is_share(run))
-        return lock(run, "lock", LOCK_EX, &run->lock, error);
-    snprintf(name, sizeof name, "lock.%zu", run->arguments->share);
-    enum ntk_status status = lock(run, "lock", LOCK_SH, &run->lock, error);
-    return status ? status : lock(run, name, LOCK_EX, &run->share_lock, error);
 }
 
 /* A file of that name that no journal knows is not ours to replace. */
@@ -222,16 +204,7 @@ static enum ntk_status check_foreign(const struct run *run, const struct ntk_res
                     "%s is there and not of this rescoring; another folder was expected", path);
 }
 
-static enum ntk_status name_output(const struct run *run, struct ntk_rescore_file *file,
-                                   size_t number, struct ntk_error *error)
-{
-    file->number = number;
-    enum ntk_status status = ntk_rescore_file_name(file, run->files, run->n, error);
-    return status ? status : check_foreign(run, file, error);
-}
-
-/* Archives that are new get a name and a number, and their line. A new journal has the lines of
- * all: shares that start together do not know of each other, and give all archives the same. */
+/* Archives that are new get a name and a number, and their line. */
 static enum ntk_status take_new(struct run *run, json_t *job, size_t next, struct ntk_error *error)
 {
     enum ntk_status status = NTK_OK;
@@ -240,11 +213,12 @@ static enum ntk_status take_new(struct run *run, json_t *job, size_t next, struc
         status = ntk_journal_put(&run->journal, json_incref(job), error);
     for (size_t i = 0; i < run->n && !status; i++) {
         struct ntk_rescore_file *file = &run->files[i];
-        int known = *file->output;
-        if (known && !run->is_new)
+        if (*file->output)
             continue;
-        if (!known)
-            status = name_output(run, file, next++, error);
+        file->number = next++;
+        status = ntk_rescore_file_name(file, run->files, run->n, error);
+        if (!status)
+            status = check_foreign(run, file, error);
         if (!status)
             status = ntk_journal_put(&run->journal, ntk_journal_archive(file), error);
     }
@@ -302,7 +276,7 @@ static enum ntk_status prepare_folder(struct run *run, struct ntk_error *error)
         if (!status)
             status = load(run, job, &next, error);
         if (!status)
-            status = ntk_journal_open(&run->journal, run->scratch, run->arguments->share, error);
+            status = ntk_journal_open(&run->journal, run->scratch, 0, error);
         if (!status)
             status = take_new(run, job, next, error);
         if (!status)
@@ -325,17 +299,6 @@ static enum ntk_status prepare_folder(struct run *run, struct ntk_error *error)
 /* ---- shares ------------------------------------------------------------------------------------
  */
 
-/* Of --share: chosen from all archives, not from those pending, so that all choose alike. */
-static int is_ours(const struct run *run, size_t archive)
-{
-    return !is_share(run) || archive % run->arguments->n_shares == run->arguments->share;
-}
-
-static int is_wanted(const struct run *run, size_t archive)
-{
-    return is_ours(run, archive) && run->files[archive].state == NTK_FILE_PENDING;
-}
-
 /* Contiguous parts of what is pending, equal in bytes. An archive counts one byte more than it has,
  * so that an empty one is somebody's, too. */
 static void share_out(struct run *run)
@@ -343,16 +306,16 @@ static void share_out(struct run *run)
     const size_t rank = run->ranks->rank, size = run->ranks->size;
     uint64_t left = 0, at = 0;
     for (size_t i = 0; i < run->n; i++)
-        left += is_wanted(run, i) ? run->inputs[i].bytes + 1 : 0;
+        left += run->files[i].state == NTK_FILE_PENDING ? run->inputs[i].bytes + 1 : 0;
     const uint64_t from = (uint64_t)((unsigned __int128)left * rank / size);
     const uint64_t to = (uint64_t)((unsigned __int128)left * (rank + 1) / size);
     for (size_t i = 0; i < run->n; i++) {
         struct ntk_rescore_file *file = &run->files[i];
-        uint64_t weight = is_wanted(run, i) ? run->inputs[i].bytes + 1 : 0;
+        uint64_t weight = file->state == NTK_FILE_PENDING ? run->inputs[i].bytes + 1 : 0;
         uint64_t first = from > at ? from - at : 0, end = to > at ? to - at : 0;
         file->share_from = first < weight ? first : weight;
         file->share_to = end < weight ? end : weight;
-        if (file->state == NTK_FILE_DONE && is_ours(run, i))
+        if (file->state == NTK_FILE_DONE)
             run->job.bytes_done += run->inputs[i].bytes;
         at += weight;
     }
@@ -480,9 +443,8 @@ static void print_result(const struct run *run, const struct ntk_rescore_result 
         json_decref(json);
         return;
     }
-    printf("calibration %s (%.12s): %zu archives done, %zu failed, %zu pending",
-           run->calibration->name, run->sha256, result->done, result->failed, result->pending);
-    printf(is_share(run) ? " of this share\n" : "; %llu forecasts\n",
+    printf("calibration %s (%.12s): %zu archives done, %zu failed, %zu pending; %llu forecasts\n",
+           run->calibration->name, run->sha256, result->done, result->failed, result->pending,
            (unsigned long long)result->rows);
     printf("%.2f GB written in %.1f s; processes read for %.1f s, computed %.1f s, wrote %.1f s\n",
            1e-9 * (double)run->job.bytes_written, elapsed, seconds->reading, seconds->computing,
@@ -592,35 +554,13 @@ static enum ntk_status write_manifest(struct run *run, struct ntk_rescore_result
                               run->files, run->n, result, error);
 }
 
-static enum ntk_status check_failed(const struct run *run, const struct ntk_rescore_result *result,
-                                    struct ntk_error *error)
-{
-    return result->failed
-               ? ntk_fail(error, NTK_BAD_DATA, "%zu of %zu archives failed", result->failed, run->n)
-               : NTK_OK;
-}
-
-/* The manifest is of all archives: it is for a run without --share to write. */
-static enum ntk_status end_share(struct run *run, struct ntk_error *error)
-{
-    struct ntk_rescore_result result = {0};
-    for (size_t i = 0; i < run->n; i++) {
-        enum ntk_file_state state = run->files[i].state;
-        result.done += is_ours(run, i) && state == NTK_FILE_DONE;
-        result.failed += is_ours(run, i) && state == NTK_FILE_FAILED;
-        result.pending += is_ours(run, i) && state == NTK_FILE_PENDING;
-    }
-    print_result(run, &result);
-    return check_failed(run, &result, error);
-}
-
 static enum ntk_status work(struct run *run, struct ntk_error *error)
 {
     struct ntk_rescore_result result = {0};
     enum ntk_status status = prepare_folder(run, error);
     if (status)
         return status;
-    if (run->ranks->rank == 0 && run->is_new && !is_share(run))
+    if (run->ranks->rank == 0 && run->is_new)
         status = write_manifest(run, &result, error);
     status = ntk_ranks_agree(run->ranks, status, error);
     if (status)
@@ -633,14 +573,14 @@ static enum ntk_status work(struct run *run, struct ntk_error *error)
         status = meet(run, error);
     if (run->ranks->rank)
         return status;
-    if (is_share(run))
-        return status ? status : end_share(run, error);
     struct ntk_error why;
     enum ntk_status written = write_manifest(run, &result, &why);
     if (status || written)
         return status ? status : ntk_fail(error, written, "%s", why.text);
     print_result(run, &result);
-    return check_failed(run, &result, error);
+    return result.failed
+               ? ntk_fail(error, NTK_BAD_DATA, "%zu of %zu archives failed", result.failed, run->n)
+               : NTK_OK;
 }
 
 static enum ntk_status rescore(struct run *run, struct ntk_error *error)
@@ -649,11 +589,6 @@ static enum ntk_status rescore(struct run *run, struct ntk_error *error)
         return ntk_fail(error, NTK_USAGE,
                         "missing is drop_sample, reject or mask_point was expected: every forecast "
                         "keeps its place in the intervals");
-    if (is_share(run) && run->ranks->size > 1)
-        return ntk_fail(error, NTK_USAGE,
-                        "--share is for processes that know nothing of each other, and these are "
-                        "%zu ranks of one job; one of both was expected",
-                        run->ranks->size);
     enum ntk_status status = ntk_units_load(error);
     if (!status)
         status = wake_blas(error);
@@ -674,8 +609,6 @@ static void clear(struct run *run)
     ntk_journal_close(&run->journal);
     if (run->lock >= 0)
         close(run->lock);
-    if (run->share_lock >= 0)
-        close(run->share_lock);
     for (size_t i = 0; i < run->n && run->files; i++)
         ntk_rescore_file_clear(&run->files[i]);
     free(run->files);
@@ -689,7 +622,6 @@ enum ntk_status ntk_rescore_command(const struct ntk_arguments *arguments,
     struct run run = {.arguments = arguments,
                       .ranks = ranks,
                       .lock = -1,
-                      .share_lock = -1,
                       .journal = {.descriptor = -1},
                       .began = now()};
     signal(SIGCHLD, SIG_DFL);

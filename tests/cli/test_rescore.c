@@ -563,29 +563,6 @@ START_TEST(archives_may_be_added_to_a_folder)
 }
 END_TEST
 
-/* Each does its own archives and no other; who comes afterwards does what is left and adds up. */
-START_TEST(shares_that_know_nothing_of_each_other_make_the_same_bytes)
-{
-    char rest[400], share[500];
-    snprintf(rest, sizeof rest, "%s %s %s %s", make_archive("a.nc", 20, 48),
-             make_archive("b.nc", 25, 49), make_archive("c.nc", 30, 50),
-             make_archive("d.nc", 15, 51));
-    must_rescore("whole", rest);
-    for (int i = 2; i >= 1; i--) {
-        snprintf(share, sizeof share, "--share %d/3 %s", i, rest);
-        must_rescore("out", share);
-    }
-    ck_assert_int_eq(access(path_of("out/b.intervals.nc"), F_OK), 0);
-    ck_assert_int_eq(access(path_of("out/c.intervals.nc"), F_OK), 0);
-    ck_assert_int_ne(access(path_of("out/a.intervals.nc"), F_OK), 0);
-    ck_assert_int_ne(access(path_of("out/manifest.json"), F_OK), 0);
-    must_rescore("out", rest);
-    check_same_folders("whole", "out");
-    snprintf(share, sizeof share, "--share 3/3 %s", rest);
-    ck_assert_int_eq(rescore("out", share), EX_USAGE);
-}
-END_TEST
-
 START_TEST(another_file_of_an_outputs_name_is_left_alone)
 {
     const char *a = make_archive("a.nc", 20, 46);
@@ -843,7 +820,6 @@ Suite *ntk_suite_rescore(void)
     tcase_add_test(refused, a_folder_keeps_to_one_rescoring);
     tcase_add_test(refused, an_archive_that_changed_is_refused);
     tcase_add_test(refused, archives_may_be_added_to_a_folder);
-    tcase_add_test(refused, shares_that_know_nothing_of_each_other_make_the_same_bytes);
     tcase_add_test(refused, another_file_of_an_outputs_name_is_left_alone);
     tcase_add_test(refused, the_calibration_is_pinned_by_its_hash);
     tcase_add_test(refused, patterns_folders_and_lists_name_archives_once);
