@@ -30,6 +30,7 @@ struct run {
     struct ntk_input *inputs;
     size_t n;
     struct ntk_rescore_file *files;
+    unsigned char *own; /* of each, whether it is in this command's share */
     char folder[PATH_MAX], scratch[PATH_MAX + 16];
     int lock;   /* of the scratch folder, or -1 */
     int is_new; /* nothing was done here before */
@@ -148,6 +149,46 @@ static json_t *describe_job(const struct run *run)
                      "features", a->features ? a->features : "");
 }
 
+/* ---- shares of commands that know nothing of each other ----------------------------------------
+ */
+
+/* Whole archives, by the middle of each in the bytes of all, so that every command finds the same.
+ */
+static enum ntk_status find_own(struct run *run, struct ntk_error *error)
+{
+    const struct ntk_arguments *arguments = run->arguments;
+    uint64_t all = 0, before = 0;
+    if (!(run->own = malloc(run->n + 1)))
+        return ntk_fail_memory(error, "the archives", run->n);
+    for (size_t i = 0; i < run->n; i++)
+        all += run->inputs[i].bytes + 1;
+    for (size_t i = 0; i < run->n; i++) {
+        uint64_t middle = before + run->inputs[i].bytes / 2;
+        size_t share = (size_t)((unsigned __int128)middle * arguments->share_count / all);
+        run->own[i] = !arguments->share_count || share == arguments->share_index;
+        before += run->inputs[i].bytes + 1;
+    }
+    return NTK_OK;
+}
+
+static int is_own(const struct run *run, const struct ntk_rescore_file *file)
+{
+    return run->own[file - run->files];
+}
+
+static struct ntk_rescore_result count_own(const struct run *run)
+{
+    struct ntk_rescore_result result = {0};
+    for (size_t i = 0; i < run->n; i++) {
+        if (!is_own(run, &run->files[i]))
+            continue;
+        result.done += run->files[i].state == NTK_FILE_DONE;
+        result.failed += run->files[i].state == NTK_FILE_FAILED;
+        result.pending += run->files[i].state == NTK_FILE_PENDING;
+    }
+    return result;
+}
+
 /* ---- the folder --------------------------------------------------------------------------------
  */
 
@@ -173,7 +214,8 @@ static enum ntk_status make_folder(struct run *run, struct ntk_error *error)
                                                         : NTK_OK;
 }
 
-/* A run that was just killed may need a moment to let go of it. */
+/* Shares may be at work together, but no share beside a whole run. One that was just killed may
+ * need a moment to let go of it. */
 static enum ntk_status lock_folder(struct run *run, struct ntk_error *error)
 {
     char path[PATH_MAX + 32];
@@ -182,7 +224,8 @@ static enum ntk_status lock_folder(struct run *run, struct ntk_error *error)
     run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (run->lock < 0)
         return cannot_write(path, error);
-    for (int tries = 0; flock(run->lock, LOCK_EX | LOCK_NB); tries++) {
+    const int how = run->arguments->share_count ? LOCK_SH : LOCK_EX;
+    for (int tries = 0; flock(run->lock, how | LOCK_NB); tries++) {
         if (errno != EWOULDBLOCK || tries == 20)
             return ntk_fail(error, NTK_CONFLICT,
                             "another ntkuq rescore is at work in %s; its end was expected first",
@@ -192,11 +235,14 @@ static enum ntk_status lock_folder(struct run *run, struct ntk_error *error)
     return NTK_OK;
 }
 
-/* A file of that name that no journal knows is not ours to replace. */
+/* A file of that name that no journal knows is not ours to replace; of another share's archives it
+ * may be the work of that share by now. */
 static enum ntk_status check_foreign(const struct run *run, const struct ntk_rescore_file *file,
                                      struct ntk_error *error)
 {
     char path[2 * PATH_MAX];
+    if (run->arguments->share_count && !is_own(run, file))
+        return NTK_OK;
     snprintf(path, sizeof path, "%s/%s", run->folder, file->output);
     if (access(path, F_OK))
         return NTK_OK;
@@ -276,7 +322,8 @@ static enum ntk_status prepare_folder(struct run *run, struct ntk_error *error)
         if (!status)
             status = load(run, job, &next, error);
         if (!status)
-            status = ntk_journal_open(&run->journal, run->scratch, 0, error);
+            status =
+                ntk_journal_open(&run->journal, run->scratch, run->arguments->share_index, error);
         if (!status)
             status = take_new(run, job, next, error);
         if (!status)
@@ -290,6 +337,8 @@ static enum ntk_status prepare_folder(struct run *run, struct ntk_error *error)
     }
     /* None writes more before all have read the same. */
     status = ntk_ranks_agree(run->ranks, status, error);
+    if (!status && run->ranks->rank && lseek(run->journal.descriptor, 0, SEEK_END) == 0)
+        status = ntk_journal_put(&run->journal, json_incref(job), error);
     if (!status)
         status = ntk_journal_put(&run->journal, ntk_journal_boot(), error);
     json_decref(job);
@@ -299,19 +348,26 @@ static enum ntk_status prepare_folder(struct run *run, struct ntk_error *error)
 /* ---- shares ------------------------------------------------------------------------------------
  */
 
-/* Contiguous parts of what is pending, equal in bytes. An archive counts one byte more than it has,
- * so that an empty one is somebody's, too. */
+/* What is to be done of an archive, in bytes; one more than it has, so that an empty one is
+ * somebody's, too. */
+static uint64_t weight_of(const struct run *run, size_t i)
+{
+    const struct ntk_rescore_file *file = &run->files[i];
+    return file->state == NTK_FILE_PENDING && is_own(run, file) ? run->inputs[i].bytes + 1 : 0;
+}
+
+/* Contiguous parts of what is pending, equal in bytes. */
 static void share_out(struct run *run)
 {
     const size_t rank = run->ranks->rank, size = run->ranks->size;
     uint64_t left = 0, at = 0;
     for (size_t i = 0; i < run->n; i++)
-        left += run->files[i].state == NTK_FILE_PENDING ? run->inputs[i].bytes + 1 : 0;
+        left += weight_of(run, i);
     const uint64_t from = (uint64_t)((unsigned __int128)left * rank / size);
     const uint64_t to = (uint64_t)((unsigned __int128)left * (rank + 1) / size);
     for (size_t i = 0; i < run->n; i++) {
         struct ntk_rescore_file *file = &run->files[i];
-        uint64_t weight = file->state == NTK_FILE_PENDING ? run->inputs[i].bytes + 1 : 0;
+        uint64_t weight = weight_of(run, i);
         uint64_t first = from > at ? from - at : 0, end = to > at ? to - at : 0;
         file->share_from = first < weight ? first : weight;
         file->share_to = end < weight ? end : weight;
@@ -560,7 +616,7 @@ static enum ntk_status work(struct run *run, struct ntk_error *error)
     enum ntk_status status = prepare_folder(run, error);
     if (status)
         return status;
-    if (run->ranks->rank == 0 && run->is_new)
+    if (run->ranks->rank == 0 && run->is_new && !run->arguments->share_count)
         status = write_manifest(run, &result, error);
     status = ntk_ranks_agree(run->ranks, status, error);
     if (status)
@@ -574,7 +630,11 @@ static enum ntk_status work(struct run *run, struct ntk_error *error)
     if (run->ranks->rank)
         return status;
     struct ntk_error why;
-    enum ntk_status written = write_manifest(run, &result, &why);
+    enum ntk_status written = NTK_OK;
+    if (run->arguments->share_count)
+        result = count_own(run);
+    else
+        written = write_manifest(run, &result, &why);
     if (status || written)
         return status ? status : ntk_fail(error, written, "%s", why.text);
     print_result(run, &result);
@@ -589,6 +649,11 @@ static enum ntk_status rescore(struct run *run, struct ntk_error *error)
         return ntk_fail(error, NTK_USAGE,
                         "missing is drop_sample, reject or mask_point was expected: every forecast "
                         "keeps its place in the intervals");
+    if (run->arguments->share_count && run->ranks->size > 1)
+        return ntk_fail(error, NTK_USAGE,
+                        "--share was given to one of %zu ranks, which share the archives out among "
+                        "themselves; one of the two was expected",
+                        run->ranks->size);
     enum ntk_status status = ntk_units_load(error);
     if (!status)
         status = wake_blas(error);
@@ -600,6 +665,8 @@ static enum ntk_status rescore(struct run *run, struct ntk_error *error)
         status = describe_run(run, error);
     if (run->arguments->dry_run)
         return status ? status : dry_run(run, error);
+    if (!status)
+        status = find_own(run, error);
     status = ntk_ranks_agree(run->ranks, status, error);
     return status ? status : work(run, error);
 }
@@ -612,6 +679,7 @@ static void clear(struct run *run)
     for (size_t i = 0; i < run->n && run->files; i++)
         ntk_rescore_file_clear(&run->files[i]);
     free(run->files);
+    free(run->own);
     ntk_inputs_free(run->inputs, run->n);
     ntk_calibration_free(run->calibration);
 }

@@ -404,6 +404,36 @@ START_TEST(the_same_command_goes_on_after_kill_9)
 }
 END_TEST
 
+/* Commands that know nothing of each other share the archives out; the last finds all done. */
+START_TEST(shares_together_are_the_whole)
+{
+    char archives[200], options[40];
+    pid_t commands[3];
+    int status;
+    make_three(archives, sizeof archives);
+    must_rescore("whole", archives);
+    for (int share = 0; share < 3; share++) {
+        snprintf(options, sizeof options, "--jobs 1 --share %d/3", share);
+        commands[share] = begin_rescore("out", options, archives);
+    }
+    for (int share = 0; share < 3; share++) {
+        ck_assert_int_eq(waitpid(commands[share], &status, 0), commands[share]);
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x", (unsigned)status);
+    }
+    ck_assert_int_ne(access(path_of("out/manifest.json"), F_OK), 0);
+    char rest[300];
+    snprintf(rest, sizeof rest, "--json %s", archives);
+    must_rescore("out", rest);
+    json_t *printed = world_printed_json();
+    ck_assert_int_eq(json_integer_value(json_object_get(printed, "done")), 3);
+    ck_assert_int_eq(json_integer_value(json_object_get(printed, "bytes_written")), 0);
+    json_decref(printed);
+    check_same_folders("whole", "out");
+    snprintf(rest, sizeof rest, "--share 3/3 %s", archives);
+    ck_assert_int_eq(rescore("out", rest), EX_USAGE);
+}
+END_TEST
+
 /* Replaces a line of the journal, as if it had been written when the machine was started before. */
 static void forge_boot(const char *out)
 {
@@ -810,6 +840,7 @@ Suite *ntk_suite_rescore(void)
     tcase_set_timeout(bytes, 240);
     tcase_add_test(bytes, bytes_do_not_depend_on_chunks_or_processes);
     tcase_add_loop_test(bytes, the_same_command_goes_on_after_kill_9, 0, 4);
+    tcase_add_test(bytes, shares_together_are_the_whole);
     tcase_add_test(bytes, what_was_not_flushed_before_the_machine_stopped_is_done_again);
     tcase_add_test(bytes, an_output_that_was_removed_is_made_again);
     tcase_add_test(bytes, an_interrupted_rescoring_is_a_partial_one);
