@@ -186,18 +186,17 @@ static enum ntk_status apply(const struct ntk_command_context *context, struct b
     struct ntk_header_texts texts;
     struct ntk_interval_header header = ntk_query_header(block->query, context->arguments, &texts);
     size_t rows = rows_per_block(context, block->query->archive);
-    enum ntk_status status =
-        ntk_evaluator_create(block->query, context->arguments, rows, &block->evaluator, error);
-    if (!status)
-        status = ntk_interval_writer_create(context->output, block->query->archive, &header,
-                                            &block->writer, error);
+    enum ntk_status status = ntk_interval_writer_create(context->output, block->query->archive,
+                                                        &header, &block->writer, error);
     if (status)
         return status;
     status = create_issued(block, error);
     if (!status)
-        status =
-            ntk_evaluated_init(&block->samples, block->evaluator,
-                               block->issued ? ntk_issued_coordinates(block->issued) : 0, error);
+        status = ntk_evaluator_create(block->query, context->arguments, rows,
+                                      block->issued ? ntk_issued_coordinates(block->issued) : 0,
+                                      &block->evaluator, error);
+    if (!status)
+        status = ntk_evaluated_init(&block->samples, block->evaluator, error);
     if (!status)
         status = apply_leads(block, rows, error);
     enum ntk_status closed = ntk_interval_writer_close(block->writer, status ? NULL : error);

@@ -28,8 +28,12 @@ struct ntk_evaluator {
     const struct ntk_query *query;
     const struct ntk_arguments *arguments;
     size_t capacity, z_stride;
-    size_t lanes;            /* of the processor's vectors */
-    double *features, *work; /* capacity x d */
+    size_t lanes;    /* of the processor's vectors */
+    float *features; /* capacity x d, where the archive has float32 */
+    double *wide;    /* the same, where it has not */
+    double *work;
+    size_t n_coordinates;    /* wanted in ntk_evaluated */
+    double *coordinates;     /* capacity x the most that these or a lead's predictors want */
     double *covariates;      /* capacity x the archive's */
     double *centre, *scale;  /* points of the largest field */
     struct ntk_map **maps;   /* of each lead, made when first asked for; NULL: none */
@@ -47,41 +51,61 @@ static size_t most_points(const struct ntk_archive *archive)
     return points;
 }
 
-/* The largest work space and predictor vector of all leads. */
-static void largest_lead(const struct ntk_calibration *calibration, size_t *work, size_t *z)
+struct sizes {
+    size_t work, z, coordinates; /* of predictors */
+};
+
+static size_t larger(size_t a, size_t b)
 {
-    *work = *z = 1;
+    return a > b ? a : b;
+}
+
+/* The largest work space and predictor vector of all leads. */
+static struct sizes largest_lead(const struct ntk_calibration *calibration)
+{
+    struct sizes sizes = {1, 1, 1};
     for (size_t l = 0; l < calibration->n_leads; l++) {
         const struct ntk_calibration_lead *lead = &calibration->leads[l];
-        size_t size = ntk_posterior_work_size(&lead->posterior);
-        size_t count = ntk_predictors_count(&lead->predictors);
-        *work = size > *work ? size : *work;
-        *z = count > *z ? count : *z;
+        sizes.work = larger(sizes.work, ntk_posterior_work_size(&lead->posterior));
+        sizes.z = larger(sizes.z, ntk_predictors_count(&lead->predictors));
+        sizes.coordinates = larger(sizes.coordinates, lead->predictors.n_coordinates);
     }
+    return sizes;
+}
+
+static int create_features(struct ntk_evaluator *evaluator)
+{
+    size_t d = evaluator->query->archive->d, capacity = evaluator->capacity;
+    if (!ntk_archive_features_are_float(evaluator->query->archive))
+        return (evaluator->wide = ntk_matrix_create(capacity, d)) != NULL;
+    return (evaluator->features = (float *)ntk_matrix_create(capacity, (d + 1) / 2)) != NULL;
 }
 
 enum ntk_status ntk_evaluator_create(const struct ntk_query *query,
                                      const struct ntk_arguments *arguments, size_t capacity,
-                                     struct ntk_evaluator **out, struct ntk_error *error)
+                                     size_t n_coordinates, struct ntk_evaluator **out,
+                                     struct ntk_error *error)
 {
     const struct ntk_archive *archive = query->archive;
-    size_t work, points = most_points(archive);
+    const struct sizes sizes = largest_lead(query->calibration);
+    size_t points = most_points(archive);
     struct ntk_evaluator *made = calloc(1, sizeof *made);
     if (!made)
         return ntk_fail_memory(error, "an evaluation", sizeof *made);
     *made = (struct ntk_evaluator){.query = query,
                                    .arguments = arguments,
                                    .capacity = capacity,
+                                   .z_stride = sizes.z,
+                                   .n_coordinates = n_coordinates,
                                    .lanes = ntk_processor_lanes()};
-    largest_lead(query->calibration, &work, &made->z_stride);
-    made->features = ntk_matrix_create(capacity, archive->d);
-    made->work = ntk_matrix_create(1, work);
+    made->work = ntk_matrix_create(1, sizes.work);
+    made->coordinates = ntk_matrix_create(capacity, larger(n_coordinates, sizes.coordinates));
     made->covariates = ntk_matrix_create(capacity, archive->n_covariates);
     made->centre = ntk_matrix_create(2, points);
     made->maps = calloc(archive->n_leads + 1, sizeof *made->maps);
     made->answers = calloc(archive->n_leads * archive->n_variables + 1, sizeof *made->answers);
-    if (!made->features || !made->work || !made->covariates || !made->centre || !made->maps ||
-        !made->answers) {
+    if (!create_features(made) || !made->coordinates || !made->work || !made->covariates ||
+        !made->centre || !made->maps || !made->answers) {
         ntk_evaluator_free(made);
         return ntk_fail_memory(error, "a block of samples", capacity * archive->d * sizeof(double));
     }
@@ -102,6 +126,8 @@ void ntk_evaluator_free(struct ntk_evaluator *evaluator)
     free(evaluator->maps);
     free(evaluator->answers);
     free(evaluator->features);
+    free(evaluator->wide);
+    free(evaluator->coordinates);
     free(evaluator->work);
     free(evaluator->covariates);
     free(evaluator->centre);
@@ -136,26 +162,25 @@ size_t ntk_evaluator_bytes(const struct ntk_query *query, const struct ntk_argum
                            size_t capacity, size_t n)
 {
     const struct ntk_archive *archive = query->archive;
-    size_t work, z, leads = archive->n_leads;
-    largest_lead(query->calibration, &work, &z);
-    size_t row = (z + 1) * sizeof(double) + sizeof(struct ntk_variance) + 1;
-    size_t bytes = (work + 2 * most_points(archive)) * sizeof(double) +
+    const struct sizes sizes = largest_lead(query->calibration);
+    size_t leads = archive->n_leads;
+    size_t row = (sizes.z + 1) * sizeof(double) + sizeof(struct ntk_variance) + 1;
+    size_t bytes = (sizes.work + 2 * most_points(archive)) * sizeof(double) +
                    leads * archive->n_variables * (sizeof(struct answer) + sizeof(void *));
     if (wants_any_map(query, arguments)) {
         row += archive->map_points * sizeof(float);
         for (size_t l = 0; l < leads; l++)
             bytes += ntk_map_bytes(archive, &ntk_query_lead(query, l)->posterior);
     }
-    row = n * row + (archive->d + archive->n_covariates) * sizeof(double);
+    row = n * row + (archive->d + archive->n_covariates + sizes.coordinates) * sizeof(double);
     return bytes + capacity * row;
 }
 
 enum ntk_status ntk_evaluated_init(struct ntk_evaluated *samples,
-                                   const struct ntk_evaluator *evaluator, size_t n_coordinates,
-                                   struct ntk_error *error)
+                                   const struct ntk_evaluator *evaluator, struct ntk_error *error)
 {
     const struct ntk_archive *archive = evaluator->query->archive;
-    size_t capacity = evaluator->capacity;
+    size_t capacity = evaluator->capacity, n_coordinates = evaluator->n_coordinates;
     *samples = (struct ntk_evaluated){.capacity = capacity, .n_coordinates = n_coordinates};
     samples->variance = calloc(capacity, sizeof *samples->variance);
     samples->novelty = ntk_matrix_create(1, capacity);
@@ -199,67 +224,123 @@ static enum ntk_status refuse(const struct ntk_evaluator *evaluator,
                     when, lead->hours, coordinate, j);
 }
 
-/* Index of the first value of a row that is not finite, or d. */
-static size_t find_nonfinite(const double *row, size_t d)
+/* Without a way out of the loop, which then runs in vectors. */
+static int are_finite(const float *values, size_t n)
+{
+    int bad = 0;
+    for (size_t i = 0; i < n; i++)
+        bad |= !(fabsf(values[i]) <= FLT_MAX);
+    return !bad;
+}
+
+/* Index of the first value of a row that is not finite, or n. */
+static size_t find_nonfinite(const double *row, size_t n)
 {
     size_t j = 0;
-    while (j < d && isfinite(row[j]))
+    while (j < n && isfinite(row[j]))
         j++;
     return j;
 }
 
-/* Coordinates of a sample along the k kept directions (c NULL: not known). */
-static void keep_coordinates(struct ntk_evaluated *samples, size_t i, const double *c, size_t k)
+/* Of the features of sample i; *value is the one found. */
+static size_t find_bad_feature(const struct ntk_evaluator *evaluator, size_t i, double *value)
 {
-    size_t n = samples->n_coordinates;
-    for (size_t j = 0; j < n; j++)
-        samples->coordinates[i * n + j] = c && j < k ? c[j] : NAN;
+    size_t d = evaluator->query->archive->d, j = 0;
+    if (evaluator->wide) {
+        j = find_nonfinite(evaluator->wide + i * d, d);
+        *value = j < d ? evaluator->wide[i * d + j] : 0;
+        return j;
+    }
+    const float *row = evaluator->features + i * d;
+    if (are_finite(row, d))
+        return d;
+    while (isfinite(row[j]))
+        j++;
+    *value = (double)row[j];
+    return j;
 }
 
-static void eval_sample(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples, size_t i)
-{
-    const struct ntk_query *query = evaluator->query;
-    const struct ntk_calibration_lead *lead = ntk_query_lead(query, samples->lead);
-    size_t d = query->archive->d, q = query->archive->n_covariates;
-    ntk_posterior_eval(&lead->posterior, evaluator->features + i * d, evaluator->work,
-                       &samples->variance[i]);
-    const double *c = ntk_posterior_coordinates(&lead->posterior, evaluator->work);
-    double prior = samples->variance[i].prior;
-    keep_coordinates(samples, i, c, lead->posterior.k);
-    ntk_query_predictors(query, samples->lead, samples->first + i, c, samples->variance[i].sigma,
-                         evaluator->covariates + i * q, samples->z + i * evaluator->z_stride);
-    samples->novelty[i] = ntk_novelty_prior(lead, prior);
-    samples->flags[i] = (unsigned char)ntk_interval_sample_flags(lead, prior);
-    evaluator->counts.outside_support += !!(samples->flags[i] & NTK_FLAG_OUTSIDE_SUPPORT);
-}
-
-/* What cannot be computed is NAN and flagged. */
-static enum ntk_status eval_samples(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples,
-                                    struct ntk_error *error)
+/* What cannot be computed is NAN and flagged, the rest has no flag yet. */
+static enum ntk_status check_samples(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples,
+                                     struct ntk_error *error)
 {
     const struct ntk_archive *archive = evaluator->query->archive;
-    size_t d = archive->d, q = archive->n_covariates;
+    size_t d = archive->d, q = archive->n_covariates, n = samples->n_coordinates;
     for (size_t i = 0; i < samples->count; i++) {
-        const double *row = evaluator->features + i * d,
-                     *covariates = evaluator->covariates + i * q;
-        size_t bad = find_nonfinite(row, d), bad_covariate = find_nonfinite(covariates, q);
-        if (bad == d && bad_covariate == q) {
-            eval_sample(evaluator, samples, i);
+        const double *covariates = evaluator->covariates + i * q;
+        double value = 0;
+        size_t bad = find_bad_feature(evaluator, i, &value),
+               bad_covariate = find_nonfinite(covariates, q);
+        samples->flags[i] = 0;
+        if (bad == d && bad_covariate == q)
             continue;
-        }
         if (evaluator->arguments->missing == NTK_MISSING_REJECT)
             return bad < d ? refuse(evaluator, samples, archive->features_name, "feature", i, bad,
-                                    row[bad], error)
+                                    value, error)
                            : refuse(evaluator, samples, "covariates", "covariate", i, bad_covariate,
                                     covariates[bad_covariate], error);
         samples->variance[i] = (struct ntk_variance){NAN, NAN, NAN, NAN, NAN};
         samples->novelty[i] = NAN;
         samples->flags[i] = NTK_FLAG_NONFINITE_INPUT;
         evaluator->counts.nonfinite_samples++;
-        keep_coordinates(samples, i, NULL, 0);
+        for (size_t j = 0; j < n; j++)
+            samples->coordinates[i * n + j] = NAN;
+    }
+    return NTK_OK;
+}
+
+/* Variances and the first n_c coordinates of samples first .. end, all of which are usable. */
+static void eval_run(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples, size_t first,
+                     size_t end, size_t n_c)
+{
+    const struct ntk_posterior *posterior =
+        &ntk_query_lead(evaluator->query, samples->lead)->posterior;
+    size_t d = posterior->d;
+    if (!evaluator->wide) {
+        ntk_posterior_eval_rows(posterior, evaluator->features + first * d, end - first,
+                                evaluator->work, samples->variance + first,
+                                evaluator->coordinates + first * n_c, n_c);
+        return;
+    }
+    for (size_t i = first; i < end; i++) {
+        ntk_posterior_eval(posterior, evaluator->wide + i * d, evaluator->work,
+                           &samples->variance[i]);
+        memcpy(evaluator->coordinates + i * n_c,
+               ntk_posterior_coordinates(posterior, evaluator->work), n_c * sizeof(double));
+    }
+}
+
+/* What follows from a sample's variance and coordinates c. */
+static void finish_sample(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples, size_t i,
+                          const double *c, size_t n_c)
+{
+    const struct ntk_query *query = evaluator->query;
+    const struct ntk_calibration_lead *lead = ntk_query_lead(query, samples->lead);
+    size_t n = samples->n_coordinates;
+    double prior = samples->variance[i].prior;
+    for (size_t j = 0; j < n; j++)
+        samples->coordinates[i * n + j] = j < n_c ? c[j] : NAN;
+    ntk_query_predictors(query, samples->lead, samples->first + i, c, samples->variance[i].sigma,
+                         evaluator->covariates + i * query->archive->n_covariates,
+                         samples->z + i * evaluator->z_stride);
+    samples->novelty[i] = ntk_novelty_prior(lead, prior);
+    samples->flags[i] = (unsigned char)ntk_interval_sample_flags(lead, prior);
+    evaluator->counts.outside_support += !!(samples->flags[i] & NTK_FLAG_OUTSIDE_SUPPORT);
+}
+
+static void eval_samples(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples)
+{
+    const struct ntk_calibration_lead *lead = ntk_query_lead(evaluator->query, samples->lead);
+    size_t k = lead->posterior.k, wanted = samples->n_coordinates < k ? samples->n_coordinates : k;
+    size_t n_c = larger(wanted, lead->predictors.n_coordinates);
+    for (size_t first = 0, end; first < samples->count; first = end + 1) {
+        for (end = first; end < samples->count && !samples->flags[end];)
+            end++;
+        eval_run(evaluator, samples, first, end, n_c);
+        for (size_t i = first; i < end; i++)
+            finish_sample(evaluator, samples, i, evaluator->coordinates + i * n_c, n_c);
     }
     evaluator->counts.samples += samples->count;
-    return NTK_OK;
 }
 
 static enum ntk_status eval_maps(struct ntk_evaluator *evaluator, struct ntk_evaluated *samples,
@@ -288,25 +369,22 @@ enum ntk_status ntk_evaluator_samples(struct ntk_evaluator *evaluator, size_t le
     samples->first = first;
     samples->count = count;
     enum ntk_status status =
-        ntk_archive_read_features(archive, lead, first, count, evaluator->features, error);
+        evaluator->wide
+            ? ntk_archive_read_features(archive, lead, first, count, evaluator->wide, error)
+            : ntk_archive_read_features_float(archive, lead, first, count, evaluator->features,
+                                              error);
     if (!status && archive->n_covariates)
         status =
             ntk_archive_read_covariates(archive, lead, first, count, evaluator->covariates, error);
     if (!status)
-        status = eval_samples(evaluator, samples, error);
-    return status ? status : eval_maps(evaluator, samples, error);
+        status = check_samples(evaluator, samples, error);
+    if (status)
+        return status;
+    eval_samples(evaluator, samples);
+    return eval_maps(evaluator, samples, error);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
-
-/* Without a way out of the loop, which then runs in vectors. */
-static int are_finite(const float *values, size_t n)
-{
-    int bad = 0;
-    for (size_t i = 0; i < n; i++)
-        bad |= !(fabsf(values[i]) <= FLT_MAX);
-    return !bad;
-}
 
 enum ntk_status ntk_evaluator_check(struct ntk_evaluator *evaluator, size_t variable,
                                     const struct ntk_evaluated *samples, const float *forecast,

@@ -1,6 +1,6 @@
 /* Intervals for blocks of forecasts: what apply and rescore share.
  *
- *   ntk_evaluator_create(&query, arguments, capacity, coordinates, &evaluator, error)
+ *   ntk_evaluator_create(&query, arguments, capacity, n_coordinates, &evaluator, error)
  *   ntk_evaluator_samples(evaluator, lead, first, count, &samples, error)    variances of the rows
  *   ntk_evaluator_check(evaluator, variable, &samples, forecast, error)      once the forecast is
  * read ntk_evaluator_row(evaluator, &samples, i, variable, &row)                limits of one row
@@ -33,10 +33,12 @@ struct ntk_evaluation_counts {
     size_t samples, nonfinite_samples, nonfinite_points, unbounded_limits, outside_support;
 };
 
-/* Borrowed for its life: query and arguments. `capacity`: rows of a block at most. */
+/* Borrowed for its life: query and arguments. `capacity`: rows of a block at most. Float32 features
+ * are evaluated in float32 where that is as good (core/posterior.h), others in double. */
 enum ntk_status ntk_evaluator_create(const struct ntk_query *query,
                                      const struct ntk_arguments *arguments, size_t capacity,
-                                     struct ntk_evaluator **out, struct ntk_error *error);
+                                     size_t n_coordinates, struct ntk_evaluator **out,
+                                     struct ntk_error *error);
 void ntk_evaluator_free(struct ntk_evaluator *evaluator);
 
 /* Bytes that an evaluator and `n` ntk_evaluated take, of `capacity` rows each; maps included. */
@@ -47,8 +49,7 @@ const struct ntk_evaluation_counts *ntk_evaluator_counts(const struct ntk_evalua
 
 /* Cleared with ntk_evaluated_clear, also after a failure. */
 enum ntk_status ntk_evaluated_init(struct ntk_evaluated *samples,
-                                   const struct ntk_evaluator *evaluator, size_t n_coordinates,
-                                   struct ntk_error *error);
+                                   const struct ntk_evaluator *evaluator, struct ntk_error *error);
 void ntk_evaluated_clear(struct ntk_evaluated *samples);
 
 /* Reads and evaluates rows first .. first + count of a lead. NTK_BAD_DATA: a value is not finite

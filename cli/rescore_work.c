@@ -418,8 +418,8 @@ static enum ntk_status create_buffers(struct shift *shift, struct ntk_error *err
     const struct ntk_interval_layout *layout = shift->layout;
     const struct ntk_archive *archive = shift->query.archive;
     size_t points = most_points(layout), rows = shift->block_samples * layout->n_leads;
-    enum ntk_status status = ntk_evaluator_create(&shift->query, shift->work->arguments,
-                                                  shift->block_samples, &shift->evaluator, error);
+    enum ntk_status status = ntk_evaluator_create(
+        &shift->query, shift->work->arguments, shift->block_samples, 0, &shift->evaluator, error);
     if (status)
         return status;
     shift->samples = calloc(archive->n_leads, sizeof *shift->samples);
@@ -441,7 +441,7 @@ static enum ntk_status create_buffers(struct shift *shift, struct ntk_error *err
         return ntk_fail_memory(error, "a block of forecasts",
                                bytes_of_block(shift, shift->block_samples));
     for (size_t l = 0; l < archive->n_leads && !status; l++)
-        status = ntk_evaluated_init(&shift->samples[l], shift->evaluator, 0, error);
+        status = ntk_evaluated_init(&shift->samples[l], shift->evaluator, error);
     return status;
 }
 

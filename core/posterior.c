@@ -176,6 +176,18 @@ void ntk_posterior_eval(const struct ntk_posterior *posterior, const double *fea
     eval_standardised(posterior, work, out);
 }
 
+/* From sums that float32 holds. */
+static void from_sums(const struct ntk_posterior *posterior, const struct ntk_image_sums *sums,
+                      struct ntk_variance *out)
+{
+    *out = (struct ntk_variance){.prior = sums->prior,
+                                 .correction = sums->squares - sums->shrunk,
+                                 .residual = sums->residual,
+                                 .posterior =
+                                     posterior->noise_variance + sums->shrunk + sums->residual};
+    take_root(posterior, out);
+}
+
 /* Through the image; 0 when float32 does not hold this sample. */
 static int eval_narrow(const struct ntk_posterior *posterior, const float *features, double *work,
                        struct ntk_variance *out)
@@ -185,12 +197,7 @@ static int eval_narrow(const struct ntk_posterior *posterior, const float *featu
     ntk_posterior_image_sample(posterior->image, features, (float *)work, c, &sums);
     if (sums.residual < 0)
         return 0;
-    *out =
-        (struct ntk_variance){.prior = sums.prior,
-                              .correction = sums.squares - sums.shrunk,
-                              .residual = sums.residual,
-                              .posterior = posterior->noise_variance + sums.shrunk + sums.residual};
-    take_root(posterior, out);
+    from_sums(posterior, &sums, out);
     return 1;
 }
 
@@ -203,4 +210,39 @@ void ntk_posterior_eval_f32(const struct ntk_posterior *posterior, const float *
     for (size_t j = 0; j < posterior->d; j++)
         work[j] = ((double)features[j] - centre[j]) * inverse[j];
     eval_standardised(posterior, work, out);
+}
+
+/* One after the other, for what a block does not hold. */
+static void eval_each(const struct ntk_posterior *posterior, const float *features, size_t n,
+                      double *work, struct ntk_variance *out, double *c, size_t n_c)
+{
+    for (size_t i = 0; i < n; i++) {
+        ntk_posterior_eval_f32(posterior, features + i * posterior->d, work, &out[i]);
+        memcpy(c + i * n_c, ntk_posterior_coordinates(posterior, work), n_c * sizeof *c);
+    }
+}
+
+void ntk_posterior_eval_rows(const struct ntk_posterior *posterior, const float *features, size_t n,
+                             double *work, struct ntk_variance *out, double *c, size_t n_c)
+{
+    struct ntk_image_block block;
+    const size_t d = posterior->d;
+    assert(n_c <= posterior->k);
+    if (!posterior->narrow || n_c > ntk_posterior_image_kept(posterior->image)) {
+        eval_each(posterior, features, n, work, out, c, n_c);
+        return;
+    }
+    for (size_t first = 0; first < n; first += NTK_IMAGE_ROWS) {
+        size_t rows = n - first < NTK_IMAGE_ROWS ? n - first : NTK_IMAGE_ROWS;
+        ntk_posterior_image_block(posterior->image, features + first * d, rows, &block);
+        for (size_t row = 0; row < rows; row++) {
+            size_t i = first + row;
+            if (block.sums[row].residual < 0) {
+                eval_each(posterior, features + i * d, 1, work, out + i, c + i * n_c, n_c);
+                continue;
+            }
+            from_sums(posterior, &block.sums[row], &out[i]);
+            ntk_posterior_image_coordinates(&block, row, n_c, c + i * n_c);
+        }
+    }
 }

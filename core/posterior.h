@@ -74,4 +74,10 @@ void ntk_posterior_eval(const struct ntk_posterior *posterior, const double *fea
 void ntk_posterior_eval_f32(const struct ntk_posterior *posterior, const float *features,
                             double *work, struct ntk_variance *out);
 
+/* The same, to the same precision, of n samples (n x d) in one sweep over their features: a few
+ * times faster while n_c <= k is 0 or k <= 60. `c` takes the first n_c coordinates of each sample
+ * (n x n_c). A sample's results do not depend on the others. Needs 90 KiB of stack. */
+void ntk_posterior_eval_rows(const struct ntk_posterior *posterior, const float *features, size_t n,
+                             double *work, struct ntk_variance *out, double *c, size_t n_c);
+
 #endif

@@ -322,6 +322,18 @@ void ntk_posterior_image_block(const struct ntk_posterior_image *image, const fl
                                              block->c[0][row], NTK_IMAGE_ROWS * TILE);
 }
 
+size_t ntk_posterior_image_kept(const struct ntk_posterior_image *image)
+{
+    return image->tiles <= NTK_IMAGE_TILES ? (image->tiles - 1) * HEIGHT + image->last : 0;
+}
+
+void ntk_posterior_image_coordinates(const struct ntk_image_block *block, size_t row, size_t n,
+                                     double *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = block->c[i / HEIGHT][row][i % HEIGHT];
+}
+
 void ntk_posterior_image_sample(const struct ntk_posterior_image *image, const float *features,
                                 float *x, double *c, struct ntk_image_sums *sums)
 {

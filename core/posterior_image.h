@@ -56,6 +56,13 @@ int ntk_posterior_image_fits(const struct ntk_posterior_image *image);
 void ntk_posterior_image_block(const struct ntk_posterior_image *image, const float *features,
                                size_t n, struct ntk_image_block *block);
 
+/* How many coordinates of a sample a block has: k, or 0 when there are more tiles than it keeps. */
+size_t ntk_posterior_image_kept(const struct ntk_posterior_image *image);
+
+/* The first n of them, n <= kept. */
+void ntk_posterior_image_coordinates(const struct ntk_image_block *block, size_t row, size_t n,
+                                     double *out);
+
 /* The sums of one sample, and its coordinates in c (k, and one more when k is odd). `x` is work
  * space for d floats, rounded up to 16. */
 void ntk_posterior_image_sample(const struct ntk_posterior_image *image, const float *features,

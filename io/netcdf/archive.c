@@ -300,6 +300,27 @@ enum ntk_status ntk_archive_read_features(const struct ntk_archive *archive, siz
                            error);
 }
 
+int ntk_archive_features_are_float(const struct ntk_archive *archive)
+{
+    const struct ntk_series *series = &archive->files->features;
+    int plain = series->n_pieces > 0;
+    for (size_t i = 0; i < series->n_pieces; i++)
+        plain = plain && ntk_field_is_float(&series->pieces[i].field);
+    return plain;
+}
+
+enum ntk_status ntk_archive_read_features_float(const struct ntk_archive *archive, size_t lead,
+                                                size_t first, size_t count, float *out,
+                                                struct ntk_error *error)
+{
+    assert(lead < archive->n_leads);
+    enum ntk_status status = refuse_problems(archive, error);
+    if (status)
+        return status;
+    return ntk_series_read(&archive->files->features, archive, lead, first, count, NULL, out,
+                           error);
+}
+
 enum ntk_status ntk_archive_read_covariates(const struct ntk_archive *archive, size_t lead,
                                             size_t first, size_t count, double *out,
                                             struct ntk_error *error)

@@ -109,6 +109,13 @@ enum ntk_status ntk_archive_read_features(const struct ntk_archive *archive, siz
                                           size_t first, size_t count, double *out,
                                           struct ntk_error *error);
 
+/* Whether the features are float32 as they are: then this is the same without rounding, and faster.
+ */
+int ntk_archive_features_are_float(const struct ntk_archive *archive);
+enum ntk_status ntk_archive_read_features_float(const struct ntk_archive *archive, size_t lead,
+                                                size_t first, size_t count, float *out,
+                                                struct ntk_error *error);
+
 /* The same for the forecasts (truth = 0) or truths (truth = 1, converted to the forecast's units)
  * of a variable: out is count x points. */
 enum ntk_status ntk_archive_read_variable(const struct ntk_archive *archive, size_t lead,

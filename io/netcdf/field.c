@@ -376,6 +376,11 @@ static enum ntk_status read_by_doubles(const struct ntk_field *field, size_t lea
     return status;
 }
 
+int ntk_field_is_float(const struct ntk_field *field)
+{
+    return field->type == NC_FLOAT && field->scale == 1 && field->offset == 0 && !field->conversion;
+}
+
 /* real_value of floats that are neither packed nor converted, which is most of what is read: in
  * loops that a compiler turns into vectors. */
 static void mark_missing(const struct ntk_field *field, float *values, size_t n)
@@ -395,7 +400,7 @@ static enum ntk_status read_slab(const struct ntk_field *field, const struct sla
     int code = nc_get_vara_float(field->ncid, field->varid, slab->start, slab->count, out);
     if (code != NC_NOERR)
         return cannot_read(code, error);
-    if (field->type == NC_FLOAT && field->scale == 1 && field->offset == 0 && !field->conversion) {
+    if (ntk_field_is_float(field)) {
         mark_missing(field, out, n);
         return NTK_OK;
     }

@@ -38,6 +38,9 @@ enum ntk_status ntk_field_init_large(struct ntk_field *field, int ncid, int vari
 
 void ntk_field_clear(struct ntk_field *field);
 
+/* Whether its values are float32, neither packed nor converted. */
+int ntk_field_is_float(const struct ntk_field *field);
+
 /* Samples first .. first + count at one lead (ignored without a lead dimension): count x points. */
 enum ntk_status ntk_field_read(const struct ntk_field *field, size_t lead, size_t first,
                                size_t count, double *out, struct ntk_error *error);

@@ -143,6 +143,8 @@ static void check_agreement(const struct ntk_posterior *posterior, const float *
     struct ntk_variance variance, narrow;
     double *work = ntk_matrix_create(1, ntk_posterior_work_size(posterior));
     double *narrow_work = ntk_matrix_create(1, ntk_posterior_work_size(posterior));
+    struct ntk_variance *rows = calloc(n, sizeof *rows);
+    double *rows_c = ntk_matrix_create(n, posterior->k);
     float *sigma = calloc(n, sizeof *sigma);
     ck_assert_ptr_null(posterior->image);
     ck_assert_int_eq(ntk_posterior_batch_create(posterior, &batch, NULL), NTK_OK);
@@ -153,6 +155,7 @@ static void check_agreement(const struct ntk_posterior *posterior, const float *
         ntk_posterior_image_set_lanes(single.image, lanes_known[l]);
         memset(sigma, 0xff, n * sizeof *sigma);
         ntk_posterior_batch_sigma(batch, features, n, sigma);
+        ntk_posterior_eval_rows(&single, features, n, narrow_work, rows, rows_c, posterior->k);
         for (size_t s = 0; s < n; s++) {
             const float *sample = features + s * posterior->d;
             char where[200];
@@ -165,11 +168,13 @@ static void check_agreement(const struct ntk_posterior *posterior, const float *
             ntk_posterior_eval_f32(&single, sample, narrow_work, &narrow);
             check_parts(posterior, &narrow, ntk_posterior_coordinates(&single, narrow_work),
                         &variance, ntk_posterior_coordinates(posterior, work), where);
+            check_parts(posterior, &rows[s], rows_c + s * posterior->k, &variance,
+                        ntk_posterior_coordinates(posterior, work), where);
         }
     }
     ntk_posterior_batch_free(batch);
     ntk_posterior_clear(&single);
-    free(sigma), free(work), free(narrow_work);
+    free(sigma), free(work), free(narrow_work), free(rows), free(rows_c);
 }
 
 static void check_world(struct ntk_random *random, const struct world *world, size_t n,
@@ -379,6 +384,35 @@ START_TEST(sigma_does_not_depend_on_the_rest_of_the_batch)
 }
 END_TEST
 
+/* The bytes of a rescored archive do not depend on its blocks. */
+START_TEST(a_rows_variance_does_not_depend_on_the_other_rows)
+{
+    static const size_t ranks[] = {3, 13, 70};
+    enum { ROWS = 67, D = 301, FEW = 3 };
+    struct ntk_random random;
+    ntk_random_init(&random, 14);
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
+        struct world world = {
+            .d = D, .k = ranks[i], .centre = 4, .spread = 1, .noise_variance = 0.1};
+        struct ntk_posterior made = make(&random, &world), posterior;
+        float *features = sample(&random, &made, &world, ROWS, 1);
+        double *work = ntk_matrix_create(1, ntk_posterior_work_size(&made));
+        double c[ROWS * FEW], alone_c[FEW];
+        struct ntk_variance together[ROWS], alone;
+        ck_assert_int_eq(ntk_posterior_copy(&made, &posterior, NULL), NTK_OK);
+        ntk_posterior_eval_rows(&posterior, features, ROWS, work, together, c, FEW);
+        for (size_t s = 0; s < ROWS; s++) {
+            ntk_posterior_eval_rows(&posterior, features + s * D, 1, work, &alone, alone_c, FEW);
+            ck_assert_mem_eq(&alone, &together[s], sizeof alone);
+            ck_assert_mem_eq(alone_c, c + s * FEW, sizeof alone_c);
+        }
+        free(features), free(work);
+        ntk_posterior_clear(&made);
+        ntk_posterior_clear(&posterior);
+    }
+}
+END_TEST
+
 /* The allocation ends with the last feature; the address sanitizer sees reads beyond it. */
 START_TEST(nothing_is_read_beyond_the_last_feature)
 {
@@ -457,6 +491,7 @@ Suite *ntk_suite_posterior_batch(void)
     tcase_add_test(tests, a_channel_that_never_varied_is_ignored);
     tcase_add_test(tests, a_sample_that_is_not_finite_has_no_sigma_and_spoils_no_other);
     tcase_add_test(tests, sigma_does_not_depend_on_the_rest_of_the_batch);
+    tcase_add_test(tests, a_rows_variance_does_not_depend_on_the_other_rows);
     tcase_add_test(tests, nothing_is_read_beyond_the_last_feature);
     tcase_add_test(tests, vectors_this_processor_lacks_are_refused);
 #ifdef NTK_TEST_COUNTS_ALLOCATIONS
