@@ -122,6 +122,9 @@ deps:  ## install the Debian packages that are missing (asks nothing, needs root
 toolchain:
 	@pkg-config --exists jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd || \
 	  { echo "libraries are missing: run 'make deps' (deploy/install-deps.sh)" >&2; exit 1; }
+ifneq ($(MPI),)
+	@pkg-config --exists ompi-c || { echo "Open MPI is missing: run deploy/install-deps.sh mpi" >&2; exit 1; }
+endif
 
 # ---- demo and tests ---------------------------------------------------------------------------
 
