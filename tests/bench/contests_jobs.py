@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 
+from contests_compute import memory_available
 from measure import Contest, Figure, Missing
 
 FEATURES, LATITUDES, LONGITUDES = 256, 121, 240
@@ -152,6 +153,8 @@ def mpi(build, name, prepare, gigabytes):
     def sides():
         if not shutil.which("mpirun") or not os.path.exists(ntkuq):
             raise Missing("no mpirun, or no build with MPI=1")
+        if memory_available() < 1e9 * gigabytes:
+            raise Missing(f"less than {gigabytes} GB of memory are free")
         with room(gigabytes, MEMORY) as at:
             command = prepare(ntkuq, at)
             yield {
@@ -169,7 +172,7 @@ def prepare_rescore(ntkuq, at):
         raise Missing("ntkuq has no rescore")
     calibration = calibrated(ntkuq, at)
     for number in range(4):
-        write_archive(at(f"archive_{number}.nc"), int(2.5e8 / ROW), number=number)
+        write_archive(at(f"archive_{number}.nc"), int(5e8 / ROW), number=number)
     return [ntkuq, "rescore", calibration, at("archive_*.nc"), "-o", at("out"), "--levels", "0.9"]
 
 
@@ -182,5 +185,5 @@ def prepare_fit(ntkuq, at):
 
 def contests(build):
     yield rescore(build)
-    yield mpi(build, "rescore of 1 GB", prepare_rescore, 5)
+    yield mpi(build, "rescore of 2 GB", prepare_rescore, 8)
     yield mpi(build, "fit of 6000 x 1536", prepare_fit, 1)
