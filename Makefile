@@ -122,6 +122,9 @@ deps:  ## install the Debian packages that are missing (asks nothing, needs root
 toolchain:
 	@pkg-config --exists jansson libsodium netcdf hdf5 libseccomp libmicrohttpd sqlite3 gnutls libsystemd || \
 	  { echo "libraries are missing: run 'make deps' (deploy/install-deps.sh)" >&2; exit 1; }
+ifneq ($(MPI),)
+	@pkg-config --exists ompi-c || { echo "Open MPI is missing: run deploy/install-deps.sh mpi" >&2; exit 1; }
+endif
 
 # ---- demo and tests ---------------------------------------------------------------------------
 
@@ -174,10 +177,10 @@ $(B)/tests/allocations.so: tests/preload/allocations.c
 
 BENCHES := $(B)/bench $(B)/bench_copy
 bench: all $(BENCHES) $(B)-mpi  ## figures as ratios to their rivals in the same run; BENCH=part of a name
-	tests/bench/bench.py $(B) $(BENCH)
+	tests/bench/bench.py $(B) "$(BENCH)"
 
 bench-baseline: all $(BENCHES) $(B)-mpi  ## the same, kept as what later runs are compared with
-	tests/bench/bench.py --store $(B) $(BENCH)
+	tests/bench/bench.py --store $(B) "$(BENCH)"
 
 .PHONY: $(B)-mpi
 $(B)-mpi:  # where there is an MPI

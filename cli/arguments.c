@@ -235,6 +235,19 @@ PARSER(sha256)
     return NTK_OK;
 }
 
+PARSER(archives_share)
+{
+    size_t index = 0, count = 0;
+    int length = 0;
+    int read = sscanf(value, "%zu/%zu%n", &index, &count, &length);
+    if (read != 2 || value[length] || strchr(value, '-') || index >= count || count > 100000)
+        return ntk_fail(error, NTK_USAGE, "%s is '%s', I/N with I from 0 to N - 1 was expected",
+                        option->name, value);
+    out->share_index = index;
+    out->share_count = count;
+    return NTK_OK;
+}
+
 PARSER(dry_run)
 {
     (void)option, (void)value, (void)error;
@@ -268,6 +281,8 @@ static const struct option options[] = {
     {"--sha256", RESCORE, "HEX", "the calibration must be this one", parse_sha256},
     {"--jobs", RESCORE, "N", "processes at work; default: processors + 1", parse_jobs},
     {"--chunk", RESCORE, "N", "samples a chunk; default: some 64 MB", parse_chunk},
+    {"--share", RESCORE, "I/N", "the archives of one of N shares, for N commands at a time",
+     parse_archives_share},
     {"--dry-run", RESCORE, NULL, "predict bytes, memory and time; write nothing", parse_dry_run},
     {"--rows", APPLY, "FILE", "write what was issued as rows too, for the daemon", parse_rows},
     {"--html", REPORT, "FILE", "write the report as a page with figures too", parse_output},

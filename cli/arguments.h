@@ -53,6 +53,7 @@ struct ntk_arguments {
     size_t samples, feature_count; /* simulate */
     const char *sha256;            /* rescore: the calibration must be this one; NULL: any */
     size_t jobs, chunk;            /* rescore: processes, samples a chunk; 0: as it fits */
+    size_t share_index, share_count; /* rescore: the archives of share 0 .. count - 1; 0: all */
     int dry_run;
     int json;
     int progress_fd; /* -1: none */

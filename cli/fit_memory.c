@@ -6,6 +6,7 @@
 #include "core/directions.h"
 #include "core/predictors.h"
 #include "core/row_source.h"
+#include "core/stream.h"
 #include "core/sweep.h"
 
 /* Of the program and its libraries, before it does anything. */
@@ -25,6 +26,12 @@ static double explaining(const struct ntk_fit_size *size, double k)
     return n * (4 + fmax(k + 2 * z, (folds + 2) * z + errors)) + apart;
 }
 
+/* Doubles that FastICA's samples take once more where every rank holds those of all. */
+static double gathered(double values)
+{
+    return 8 * values <= (double)NTK_STREAM_GATHERED ? 1.5 * values : 0;
+}
+
 double ntk_fit_memory(const struct ntk_fit_size *size, const struct ntk_fit_options *options,
                       int out_of_core)
 {
@@ -39,7 +46,8 @@ double ntk_fit_memory(const struct ntk_fit_size *size, const struct ntk_fit_opti
     k = fmin(k, r);
     if (out_of_core) {
         stages[0] = (folds + 9) * d * d + block;
-        stages[1] = kept + 1.5 * (double)size->own * m + sweep;
+        double share = (double)size->own < n ? gathered(n * m) : 0;
+        stages[1] = kept + 1.5 * (double)size->own * m + share + sweep;
         stages[2] = kept + explaining(size, k);
     } else {
         double calibration = (double)size->n_calibration * d;

@@ -9,6 +9,8 @@
  *                   F k d + explaining
  *   explaining      n (4 + the larger of   k + 2 z   and   (F + 2) z + 8 max(T, t) + 3 min(T, 64))
  *
+ * and on several ranks 1.5 n m more out of core, when that is little (core/stream.h).
+ *
  * A function of its arguments.
  */
 #ifndef NTK_CLI_FIT_MEMORY_H

@@ -1,6 +1,7 @@
 /* ntkuq rescore: what comes before and after the crew (cli/rescore_crew.h). */
 #include "cli/rescore.h"
 
+#include <cblas.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -29,6 +30,7 @@ struct run {
     struct ntk_input *inputs;
     size_t n;
     struct ntk_rescore_file *files;
+    unsigned char *own; /* of each, whether it is in this command's share */
     char folder[PATH_MAX], scratch[PATH_MAX + 16];
     int lock;   /* of the scratch folder, or -1 */
     int is_new; /* nothing was done here before */
@@ -47,6 +49,20 @@ static double now(void)
 
 /* ---- what is given -----------------------------------------------------------------------------
  */
+
+/* BLAS maps a buffer when it is first asked for more than a little, and asks for ever where the
+ * address space is limited: so it is asked here, and the jailed processes inherit the buffer. */
+static enum ntk_status wake_blas(struct ntk_error *error)
+{
+    enum { N = 8192 };
+    double *zeros = ntk_matrix_create(2, N), sum = 0;
+    if (!zeros)
+        return ntk_fail_memory(error, "BLAS", 2 * N * sizeof *zeros);
+    cblas_dgemv(CblasRowMajor, CblasNoTrans, 1, N, 1, zeros, N, zeros + N, 1, 0, &sum, 1);
+    cblas_dgemv(CblasRowMajor, CblasTrans, 1, N, 1, zeros, N, &sum, 1, 0, zeros + N, 1);
+    free(zeros);
+    return NTK_OK;
+}
 
 static enum ntk_status load_calibration(struct run *run, struct ntk_error *error)
 {
@@ -74,16 +90,35 @@ static enum ntk_status find_inputs(struct run *run, struct ntk_error *error)
     return NTK_OK;
 }
 
-/* One more than there are processors: one waits for the disk while the others compute. */
+/* One more than there are processors, as one waits for the disk while the others compute; or as
+ * many as the memory is enough for. */
 static size_t count_jobs(const struct ntk_arguments *arguments)
 {
+    const size_t least = NTK_CREW_OVERHEAD + ((size_t)32 << 20);
     cpu_set_t set;
     if (arguments->jobs)
         return arguments->jobs;
-    return sched_getaffinity(0, sizeof set, &set) ? 2 : (size_t)CPU_COUNT(&set) + 1;
+    size_t jobs = sched_getaffinity(0, sizeof set, &set) ? 2 : (size_t)CPU_COUNT(&set) + 1;
+    return jobs * least <= arguments->memory_bytes ? jobs : arguments->memory_bytes / least;
 }
 
-static void describe_run(struct run *run)
+/* The budget is that of all processes, and at most half of what the machine has. */
+static enum ntk_status share_memory(const struct run *run, size_t *out, struct ntk_error *error)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    const size_t half = pages > 0 ? (size_t)pages * (size_t)page / 2 : SIZE_MAX;
+    const size_t budget = run->arguments->memory_bytes < half ? run->arguments->memory_bytes : half;
+    size_t jobs = run->job.n_jobs, each = budget / jobs;
+    if (each <= NTK_CREW_OVERHEAD)
+        return ntk_fail(error, NTK_USAGE,
+                        "%zu processes have %zu bytes of memory each, more than %d were expected: "
+                        "more --memory or fewer --jobs",
+                        jobs, each, NTK_CREW_OVERHEAD);
+    *out = each - NTK_CREW_OVERHEAD;
+    return NTK_OK;
+}
+
+static enum ntk_status describe_run(struct run *run, struct ntk_error *error)
 {
     run->job = (struct ntk_rescore_job){.arguments = run->arguments,
                                         .ranks = run->ranks,
@@ -97,6 +132,7 @@ static void describe_run(struct run *run)
                                         .journal = &run->journal,
                                         .progress = &run->progress,
                                         .deadline = run->began + run->arguments->deadline_seconds};
+    return share_memory(run, &run->job.share_bytes, error);
 }
 
 /* What makes the bytes of the outputs, besides the archives. */
@@ -111,6 +147,46 @@ static json_t *describe_job(const struct run *run)
                      ntk_family_name(a->interval.family), "confidence", a->interval.confidence,
                      "map_miss", a->interval.map_miss, "map", a->map, "missing", (int)a->missing,
                      "features", a->features ? a->features : "");
+}
+
+/* ---- shares of commands that know nothing of each other ----------------------------------------
+ */
+
+/* Whole archives, by the middle of each in the bytes of all, so that every command finds the same.
+ */
+static enum ntk_status find_own(struct run *run, struct ntk_error *error)
+{
+    const struct ntk_arguments *arguments = run->arguments;
+    uint64_t all = 0, before = 0;
+    if (!(run->own = malloc(run->n + 1)))
+        return ntk_fail_memory(error, "the archives", run->n);
+    for (size_t i = 0; i < run->n; i++)
+        all += run->inputs[i].bytes + 1;
+    for (size_t i = 0; i < run->n; i++) {
+        uint64_t middle = before + run->inputs[i].bytes / 2;
+        size_t share = (size_t)((unsigned __int128)middle * arguments->share_count / all);
+        run->own[i] = !arguments->share_count || share == arguments->share_index;
+        before += run->inputs[i].bytes + 1;
+    }
+    return NTK_OK;
+}
+
+static int is_own(const struct run *run, const struct ntk_rescore_file *file)
+{
+    return run->own[file - run->files];
+}
+
+static struct ntk_rescore_result count_own(const struct run *run)
+{
+    struct ntk_rescore_result result = {0};
+    for (size_t i = 0; i < run->n; i++) {
+        if (!is_own(run, &run->files[i]))
+            continue;
+        result.done += run->files[i].state == NTK_FILE_DONE;
+        result.failed += run->files[i].state == NTK_FILE_FAILED;
+        result.pending += run->files[i].state == NTK_FILE_PENDING;
+    }
+    return result;
 }
 
 /* ---- the folder --------------------------------------------------------------------------------
@@ -138,7 +214,8 @@ static enum ntk_status make_folder(struct run *run, struct ntk_error *error)
                                                         : NTK_OK;
 }
 
-/* A run that was just killed may need a moment to let go of it. */
+/* Shares may be at work together, but no share beside a whole run. One that was just killed may
+ * need a moment to let go of it. */
 static enum ntk_status lock_folder(struct run *run, struct ntk_error *error)
 {
     char path[PATH_MAX + 32];
@@ -147,7 +224,8 @@ static enum ntk_status lock_folder(struct run *run, struct ntk_error *error)
     run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (run->lock < 0)
         return cannot_write(path, error);
-    for (int tries = 0; flock(run->lock, LOCK_EX | LOCK_NB); tries++) {
+    const int how = run->arguments->share_count ? LOCK_SH : LOCK_EX;
+    for (int tries = 0; flock(run->lock, how | LOCK_NB); tries++) {
         if (errno != EWOULDBLOCK || tries == 20)
             return ntk_fail(error, NTK_CONFLICT,
                             "another ntkuq rescore is at work in %s; its end was expected first",
@@ -157,11 +235,14 @@ static enum ntk_status lock_folder(struct run *run, struct ntk_error *error)
     return NTK_OK;
 }
 
-/* A file of that name that no journal knows is not ours to replace. */
+/* A file of that name that no journal knows is not ours to replace; of another share's archives it
+ * may be the work of that share by now. */
 static enum ntk_status check_foreign(const struct run *run, const struct ntk_rescore_file *file,
                                      struct ntk_error *error)
 {
     char path[2 * PATH_MAX];
+    if (run->arguments->share_count && !is_own(run, file))
+        return NTK_OK;
     snprintf(path, sizeof path, "%s/%s", run->folder, file->output);
     if (access(path, F_OK))
         return NTK_OK;
@@ -241,7 +322,8 @@ static enum ntk_status prepare_folder(struct run *run, struct ntk_error *error)
         if (!status)
             status = load(run, job, &next, error);
         if (!status)
-            status = ntk_journal_open(&run->journal, run->scratch, 0, error);
+            status =
+                ntk_journal_open(&run->journal, run->scratch, run->arguments->share_index, error);
         if (!status)
             status = take_new(run, job, next, error);
         if (!status)
@@ -255,6 +337,8 @@ static enum ntk_status prepare_folder(struct run *run, struct ntk_error *error)
     }
     /* None writes more before all have read the same. */
     status = ntk_ranks_agree(run->ranks, status, error);
+    if (!status && run->ranks->rank && lseek(run->journal.descriptor, 0, SEEK_END) == 0)
+        status = ntk_journal_put(&run->journal, json_incref(job), error);
     if (!status)
         status = ntk_journal_put(&run->journal, ntk_journal_boot(), error);
     json_decref(job);
@@ -264,19 +348,26 @@ static enum ntk_status prepare_folder(struct run *run, struct ntk_error *error)
 /* ---- shares ------------------------------------------------------------------------------------
  */
 
-/* Contiguous parts of what is pending, equal in bytes. An archive counts one byte more than it has,
- * so that an empty one is somebody's, too. */
+/* What is to be done of an archive, in bytes; one more than it has, so that an empty one is
+ * somebody's, too. */
+static uint64_t weight_of(const struct run *run, size_t i)
+{
+    const struct ntk_rescore_file *file = &run->files[i];
+    return file->state == NTK_FILE_PENDING && is_own(run, file) ? run->inputs[i].bytes + 1 : 0;
+}
+
+/* Contiguous parts of what is pending, equal in bytes. */
 static void share_out(struct run *run)
 {
     const size_t rank = run->ranks->rank, size = run->ranks->size;
     uint64_t left = 0, at = 0;
     for (size_t i = 0; i < run->n; i++)
-        left += run->files[i].state == NTK_FILE_PENDING ? run->inputs[i].bytes + 1 : 0;
+        left += weight_of(run, i);
     const uint64_t from = (uint64_t)((unsigned __int128)left * rank / size);
     const uint64_t to = (uint64_t)((unsigned __int128)left * (rank + 1) / size);
     for (size_t i = 0; i < run->n; i++) {
         struct ntk_rescore_file *file = &run->files[i];
-        uint64_t weight = file->state == NTK_FILE_PENDING ? run->inputs[i].bytes + 1 : 0;
+        uint64_t weight = weight_of(run, i);
         uint64_t first = from > at ? from - at : 0, end = to > at ? to - at : 0;
         file->share_from = first < weight ? first : weight;
         file->share_to = end < weight ? end : weight;
@@ -490,7 +581,7 @@ static enum ntk_status dry_run(struct run *run, struct ntk_error *error)
     double computing = forecast.seconds / workers;
     double writing = rate > 0 ? (double)forecast.written / rate : 0;
     double seconds = computing > writing ? computing : writing;
-    size_t memory = run->job.n_jobs * (forecast.memory + ((size_t)64 << 20));
+    size_t memory = run->job.n_jobs * (forecast.memory + NTK_CREW_OVERHEAD);
     if (run->arguments->json)
         printf("{\"archives\": %zu, \"failing\": %zu, \"bytes_read\": %llu, \"bytes_written\": "
                "%llu, \"memory_bytes\": %zu, \"seconds\": %.3f}\n",
@@ -525,7 +616,7 @@ static enum ntk_status work(struct run *run, struct ntk_error *error)
     enum ntk_status status = prepare_folder(run, error);
     if (status)
         return status;
-    if (run->ranks->rank == 0 && run->is_new)
+    if (run->ranks->rank == 0 && run->is_new && !run->arguments->share_count)
         status = write_manifest(run, &result, error);
     status = ntk_ranks_agree(run->ranks, status, error);
     if (status)
@@ -539,7 +630,11 @@ static enum ntk_status work(struct run *run, struct ntk_error *error)
     if (run->ranks->rank)
         return status;
     struct ntk_error why;
-    enum ntk_status written = write_manifest(run, &result, &why);
+    enum ntk_status written = NTK_OK;
+    if (run->arguments->share_count)
+        result = count_own(run);
+    else
+        written = write_manifest(run, &result, &why);
     if (status || written)
         return status ? status : ntk_fail(error, written, "%s", why.text);
     print_result(run, &result);
@@ -554,22 +649,26 @@ static enum ntk_status rescore(struct run *run, struct ntk_error *error)
         return ntk_fail(error, NTK_USAGE,
                         "missing is drop_sample, reject or mask_point was expected: every forecast "
                         "keeps its place in the intervals");
+    if (run->arguments->share_count && run->ranks->size > 1)
+        return ntk_fail(error, NTK_USAGE,
+                        "--share was given to one of %zu ranks, which share the archives out among "
+                        "themselves; one of the two was expected",
+                        run->ranks->size);
     enum ntk_status status = ntk_units_load(error);
+    if (!status)
+        status = wake_blas(error);
     if (!status)
         status = load_calibration(run, error);
     if (!status)
         status = find_inputs(run, error);
-    if (run->arguments->dry_run) {
-        if (status)
-            return status;
-        describe_run(run);
-        return dry_run(run, error);
-    }
+    if (!status)
+        status = describe_run(run, error);
+    if (run->arguments->dry_run)
+        return status ? status : dry_run(run, error);
+    if (!status)
+        status = find_own(run, error);
     status = ntk_ranks_agree(run->ranks, status, error);
-    if (status)
-        return status;
-    describe_run(run);
-    return work(run, error);
+    return status ? status : work(run, error);
 }
 
 static void clear(struct run *run)
@@ -580,6 +679,7 @@ static void clear(struct run *run)
     for (size_t i = 0; i < run->n && run->files; i++)
         ntk_rescore_file_clear(&run->files[i]);
     free(run->files);
+    free(run->own);
     ntk_inputs_free(run->inputs, run->n);
     ntk_calibration_free(run->calibration);
 }

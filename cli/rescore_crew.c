@@ -99,8 +99,8 @@ static enum ntk_status create_survey(struct slot *slot, struct ntk_error *error)
     return NTK_OK;
 }
 
-/* Libraries take some memory of their own, once they are at work. */
-enum { LIBRARY_BYTES = 192 << 20 };
+/* Address space that libraries take once they are at work, most of it never touched. */
+enum { LIBRARY_BYTES = 64 << 20 };
 
 static enum ntk_status start_process(const struct ntk_rescore_job *job, struct slot *slot,
                                      struct ntk_rescore_file *file, int writes, int prepares,
@@ -120,16 +120,15 @@ static enum ntk_status start_process(const struct ntk_rescore_job *job, struct s
     slot->order = (struct ntk_rescore_order){NTK_ORDER_END, 0, 0};
     slot->ended = 0;
     slot->partner = (struct ntk_jail_partner){.inside = ends[1], .outside = ends[0]};
-    slot->work =
-        (struct ntk_rescore_work){.arguments = job->arguments,
-                                  .calibration = job->calibration,
-                                  .sha256 = job->sha256,
-                                  .archive = slot->input,
-                                  .output = writes ? slot->output : NULL,
-                                  .prepares = prepares,
-                                  .memory_bytes = job->arguments->memory_bytes / job->n_jobs,
-                                  .channel = ends[1],
-                                  .survey = slot->survey};
+    slot->work = (struct ntk_rescore_work){.arguments = job->arguments,
+                                           .calibration = job->calibration,
+                                           .sha256 = job->sha256,
+                                           .archive = slot->input,
+                                           .output = writes ? slot->output : NULL,
+                                           .prepares = prepares,
+                                           .memory_bytes = job->share_bytes,
+                                           .channel = ends[1],
+                                           .survey = slot->survey};
     slot->jail =
         (struct ntk_jail){.inputs = &slot->input,
                           .n_inputs = 1,

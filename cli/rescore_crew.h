@@ -12,6 +12,9 @@
 #include "cli/rescore_files.h"
 #include "cli/rescore_journal.h"
 
+/* What a process holds besides: the program, its libraries, the calibration. */
+enum { NTK_CREW_OVERHEAD = 32 << 20 };
+
 struct ntk_rescore_seconds {
     double reading, computing, writing; /* of all processes together */
 };
@@ -24,6 +27,7 @@ struct ntk_rescore_job {
     const char *folder;  /* of the outputs, absolute */
     const char *scratch; /* .rescore in it */
     size_t n_jobs;
+    size_t share_bytes; /* of memory, for what a process does with an archive */
     struct ntk_rescore_file *files;
     size_t n_files;
     struct ntk_journal *journal;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* ---- writing ----------------------------------------------------------------------------------
@@ -29,12 +30,17 @@ static enum ntk_status cut_last_line(const struct ntk_journal *journal, struct n
     return NTK_OK;
 }
 
-enum ntk_status ntk_journal_open(struct ntk_journal *journal, const char *folder, size_t rank,
+enum ntk_status ntk_journal_open(struct ntk_journal *journal, const char *folder, size_t number,
                                  struct ntk_error *error)
 {
-    snprintf(journal->path, sizeof journal->path, "%s/journal.%zu", folder, rank);
+    snprintf(journal->path, sizeof journal->path, "%s/journal.%zu", folder, number);
     journal->descriptor = open(journal->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    return journal->descriptor < 0 ? cannot_write(journal, error) : cut_last_line(journal, error);
+    if (journal->descriptor < 0)
+        return cannot_write(journal, error);
+    if (flock(journal->descriptor, LOCK_EX | LOCK_NB))
+        return ntk_fail(error, NTK_CONFLICT,
+                        "another ntkuq rescore writes %s; its end was expected", journal->path);
+    return cut_last_line(journal, error);
 }
 
 void ntk_journal_close(struct ntk_journal *journal)
@@ -273,12 +279,16 @@ static void read_done(struct reading *reading, const json_t *number)
         file->state = NTK_FILE_DONE;
 }
 
-static enum ntk_status read_line(struct reading *reading, const json_t *line)
+/* What the numbers of all other lines mean: they may be those of another journal. */
+static enum ntk_status read_name(struct reading *reading, const json_t *line)
 {
     if (json_object_get(line, "rescore"))
         return compare_jobs(reading, line);
-    if (json_object_get(line, "archive"))
-        return read_archive(reading, line);
+    return json_object_get(line, "archive") ? read_archive(reading, line) : NTK_OK;
+}
+
+static enum ntk_status read_line(struct reading *reading, const json_t *line)
+{
     if (json_object_get(line, "survey"))
         return read_survey(reading, line);
     if (json_object_get(line, "chunk"))
@@ -308,7 +318,9 @@ static enum ntk_status keep_chunks(struct reading *reading)
     return status;
 }
 
-static enum ntk_status read_journal(struct reading *reading, const char *path)
+static enum ntk_status read_journal(struct reading *reading, const char *path,
+                                    enum ntk_status (*read)(struct reading *reading,
+                                                            const json_t *line))
 {
     char *text = NULL;
     size_t room = 0;
@@ -327,7 +339,7 @@ static enum ntk_status read_journal(struct reading *reading, const char *path)
             status = ntk_fail(reading->error, NTK_BAD_DATA,
                               "%s has a line that is no JSON; another folder was expected", path);
         else
-            status = read_line(reading, line);
+            status = read(reading, line);
         json_decref(line);
     }
     free(text);
@@ -335,7 +347,6 @@ static enum ntk_status read_journal(struct reading *reading, const char *path)
     return status ? status : keep_chunks(reading);
 }
 
-/* Rank 0's first, which knows the archives; glob sorts, and its name has the lowest digit. */
 enum ntk_status ntk_journal_load(const char *folder, const json_t *job,
                                  struct ntk_rescore_file *files, size_t n, size_t *next,
                                  struct ntk_error *error)
@@ -355,7 +366,9 @@ enum ntk_status ntk_journal_load(const char *folder, const json_t *job,
     enum ntk_status status =
         result == GLOB_NOSPACE ? ntk_fail_memory(error, "the journals", PATH_MAX) : NTK_OK;
     for (size_t i = 0; result == 0 && i < found.gl_pathc && !status; i++)
-        status = read_journal(&reading, found.gl_pathv[i]);
+        status = read_journal(&reading, found.gl_pathv[i], read_name);
+    for (size_t i = 0; result == 0 && i < found.gl_pathc && !status; i++)
+        status = read_journal(&reading, found.gl_pathv[i], read_line);
     globfree(&found);
     free(reading.kept);
     free(reading.begun);

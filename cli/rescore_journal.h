@@ -1,6 +1,7 @@
-/* What of a rescoring is done: lines of JSON, appended as it happens, in .rescore/journal.RANK.
+/* What of a rescoring is done: lines of JSON, appended as it happens, in .rescore/journal.N, one
+ * for each rank, or share, that wrote there.
  *
- *   {"rescore": 1, ...}             what makes the bytes of the outputs: first line, rank 0
+ *   {"rescore": 1, ...}             what makes the bytes of the outputs: first line
  *   {"archive": N, "path", "bytes", "changed_ns", "output"}
  *   {"boot": ID}                    a run began on a machine that was started then
  *   {"survey": N, "layout": {...}}
@@ -31,8 +32,8 @@ enum ntk_status ntk_journal_load(const char *folder, const json_t *job,
                                  struct ntk_rescore_file *files, size_t n, size_t *next,
                                  struct ntk_error *error);
 
-/* Opens a rank's journal for appending. */
-enum ntk_status ntk_journal_open(struct ntk_journal *journal, const char *folder, size_t rank,
+/* Opens a journal for appending, for this process alone: NTK_CONFLICT when another has it. */
+enum ntk_status ntk_journal_open(struct ntk_journal *journal, const char *folder, size_t number,
                                  struct ntk_error *error);
 void ntk_journal_close(struct ntk_journal *journal);
 

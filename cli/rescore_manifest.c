@@ -1,8 +1,11 @@
 #include "cli/rescore_manifest.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/json.h"
 #include "io/publish.h"
@@ -179,21 +182,34 @@ static json_t *describe_all(struct manifest *manifest, const char *calibration, 
     return json;
 }
 
+/* Written where a kill leaves no litter among the outputs. */
+static enum ntk_status publish(const char *folder, const char *text, struct ntk_error *error)
+{
+    char temporary[PATH_MAX], path[PATH_MAX];
+    snprintf(temporary, sizeof temporary, "%s/.rescore/manifest.json", folder);
+    snprintf(path, sizeof path, "%s/manifest.json", folder);
+    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (descriptor < 0)
+        return ntk_fail(error, NTK_CANNOT_CREATE, "cannot write %s: %s", temporary,
+                        strerror(errno));
+    close(descriptor);
+    enum ntk_status status = ntk_publish_write(temporary, text, strlen(text), error);
+    return status ? status : ntk_publish_file(temporary, path, 0644, 0, error);
+}
+
 enum ntk_status ntk_manifest_write(const char *folder, const struct ntk_arguments *arguments,
                                    const char *calibration, const char *sha256,
                                    struct ntk_rescore_file *files, size_t n,
                                    struct ntk_rescore_result *result, struct ntk_error *error)
 {
-    char path[PATH_MAX];
     struct manifest manifest = {.folder = folder, .arguments = arguments};
     json_t *json = describe_all(&manifest, calibration, sha256, files, n, result);
     char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
     enum ntk_status status;
-    snprintf(path, sizeof path, "%s/manifest.json", folder);
     if (!text)
         status = ntk_fail(error, NTK_TRY_AGAIN, "no memory for the manifest of %zu archives", n);
     else
-        status = ntk_publish_bytes(path, text, strlen(text), 0644, 0, error);
+        status = publish(folder, text, error);
     for (size_t i = 0; i < manifest.n_scores; i++)
         free(manifest.scores[i].total);
     free(manifest.scores);

@@ -346,8 +346,11 @@ static enum ntk_status do_chunk(struct shift *shift, size_t first, size_t count,
                                 struct ntk_error *error)
 {
     enum ntk_status status = NTK_OK;
+    const size_t cached = shift->query.archive->cached_samples;
     for (size_t done = 0; done < count && !status;) {
         size_t n = count - done < shift->block_samples ? count - done : shift->block_samples;
+        size_t together = cached ? cached - (first + done) % cached : n;
+        n = n < together ? n : together;
         status = do_block(shift, first + done, n, error);
         done += n;
     }

@@ -214,7 +214,6 @@ static struct ntk_crossfit_options crossfit_options(const struct fitting *f,
         .n_ranks = candidates->n,
     };
     crossfit.ica.seed = f->options->seed;
-    crossfit.ica.wide = f->samples.reduce != NULL;
     crossfit.ica.starts = 2; /* ten folds average out what one more start would find */
     return crossfit;
 }
@@ -262,14 +261,13 @@ static enum ntk_status find_components(struct fitting *f, struct ntk_error *erro
     struct ntk_ica_options options = ntk_ica_defaults;
     struct ntk_error failure = {0};
     size_t m = ntk_ica_dimension(f->samples.n, f->lead->rank, f->options->rank);
+    size_t rows = 0;
     double *z = NULL;
-    enum ntk_status status = ntk_samples_whiten(&f->samples, m, &z, error);
+    enum ntk_status status = ntk_samples_whiten(&f->samples, m, &z, &rows, &options, error);
     if (status)
         return status;
     options.seed = f->options->seed;
-    options.wide = f->samples.reduce != NULL;
-    options.reduce = f->samples.reduce;
-    status = ntk_ica_fit(z, f->samples.own, m, &options, &f->ica, &failure);
+    status = ntk_ica_fit(z, rows, m, &options, &f->ica, &failure);
     free(z);
     snprintf(f->ica_failure, sizeof f->ica_failure, "%.255s", failure.text);
     f->lead->ica_dimension = m;

@@ -401,6 +401,11 @@ static void restore(double *matrix, size_t n, const double *diagonal)
         cblas_dcopy((int)(n - i), matrix + i * n + i, (int)n, matrix + i * n + i, 1);
 }
 
+double ntk_leading_participation_ratio(const struct ntk_leading *leading)
+{
+    return leading->trace * (leading->trace / leading->squares);
+}
+
 int ntk_leading_pays(size_t n, size_t k)
 {
     return k >= 1 && k <= n / 12 && n - 12 * k >= 512;
@@ -496,82 +501,4 @@ enum ntk_status ntk_leading_all_values(double *matrix, size_t n, double *values,
     for (size_t j = 0; j < n; j++)
         values[j] = fmax(values[j], 0);
     return NTK_OK;
-}
-
-/* ---- what the rest adds up to ---------------------------------------------------------------- */
-
-static double sum_of(const double *values, size_t k)
-{
-    double sum = 0;
-    for (size_t j = k; j-- > 0;) /* smallest first */
-        sum += values[j];
-    return sum;
-}
-
-static double tail_of(const struct ntk_leading *leading, size_t k)
-{
-    return fmax(leading->trace - sum_of(leading->values, k), 0);
-}
-
-double ntk_leading_noise_variance(const struct ntk_leading *leading, enum ntk_variance_mode mode,
-                                  size_t count, size_t rank, size_t k)
-{
-    assert(k <= leading->k);
-    return ntk_noise_variance_of_sum(mode, leading->values, leading->trace, count, rank, k);
-}
-
-double ntk_leading_concentration_ratio(const struct ntk_leading *leading, size_t m)
-{
-    assert(m <= leading->k);
-    return fmin(sum_of(leading->values, m) / leading->trace, 1);
-}
-
-double ntk_leading_participation_ratio(const struct ntk_leading *leading)
-{
-    return leading->trace * (leading->trace / leading->squares);
-}
-
-double ntk_leading_collapse_ratio(const struct ntk_leading *leading, const double *kept, size_t k,
-                                  double noise_variance)
-{
-    double taken = 0;
-    for (size_t j = 0; j < k; j++)
-        taken += kept[j] * (kept[j] / (kept[j] + noise_variance));
-    return taken / leading->trace;
-}
-
-static double surprise(double p)
-{
-    return p > 0 ? -p * log(p) : 0;
-}
-
-/* Entropies of n shares that add up to 1, their squares to c. Least: as many equal ones as fit and
- * a smaller one. Most: one large and n - 1 equal ones. */
-static void entropy_bounds(size_t n, double c, double *least, double *most)
-{
-    c = fmin(fmax(c, 1 / (double)n), 1);
-    double m = fmin(floor(1 / c), (double)n);
-    double equal = (1 + sqrt(fmax(1 - (m + 1) * (1 - c) / m, 0))) / (m + 1);
-    *least = m * surprise(equal) + surprise(fmax(1 - m * equal, 0));
-    double others = (double)(n - 1);
-    double large = (1 + sqrt(fmax(others * ((double)n * c - 1), 0))) / (double)n;
-    *most = surprise(large) + (n > 1 ? others * surprise((1 - large) / others) : 0);
-}
-
-void ntk_leading_effective_rank(const struct ntk_leading *leading, size_t rank, double *lower,
-                                double *upper)
-{
-    size_t k = leading->k < rank ? leading->k : rank;
-    double tail = tail_of(leading, k), squares = leading->squares, entropy = 0;
-    for (size_t j = k; j-- > 0;) {
-        entropy += surprise(leading->values[j] / leading->trace);
-        squares -= leading->values[j] * leading->values[j];
-    }
-    double least = 0, most = 0, share = k < rank ? tail / leading->trace : 0;
-    if (share > 0) { /* none of the rest is above the last one found */
-        squares = fmin(fmax(squares, 0), tail * leading->values[k - 1]);
-        entropy_bounds(rank - k, squares / tail / tail, &least, &most);
-    }
-    *lower = exp(entropy + surprise(share) + share * least);
-    *upper = exp(entropy + surprise(share) + share * most);
 }

@@ -1,6 +1,7 @@
 /* The k largest eigenvalues and their eigenvectors of a symmetric positive semidefinite matrix, a
- * Gram matrix or a kernel, without the rest of its spectrum; what the rest adds up to is exact all
- * the same, from the trace and the Frobenius norm (docs/method.md step 2).
+ * Gram matrix or a kernel, without the rest of its spectrum. What the rest adds up to is
+ * known all the same: its sum, for ntk_noise_variance_of_sum, and its squares' from the trace and
+ * the Frobenius norm, its rank by counting (docs/method.md step 2).
  *
  * Krylov spaces of a block of 16 seeded random vectors, every one orthogonalised against all others
  * (block Lanczos: Golub and Van Loan 2013, section 10.3.6), grow until the k largest Ritz pairs are
@@ -22,7 +23,6 @@
 
 #include <stddef.h>
 
-#include "core/spectrum.h"
 #include "core/status.h"
 
 struct ntk_leading {
@@ -46,6 +46,9 @@ int ntk_leading_pays(size_t n, size_t k);
 enum ntk_status ntk_leading_find(double *matrix, size_t n, size_t k, struct ntk_leading **out,
                                  struct ntk_error *error);
 
+/* As ntk_participation_ratio, from the sums. */
+double ntk_leading_participation_ratio(const struct ntk_leading *leading);
+
 void ntk_leading_free(struct ntk_leading *leading);
 
 /* How many eigenvalues of the matrix are larger than `threshold`, by the signs of a factorisation
@@ -60,27 +63,5 @@ enum ntk_status ntk_leading_count_above(double *matrix, size_t n, double thresho
  * n = 6144. NTK_NOT_CONVERGED: LAPACK's iteration failed. */
 enum ntk_status ntk_leading_all_values(double *matrix, size_t n, double *values,
                                        struct ntk_error *error);
-
-/* ---- what the rest adds up to ----------------------------------------------------------------
- * As their namesakes in spectrum.h, to about eps trace; `rank` eigenvalues are numerically non-zero
- * and `count` exist, 1 <= k <= leading->k, k <= rank <= count <= n. */
-
-double ntk_leading_noise_variance(const struct ntk_leading *leading, enum ntk_variance_mode mode,
-                                  size_t count, size_t rank, size_t k);
-
-/* m <= leading->k. */
-double ntk_leading_concentration_ratio(const struct ntk_leading *leading, size_t m);
-
-double ntk_leading_participation_ratio(const struct ntk_leading *leading);
-
-/* R_k of `kept` (k) eigenvalues. */
-double ntk_leading_collapse_ratio(const struct ntk_leading *leading, const double *kept, size_t k,
-                                  double noise_variance);
-
-/* The effective rank is not a function of sums: between these it lies, whatever the rest of the
- * spectrum is like (Harremoes and Topsoe 2001: entropies of a given sum of squares are extreme
- * where at most two different values occur). Equal when leading->k >= rank. */
-void ntk_leading_effective_rank(const struct ntk_leading *leading, size_t rank, double *lower,
-                                double *upper);
 
 #endif

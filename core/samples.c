@@ -40,6 +40,7 @@ void ntk_samples_clear(struct ntk_samples *samples)
 }
 
 enum ntk_status ntk_samples_whiten(const struct ntk_samples *samples, size_t m, double **z,
+                                   size_t *rows, struct ntk_ica_options *ica,
                                    struct ntk_error *error)
 {
     const struct ntk_spectrum *spectrum = samples->spectrum;
@@ -58,6 +59,9 @@ enum ntk_status ntk_samples_whiten(const struct ntk_samples *samples, size_t m, 
     if (!status && samples->stream)
         status = ntk_stream_project(samples->stream, directions, m, made, error);
     free(directions);
+    *rows = samples->own;
+    if (!status)
+        status = ntk_stream_gather(samples->reduce, n, samples->first, m, &made, rows, ica, error);
     if (status)
         free(made);
     else

@@ -29,8 +29,10 @@ enum ntk_status ntk_samples_create(double **features, const struct ntk_row_sourc
 
 void ntk_samples_clear(struct ntk_samples *samples);
 
-/* z (own x m), to be freed: whitened along the leading m directions. */
+/* z (rows x m), to be freed: whitened along the leading m directions, for FastICA, which is told in
+ * `ica` whether these are all samples or a share (ntk_stream_gather). */
 enum ntk_status ntk_samples_whiten(const struct ntk_samples *samples, size_t m, double **z,
+                                   size_t *rows, struct ntk_ica_options *ica,
                                    struct ntk_error *error);
 
 /* c (own x k), to be freed: along k directions, mixed (k x m) in the leading m, or NULL for the

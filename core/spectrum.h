@@ -40,7 +40,7 @@ double ntk_collapse_ratio(const double *kept, size_t k, double noise_variance,
 double ntk_noise_variance(enum ntk_variance_mode mode, const double *eigenvalues, size_t count,
                           size_t rank, size_t k);
 
-/* The same from the first k eigenvalues and the sum of all. */
+/* The same from the first k eigenvalues and the sum of all, to about eps of that. */
 double ntk_noise_variance_of_sum(enum ntk_variance_mode mode, const double *eigenvalues, double sum,
                                  size_t count, size_t rank, size_t k);
 

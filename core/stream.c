@@ -340,6 +340,32 @@ enum ntk_status ntk_stream_project(const struct ntk_stream *stream, const double
     return ntk_row_source_sweep(stream->rows, project_block, &p, error);
 }
 
+enum ntk_status ntk_stream_gather(const struct ntk_reduce *reduce, size_t n, size_t before,
+                                  size_t m, double **z, size_t *rows,
+                                  struct ntk_ica_options *options, struct ntk_error *error)
+{
+    if (!reduce)
+        return NTK_OK;
+    if (n > NTK_STREAM_GATHERED / (m * sizeof(double))) {
+        options->reduce = reduce;
+        options->wide = 1;
+        return NTK_OK;
+    }
+    double *all = ntk_matrix_create(n, m);
+    if (!all)
+        return ntk_fail_memory(error, "the whitened features", n * m * sizeof(double));
+    memcpy(all + before * m, *z, *rows * m * sizeof(double));
+    enum ntk_status status = ntk_reduce_sum(reduce, all, n * m, error);
+    if (status) {
+        free(all);
+        return status;
+    }
+    free(*z);
+    *z = all;
+    *rows = n;
+    return NTK_OK;
+}
+
 /* ---- cross-fit ----------------------------------------------------------------------------- */
 
 struct crossing {
@@ -403,13 +429,11 @@ static enum ntk_status whiten_block(void *user, double *block, size_t first, siz
     return NTK_OK;
 }
 
-/* How many of its own rows this process has outside a fold. */
-static size_t own_fitted(const struct ntk_row_source *rows, const struct ntk_fold *fold)
+/* How many of the rows before `end` are outside a fold. */
+static size_t fitted_before(size_t end, const struct ntk_fold *fold)
 {
-    size_t end = rows->first + rows->count, held_end = fold->first + fold->held;
-    size_t from = rows->first > fold->first ? rows->first : fold->first;
-    size_t to = end < held_end ? end : held_end;
-    return rows->count - (to > from ? to - from : 0);
+    size_t into = end > fold->first ? end - fold->first : 0;
+    return end - (into < fold->held ? into : fold->held);
 }
 
 /* Finds a fold's components. */
@@ -418,7 +442,9 @@ static enum ntk_status settle_ica(struct crossing *w, size_t f, size_t *unconver
 {
     const struct ntk_stream *stream = w->stream;
     struct ntk_fold *fold = &w->folds[f];
-    size_t d = stream->d, own = own_fitted(stream->rows, fold);
+    size_t d = stream->d, before = fitted_before(stream->rows->first, fold);
+    size_t own = fitted_before(stream->rows->first + stream->rows->count, fold) - before;
+    struct ntk_crossfit_options options = *w->options;
     size_t m = ntk_fold_ica_dimension(fold, w->options);
     w->fold = f;
     w->m = m;
@@ -434,7 +460,10 @@ static enum ntk_status settle_ica(struct crossing *w, size_t f, size_t *unconver
     if (!status)
         status = ntk_row_source_sweep(stream->rows, whiten_block, w, error);
     if (!status)
-        status = ntk_fold_settle(fold, w->options, w->z, own, unconverged, error);
+        status = ntk_stream_gather(stream->reduce, fold->fitted, before, m, &w->z, &own,
+                                   &options.ica, error);
+    if (!status)
+        status = ntk_fold_settle(fold, &options, w->z, own, unconverged, error);
     free(w->directions);
     free(w->z);
     w->directions = w->z = NULL;
@@ -551,19 +580,17 @@ enum ntk_status ntk_stream_crossfit(const struct ntk_stream *stream,
                                     const struct ntk_crossfit_options *options, double *sigma,
                                     double *prior, size_t *unconverged, struct ntk_error *error)
 {
-    struct ntk_crossfit_options own = *options;
-    struct crossing w = {.stream = stream, .options = &own, .sigma = sigma, .prior = prior};
+    struct crossing w = {.stream = stream, .options = options, .sigma = sigma, .prior = prior};
     size_t missed = 0;
     assert(stream->folds > 0 && options->n_ranks > 0);
-    own.ica.reduce = stream->reduce;
-    memset(sigma, 0, own.n_ranks * stream->n * sizeof *sigma);
+    memset(sigma, 0, options->n_ranks * stream->n * sizeof *sigma);
     memset(prior, 0, stream->n * sizeof *prior);
     enum ntk_status status = crossing_create(&w, error);
     for (size_t f = 0; f < stream->folds && !status; f++) {
-        if (own.method == NTK_METHOD_ICA)
+        if (options->method == NTK_METHOD_ICA)
             status = settle_ica(&w, f, &missed, error);
         else
-            status = ntk_fold_settle(&w.folds[f], &own, NULL, 0, &missed, error);
+            status = ntk_fold_settle(&w.folds[f], options, NULL, 0, &missed, error);
     }
     if (!status)
         status = weigh_folds(&w, error);

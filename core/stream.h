@@ -16,7 +16,7 @@
  * matrices, 22 d^3 for the decompositions.
  *
  * With `reduce` each process has a share of the rows; all make the same calls, and get the same
- * answers. A stream belongs to one thread.
+ * answers, provided that they run on one kind of processor. A stream belongs to one thread.
  */
 #ifndef NTK_CORE_STREAM_H
 #define NTK_CORE_STREAM_H
@@ -31,6 +31,11 @@
 #include "core/status.h"
 
 struct ntk_stream;
+
+/* FastICA amplifies what rounding leaves, the more the slower it converges. Up to this many bytes
+ * of whitened coordinates every process holds those of all samples, and finds exactly what one
+ * process alone would; of more each has its share, in double throughout, and averages are added. */
+#define NTK_STREAM_GATHERED ((size_t)64 << 20)
 
 struct ntk_stream_options {
     enum ntk_standardise_mode standardise;
@@ -55,7 +60,14 @@ void ntk_stream_free(struct ntk_stream *stream);
 enum ntk_status ntk_stream_project(const struct ntk_stream *stream, const double *directions,
                                    size_t m, double *out, struct ntk_error *error);
 
-/* As ntk_crossfit, of the samples of all processes. options->ica.reduce is set here. One sweep, and
+/* Whitened coordinates for FastICA, z (rows->count x m) as projected, of which each process has its
+ * share: *z becomes those of all samples where these are few, *rows their number, and the options
+ * say how to go on. `n` samples of all processes, `before` of them of those before this one. */
+enum ntk_status ntk_stream_gather(const struct ntk_reduce *reduce, size_t n, size_t before,
+                                  size_t m, double **z, size_t *rows,
+                                  struct ntk_ica_options *options, struct ntk_error *error);
+
+/* As ntk_crossfit, of the samples of all processes. options->ica is completed here. One sweep, and
  * for ICA one more for each fold, with fitted x m doubles. At most options->keep directions can be
  * looked at. */
 enum ntk_status ntk_stream_crossfit(const struct ntk_stream *stream,

@@ -18,7 +18,7 @@ export UBSAN_OPTIONS=print_stacktrace=1
 for mode in "$@"; do
     export NTK_BUILD="$PWD/build/$mode"
     for program in build/"$mode"/tests/test_* tests/web/test_page.py tests/openapi/test_openapi.py \
-        tests/mpi/test_ranks.py tests/operations/week.py tests/operations/load.py \
+        tests/mpi/test_ranks.py tests/mpi/test_slurm.py tests/operations/week.py tests/operations/load.py \
         tests/features/test_features.py tests/bench/test_counts.py; do
         [ -x "$program" ] || continue
         case $program in build/*.*) continue ;; esac

@@ -145,11 +145,13 @@ static void set_fixed_caches(const struct ntk_archive *archive)
     }
 }
 
-/* What reading a block of samples at all leads unpacks, gathered over the fields. */
+/* What reading some samples at all leads unpacks, gathered over the fields. A layer is the chunks
+ * that one sample touches. */
 struct layers {
-    size_t budget;        /* 0: only gathered */
-    size_t bytes, chunk;  /* of all layers; of the largest chunk */
-    size_t samples, most; /* common multiple of the chunks' samples, and the most */
+    size_t fields, samples, most; /* samples: common multiple of the chunks', and the most of one */
+    int span_leads;               /* a chunk has several leads, and is met once for each */
+    size_t chunk;                 /* bytes of the largest */
+    size_t cached, bytes;         /* of the layers that hold so many samples */
 };
 
 static size_t common_divisor(size_t a, size_t b)
@@ -162,57 +164,72 @@ static size_t common_divisor(size_t a, size_t b)
     return a;
 }
 
-/* A cache that holds a layer keeps each chunk for all leads and rows that it has. */
-static void add_layers(const struct ntk_series *series, struct layers *layers)
+static void add_layer(const struct ntk_field *field, size_t limit, struct layers *layers)
 {
-    for (size_t i = 0; i < series->n_pieces; i++) {
-        const struct ntk_field *field = &series->pieces[i].field;
-        size_t chunk, layer, extents[NTK_FIELD_RANK];
-        ntk_field_chunk_bytes(field, &chunk, &layer);
-        if (chunk == 0)
-            continue;
-        ntk_field_chunk(field, extents);
-        layers->chunk = chunk > layers->chunk ? chunk : layers->chunk;
-        layers->most = extents[0] > layers->most ? extents[0] : layers->most;
-        if (!ntk_size_multiply(layers->samples / common_divisor(layers->samples, extents[0]),
-                               extents[0], &layers->samples))
-            layers->samples = SIZE_MAX;
-        if (__builtin_add_overflow(layers->bytes, layer, &layers->bytes))
-            layers->bytes = SIZE_MAX;
-        if (layers->budget)
-            ntk_field_set_cache(field, layer, layers->budget);
-    }
+    size_t chunk, bytes, extents[NTK_FIELD_RANK];
+    ntk_field_chunk_bytes(field, &chunk, &bytes);
+    if (chunk == 0)
+        return;
+    ntk_field_chunk(field, extents);
+    size_t samples = extents[0];
+    layers->fields++;
+    layers->span_leads |= field->has_lead && extents[1] > 1;
+    layers->chunk = chunk > layers->chunk ? chunk : layers->chunk;
+    layers->most = samples > layers->most ? samples : layers->most;
+    if (!ntk_size_multiply(layers->samples / common_divisor(layers->samples, samples), samples,
+                           &layers->samples))
+        layers->samples = SIZE_MAX;
+    if (!ntk_size_multiply(bytes, (layers->cached + samples - 1) / samples, &bytes) ||
+        __builtin_add_overflow(layers->bytes, bytes, &layers->bytes))
+        layers->bytes = SIZE_MAX;
+    if (limit)
+        ntk_field_set_cache(field, bytes < limit ? bytes : limit, limit);
 }
 
-static void add_all_layers(const struct ntk_archive *archive, struct layers *layers)
+/* All fields that are read block by block; with a limit, the cache of each is set, to its layers
+ * and at most that. */
+static struct layers add_layers(const struct ntk_archive *archive, size_t cached, size_t limit)
 {
     const struct ntk_archive_files *files = archive->files;
-    add_layers(&files->features, layers);
-    add_layers(&files->covariates, layers);
+    struct layers layers = {.samples = 1, .most = 1, .cached = cached};
+    for (size_t i = 0; i < files->features.n_pieces; i++)
+        add_layer(&files->features.pieces[i].field, limit, &layers);
+    for (size_t i = 0; i < files->covariates.n_pieces; i++)
+        add_layer(&files->covariates.pieces[i].field, limit, &layers);
     for (size_t v = 0; v < archive->n_variables; v++) {
-        add_layers(&files->forecasts[v], layers);
-        add_layers(&files->truths[v], layers);
+        for (size_t i = 0; i < files->forecasts[v].n_pieces; i++)
+            add_layer(&files->forecasts[v].pieces[i].field, limit, &layers);
+        for (size_t i = 0; i < files->truths[v].n_pieces; i++)
+            add_layer(&files->truths[v].pieces[i].field, limit, &layers);
     }
+    return layers;
 }
 
-/* Where the layers do not fit, one chunk of each is kept. */
+/* Caches that hold the chunks of some samples until all leads were read; where they do not fit, as
+ * much as fits of each. */
 static void set_caches(struct ntk_archive *archive, size_t budget)
 {
-    const size_t at_most = (size_t)256 << 20; /* default of a fixed cache */
-    struct layers layers = {.samples = 1, .most = 1};
-    add_all_layers(archive, &layers);
+    const size_t few = 16; /* samples worth reading at a time */
+    struct layers layers = add_layers(archive, 1, 0);
     archive->chunk_samples = layers.samples <= 4 * layers.most ? layers.samples : layers.most;
-    archive->chunk_bytes = budget && layers.bytes <= budget ? layers.bytes : at_most;
-    if (budget && layers.bytes <= budget) {
-        layers.budget = budget;
-        add_all_layers(archive, &layers);
-    } else {
+    if (!budget) {
         set_fixed_caches(archive);
+        return;
     }
-    if (__builtin_add_overflow(archive->chunk_bytes,
-                               layers.chunk < SIZE_MAX / 2 ? 2 * layers.chunk : SIZE_MAX,
-                               &archive->chunk_bytes))
+    size_t cached = archive->chunk_samples;
+    if (layers.span_leads && cached < few)
+        cached *= (few + cached - 1) / cached;
+    layers = add_layers(archive, cached, 0);
+    if (layers.bytes > budget)
+        layers = add_layers(archive, cached = archive->chunk_samples, 0);
+    size_t limit = layers.bytes <= budget ? budget : budget / (layers.fields + 1);
+    add_layers(archive, cached, limit ? limit : 1);
+    archive->cached_samples = layers.span_leads ? cached : 0;
+    archive->chunk_bytes = layers.bytes < budget ? layers.bytes : budget;
+    if (layers.chunk > (SIZE_MAX - archive->chunk_bytes) / 2)
         archive->chunk_bytes = SIZE_MAX;
+    else
+        archive->chunk_bytes += 2 * layers.chunk;
 }
 
 enum ntk_status ntk_archive_scan(const char *const *paths, size_t n_paths,

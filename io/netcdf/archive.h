@@ -45,7 +45,7 @@ struct ntk_archive_options {
     const char *split_name;    /* NULL: "split", which may be absent; named, it must be there */
     int no_digest;             /* the files are not read whole for their SHA-256, which stays "" */
     size_t cache_bytes; /* of unpacked chunks, for reading all leads of some samples at a time, each
-                           chunk once; 0: a fixed cache, for reading lead by lead */
+                           chunk once where it fits; 0: a fixed cache, for reading lead by lead */
 };
 
 struct ntk_archive {
@@ -67,10 +67,10 @@ struct ntk_archive {
 
     size_t n_covariates;                    /* 0: none */
     char (*covariate_names)[NTK_NAME_SIZE]; /* from the file, or "covariate_0" and so on */
-    size_t chunk_samples; /* samples that are stored together, 1 where nothing is in chunks: blocks
-                             of such multiples are unpacked once */
-    size_t chunk_bytes;   /* unpacked chunks that may be kept between reads, and the largest twice
-                             while it is unpacked */
+    size_t chunk_samples;  /* samples that are stored together, 1 where nothing is in chunks */
+    size_t cached_samples; /* with options.cache_bytes: blocks at all leads are unpacked once when
+                              they lie between multiples of this; 0: any do */
+    size_t chunk_bytes;    /* with it: unpacked chunks between reads, and while they are unpacked */
     size_t map_points, map_d; /* of features_map: latitudes x longitudes, features; 0: none */
 
     size_t n_files;

@@ -9,6 +9,7 @@ tests/bench/baselines.json remembers; --store remembers anew. A rival that is no
 import json
 import os
 import sys
+import time
 
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -17,31 +18,10 @@ import contests_compute  # noqa: E402
 import contests_jobs  # noqa: E402
 import contests_serve  # noqa: E402
 import measure  # noqa: E402
+import table  # noqa: E402
 from served import Served  # noqa: E402
 
-COLUMNS = "{:<44} {:<32} {:>8}  {:<17} {:<9} {:<8} {:>10} {:>10}"
-
-
-def quantity(value, unit):
-    """With three figures and a unit that suits."""
-    if "seconds" not in unit:
-        return f"{value:.3g}"
-    for factor, name in ((1, "s"), (1e3, "ms"), (1e6, "us")):
-        if value * factor >= 1:
-            break
-    return f"{value * factor:.3g} {name}"
-
-
-def line(row):
-    if "skipped" in row:
-        return f"{row['figure']:<44} {row['rival']:<32} skipped: {row['skipped']}"
-    met = {True: "met", False: "NOT MET", None: ""}[row["met"]]
-    spread = f"[{row['low']:.3g}, {row['high']:.3g}]"
-    ratio = f"{row['ratio']:.3g} " + ("x" if row["sense"] == "speed" else "t")
-    ours, theirs = (quantity(row[side], row["unit"]) for side in ("ours", "theirs"))
-    return COLUMNS.format(
-        row["figure"], row["rival"], ratio, spread, row["target"], met, ours, theirs
-    )
+SECONDS = 540  # after which no contest begins
 
 
 def contests(served, build):
@@ -52,19 +32,18 @@ def contests(served, build):
 
 def run(build, part):
     """All rows, printed as they come."""
-    rows = []
-    print(
-        "ratios: t = ours takes so many times the rival's time; x = ours is so many times as fast"
-    )
-    print(COLUMNS.format("figure", "rival", "ratio", "quartiles", "target", "", "ours", "rival's"))
+    rows, ending = [], time.monotonic() + SECONDS
+    print(table.LEGEND + "\n" + table.text(table.HEADINGS))
     with Served(build) as served, open(os.path.join(build, "bench.jsonl"), "w") as lines:
         print(json.dumps({"machine": baselines.machine()}), file=lines)
         for contest in contests(served, build):
-            if part in contest.name:
-                for row in measure.results(contest):
-                    rows.append(row)
-                    print(json.dumps(row), file=lines, flush=True)
-                    print(line(row), flush=True)
+            if part not in contest.name:
+                continue
+            late = time.monotonic() > ending and "the ten minutes are over"
+            for row in measure.results(contest, late):
+                rows.append(row)
+                print(json.dumps(row), file=lines, flush=True)
+                print(table.text(table.cells(row)), flush=True)
     return rows
 
 

@@ -1,6 +1,6 @@
-"""Whole commands on archives: rescoring beside the NetCDF library alone, and two MPI ranks beside
-one. Files are below TMPDIR, inputs are in the page cache, and every side begins with nothing left to
-write and ends with its output on the disk."""
+"""Whole commands on archives: rescoring beside the NetCDF library alone, on the disk of TMPDIR, with
+inputs in the page cache, nothing left to write at the beginning and the output written at the end;
+and two MPI ranks beside one, with all files in memory."""
 import contextlib
 import functools
 import os
@@ -13,6 +13,7 @@ from measure import Contest, Figure, Missing
 
 FEATURES, LATITUDES, LONGITUDES = 256, 121, 240
 ROW = 4 * (FEATURES + 2 * LATITUDES * LONGITUDES)  # bytes of a sample: features, forecast, truth
+MEMORY = "/dev/shm"  # where ranks are compared, as they share the disk
 COPY, ONE_RANK = "NetCDF library alone", "1 rank"
 
 
@@ -95,9 +96,9 @@ def timed(out, *command):
 
 
 @contextlib.contextmanager
-def room(gigabytes):
-    """A folder with so much room."""
-    with tempfile.TemporaryDirectory(prefix="ntkuq-bench.") as folder:
+def room(gigabytes, parent=None):
+    """A folder with so much room, below TMPDIR or `parent`."""
+    with tempfile.TemporaryDirectory(prefix="ntkuq-bench.", dir=parent) as folder:
         if shutil.disk_usage(folder).free < gigabytes * 1e9:
             raise Missing(f"{folder} has less than {gigabytes} GB of room")
         yield functools.partial(os.path.join, folder)
@@ -151,7 +152,7 @@ def mpi(build, name, prepare, gigabytes):
     def sides():
         if not shutil.which("mpirun") or not os.path.exists(ntkuq):
             raise Missing("no mpirun, or no build with MPI=1")
-        with room(gigabytes) as at:
+        with room(gigabytes, MEMORY) as at:
             command = prepare(ntkuq, at)
             yield {
                 "ours": timed(at("out"), *ranks(2, *command)),

@@ -112,11 +112,15 @@ def _result(contest, figure, said, sides):
     }
 
 
-def results(contest):
-    """A dict for each figure; those of which the rival is missing say so in `skipped`."""
+def results(contest, late=None):
+    """A dict for each figure; those of which the rival is missing say so in `skipped`, and all do
+    when it is too late to begin."""
+    reason = late
     try:
-        with contest.open() as sides:
-            said = _play(contest, sides)
-            return [_result(contest, figure, said, sides) for figure in contest.figures]
-    except (Missing, ImportError) as missing:
-        return [_result(contest, figure, {}, {figure.rival: missing}) for figure in contest.figures]
+        if not late:
+            with contest.open() as sides:
+                said = _play(contest, sides)
+                return [_result(contest, figure, said, sides) for figure in contest.figures]
+    except (Missing, ImportError, RuntimeError) as failed:
+        reason = failed
+    return [_result(contest, figure, {}, {figure.rival: reason}) for figure in contest.figures]

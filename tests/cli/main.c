@@ -13,6 +13,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_cli_rows());
     srunner_add_suite(runner, ntk_suite_coverage());
     srunner_add_suite(runner, ntk_suite_out_of_core());
+    srunner_add_suite(runner, ntk_suite_rescore());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

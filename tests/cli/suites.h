@@ -10,6 +10,7 @@ Suite *ntk_suite_report(void);
 Suite *ntk_suite_cli_rows(void);
 Suite *ntk_suite_coverage(void);
 Suite *ntk_suite_out_of_core(void);
+Suite *ntk_suite_rescore(void);
 Suite *ntk_suite_simulate(void);
 
 #endif

@@ -332,38 +332,22 @@ END_TEST
 
 /* ---- what the rest adds up to ---------------------------------------------------------------- */
 
-/* As if found. */
-static struct ntk_leading leading_of(double *values, size_t n, size_t k)
-{
-    struct ntk_leading leading = {.n = n, .k = k, .values = values};
-    for (size_t j = n; j-- > 0;) {
-        leading.trace += values[j];
-        leading.squares += values[j] * values[j];
-    }
-    return leading;
-}
-
-START_TEST(sums_of_the_rest_need_no_eigenvalues_of_it)
+START_TEST(noise_needs_no_eigenvalues_of_the_rest)
 {
     static const double powers[] = {0, 0.5, 1.5, 3};
     enum { N = 220, RANK = 200, K = 15 };
     for (size_t p = 0; p < 4; p++) {
-        double *values = power_law(N, powers[p]);
+        double *values = power_law(N, powers[p]), total = 0;
         memset(values + RANK, 0, (N - RANK) * sizeof *values);
-        struct ntk_leading leading = leading_of(values, N, K);
+        for (size_t j = N; j-- > 0;)
+            total += values[j];
         for (size_t k = 1; k <= K; k++) {
             for (enum ntk_variance_mode mode = NTK_VARIANCE_PUBLISHED;
                  mode <= NTK_VARIANCE_REFERENCE; mode++)
-                ck_assert_double_eq_tol(ntk_leading_noise_variance(&leading, mode, N, RANK, k) /
+                ck_assert_double_eq_tol(ntk_noise_variance_of_sum(mode, values, total, N, RANK, k) /
                                             ntk_noise_variance(mode, values, N, RANK, k),
                                         1, 1e-11);
-            ck_assert_double_eq_tol(ntk_leading_concentration_ratio(&leading, k),
-                                    ntk_concentration_ratio(values, RANK, k), 1e-13);
-            ck_assert_double_eq_tol(ntk_leading_collapse_ratio(&leading, values, k, 0.3),
-                                    ntk_collapse_ratio(values, k, 0.3, values, RANK), 1e-13);
         }
-        ck_assert_double_eq_tol(ntk_leading_participation_ratio(&leading),
-                                ntk_participation_ratio(values, RANK), 1e-10);
         free(values);
     }
 }
@@ -371,50 +355,136 @@ END_TEST
 
 START_TEST(a_tail_of_rounding_gives_the_nugget)
 {
-    double values[] = {4, 2, 1, 1e-16, 0, 0};
-    struct ntk_leading leading = leading_of(values, 6, 3);
-    ck_assert_double_eq_tol(ntk_leading_noise_variance(&leading, NTK_VARIANCE_PUBLISHED, 6, 3, 3),
-                            7.0 / 3, 1e-12);
-    ck_assert_double_eq_tol(ntk_leading_noise_variance(&leading, NTK_VARIANCE_REFERENCE, 6, 3, 3),
-                            7.0 / 3, 1e-12);
-    ck_assert_double_eq_tol(ntk_leading_noise_variance(&leading, NTK_VARIANCE_PUBLISHED, 6, 3, 2),
-                            1, 1e-12);
+    const double values[] = {4, 2, 1}, total = 7 + 1e-14;
+    ck_assert_double_eq_tol(
+        ntk_noise_variance_of_sum(NTK_VARIANCE_PUBLISHED, values, total, 6, 3, 3), 7.0 / 3, 1e-12);
+    ck_assert_double_eq_tol(
+        ntk_noise_variance_of_sum(NTK_VARIANCE_PUBLISHED, values, total, 6, 4, 3), 7.0 / 3, 1e-12);
+    ck_assert_double_eq_tol(
+        ntk_noise_variance_of_sum(NTK_VARIANCE_REFERENCE, values, total, 6, 4, 3), 7.0 / 3, 1e-12);
+    ck_assert_double_eq_tol(
+        ntk_noise_variance_of_sum(NTK_VARIANCE_PUBLISHED, values, total, 6, 3, 2), 1, 1e-12);
 }
 END_TEST
 
-START_TEST(the_effective_rank_lies_between_its_bounds)
+/* ---- in a decomposition ---------------------------------------------------------------------- */
+
+static double *random_rows(size_t n, size_t d, double power, uint64_t seed)
 {
-    enum { N = 60 };
     struct ntk_random random;
-    ntk_random_init(&random, 77);
-    for (int draw = 0; draw < 200; draw++) {
-        double values[N], lower, upper, power = 3 * ntk_random_uniform(&random);
-        size_t k = 1 + (size_t)(ntk_random_uniform(&random) * N);
-        for (size_t j = 0; j < N; j++)
-            values[j] = ntk_random_chi_square(&random, 1) * pow((double)(j + 1), -power);
-        sort_descending(values, N);
-        struct ntk_leading leading = leading_of(values, N, k);
-        double exact = ntk_effective_rank(values, N);
-        ntk_leading_effective_rank(&leading, N, &lower, &upper);
-        ck_assert_msg(lower <= exact * (1 + 1e-6) && exact * (1 - 1e-6) <= upper,
-                      "draw %d, k %zu: %.17g is not in [%.17g, %.17g]", draw, k, exact, lower,
-                      upper);
-        ck_assert_double_ge(lower, 1 - 1e-12);
-        ck_assert_double_le(upper, N * (1 + 1e-12));
-        if (k == N)
-            ck_assert_double_eq_tol(upper / lower, 1, 1e-12);
+    double *x = ntk_matrix_create(n, d);
+    ntk_random_init(&random, seed);
+    for (size_t i = 0; i < n * d; i++)
+        x[i] = ntk_random_normal(&random) * pow((double)(i % d + 1), -power / 2);
+    return x;
+}
+
+static void compare(const struct ntk_spectrum *few, const struct ntk_spectrum *whole)
+{
+    ck_assert_uint_eq(few->rank, whole->rank);
+    ck_assert_uint_eq(few->count, whole->count);
+    ck_assert_uint_eq(few->kept, whole->kept);
+    for (size_t j = 0; j < few->known; j++)
+        ck_assert_double_eq_tol(few->eigenvalues[j], whole->eigenvalues[j],
+                                1e-13 * whole->eigenvalues[0]);
+    for (size_t i = 0; i < few->kept * few->d; i++)
+        ck_assert_double_eq_tol(few->directions[i], whole->directions[i], 1e-9);
+    for (size_t k = 1; k <= few->kept; k++)
+        ck_assert_double_eq_tol(ntk_decompose_noise_variance(few, NTK_VARIANCE_PUBLISHED, k) /
+                                    ntk_noise_variance(NTK_VARIANCE_PUBLISHED, whole->eigenvalues,
+                                                       whole->count, whole->rank, k),
+                                1, 1e-10);
+}
+
+START_TEST(a_decomposition_with_leading_pairs_alone_keeps_rank_noise_and_directions)
+{
+    static const struct {
+        size_t n, d;
+        double power;
+        size_t known; /* all where less would not be cheaper, or not exact */
+    } cases[] = {{900, 700, 1.5, 6},   {700, 900, 1.5, 6}, {900, 700, 0, 700},
+                 {300, 200, 1.5, 200}, {900, 700, 5, 700}, {640, 660, 1.2, 6}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        size_t n = cases[c].n, d = cases[c].d;
+        struct ntk_spectrum *few = NULL, *whole = NULL;
+        double *x = random_rows(n, d, cases[c].power, c), *copy = ntk_matrix_create(n, d);
+        for (size_t j = 0; j < d; j++) { /* centred: a kernel has a null direction */
+            double mean = 0;
+            for (size_t i = 0; i < n; i++)
+                mean += x[i * d + j] / (double)n;
+            for (size_t i = 0; i < n; i++)
+                x[i * d + j] -= mean;
+        }
+        memcpy(copy, x, n * d * sizeof *x);
+        ck_assert_int_eq(ntk_decompose_leading(copy, n, d, 6, &few, NULL), NTK_OK);
+        memcpy(copy, x, n * d * sizeof *x);
+        ck_assert_int_eq(ntk_decompose(copy, n, d, NTK_ROUTE_AUTO, 6, 0, &whole, NULL), NTK_OK);
+        ck_assert_int_eq(few->route, whole->route);
+        ck_assert_msg(few->known == cases[c].known, "%zu x %zu: %zu known", n, d, few->known);
+        compare(few, whole);
+        ntk_spectrum_free(few);
+        ntk_spectrum_free(whole);
+        free(x);
+        free(copy);
     }
 }
 END_TEST
 
-/* A tail of equal eigenvalues is both extremes at once. */
-START_TEST(the_bounds_of_the_effective_rank_meet_where_the_rest_is_flat)
+/* A fold's samples in the subspace of all samples, whose other dimensions are no rank. */
+START_TEST(leading_pairs_of_a_subspace_have_its_rank)
 {
-    double values[12] = {9, 7, 5, 1, 1, 1, 1, 1, 1, 1, 1, 0}, lower, upper;
-    struct ntk_leading leading = leading_of(values, 12, 3);
-    ntk_leading_effective_rank(&leading, 11, &lower, &upper);
-    ck_assert_double_eq_tol(lower, ntk_effective_rank(values, 11), 1e-5);
-    ck_assert_double_eq_tol(upper, ntk_effective_rank(values, 11), 1e-5);
+    enum { N = 2000, D = 700, DIMENSION = 650, K = 5 };
+    double *values = power_law(D, 1.5);
+    memset(values + DIMENSION, 0, (D - DIMENSION) * sizeof *values);
+    for (size_t dimension = DIMENSION; dimension <= D; dimension += D - DIMENSION) {
+        struct ntk_spectrum *few = NULL, *whole = NULL;
+        int few_floored = -1, whole_floored = -1;
+        double *gram = matrix_of(values, D, 5), *copy = matrix_of(values, D, 5);
+        ck_assert_int_eq(
+            ntk_decompose_gram_leading(gram, N, D, dimension, K, &few, &few_floored, NULL), NTK_OK);
+        ck_assert_int_eq(ntk_decompose_gram(copy, N, D, dimension, K, &whole, &whole_floored, NULL),
+                         NTK_OK);
+        ck_assert_int_eq(few_floored, whole_floored);
+        ck_assert_int_eq(whole_floored, dimension == D);
+        ck_assert_uint_eq(few->known, dimension == D ? D : K);
+        compare(few, whole);
+        ntk_spectrum_free(few);
+        ntk_spectrum_free(whole);
+        free(gram);
+        free(copy);
+    }
+    free(values);
+}
+END_TEST
+
+START_TEST(the_whole_spectrum_of_a_large_matrix_has_the_same_directions)
+{
+    enum { D = 2500, K = 8 };
+    static const double powers[] = {1.5, 0.2};
+    for (size_t p = 0; p < 2; p++) {
+        int floored = 0;
+        struct ntk_spectrum *spectrum = NULL;
+        double *values = power_law(D, powers[p]), *gram = matrix_of(values, D, 9);
+        double *copy = ntk_matrix_create(D, D), *product = ntk_matrix_create(1, D);
+        memcpy(copy, gram, D * D * sizeof *copy);
+        ck_assert_int_eq(ntk_decompose_gram(gram, 3 * D, D, D, K, &spectrum, &floored, NULL),
+                         NTK_OK);
+        ck_assert_uint_eq(spectrum->known, D);
+        for (size_t j = 0; j < D; j++)
+            ck_assert_double_eq_tol(spectrum->eigenvalues[j], values[j], 1e-13 * values[0]);
+        for (size_t j = 0; j < K; j++) {
+            const double *v = spectrum->directions + j * D;
+            cblas_dsymv(CblasRowMajor, CblasUpper, D, 1, copy, D, v, 1, 0, product, 1);
+            cblas_daxpy(D, -values[j], v, 1, product, 1);
+            ck_assert_double_le(cblas_dnrm2(D, product, 1), 1e-12 * values[0]);
+            ck_assert_double_gt(v[cblas_idamax(D, v, 1)], 0);
+        }
+        ntk_spectrum_free(spectrum);
+        free(values);
+        free(gram);
+        free(copy);
+        free(product);
+    }
 }
 END_TEST
 
@@ -479,9 +549,7 @@ static size_t compare_golden(const struct golden *g)
     double *rank = ntk_test_read_doubles(g->path, "pub_rank", &count);
     double *noise = ntk_test_read_doubles(g->path, "pub_noise_var", &count);
     double *prank = ntk_test_read_doubles(g->path, "pub_prank", &count);
-    double *erank = ntk_test_read_doubles(g->path, "pub_erank", &count);
     double *rk = ntk_test_read_doubles(g->path, "pub_rk", &count);
-    double lower, upper;
     size_t compared = 0;
     for (size_t i = 0; i < ranks; i++) {
         if (!(k[i] >= 1 && k[i] < rank[i] && isfinite(noise[i])))
@@ -489,24 +557,23 @@ static size_t compare_golden(const struct golden *g)
         struct ntk_leading own = golden_leading(g, (size_t)k[i]), *leading = &own;
         double floor = (double)larger * DBL_EPSILON * leading->values[0];
         ck_assert_int_eq(ntk_leading_count_above(g->gram, g->order, floor, &counted, NULL), NTK_OK);
-        double s2 = ntk_leading_noise_variance(leading, NTK_VARIANCE_PUBLISHED, g->order,
-                                               (size_t)rank[i], (size_t)k[i]);
+        double s2 =
+            ntk_noise_variance_of_sum(NTK_VARIANCE_PUBLISHED, leading->values, leading->trace,
+                                      g->order, (size_t)rank[i], (size_t)k[i]);
         double tail = (rank[i] - k[i]) * noise[i] / leading->trace;
         if (counted == (size_t)rank[i] && tail > 1e-4) {
             ck_assert_msg(fabs(s2 / noise[i] - 1) < 1e-10, "%s k %g: noise %.17g, expected %.17g",
                           g->name, k[i], s2, noise[i]);
             ck_assert_double_eq_tol(ntk_leading_participation_ratio(leading) / prank[i], 1, 1e-10);
             ck_assert_double_eq_tol(
-                ntk_leading_collapse_ratio(leading, leading->values, leading->k, s2), rk[i], 1e-9);
-            ntk_leading_effective_rank(leading, (size_t)rank[i], &lower, &upper);
-            ck_assert_double_le(lower, erank[i] * (1 + 1e-6));
-            ck_assert_double_ge(upper, erank[i] * (1 - 1e-6));
+                ntk_collapse_ratio(leading->values, leading->k, s2, &leading->trace, 1), rk[i],
+                1e-9);
             compared = 1;
         }
         free(own.values);
         free(own.vectors);
     }
-    free(k), free(rank), free(noise), free(prank), free(erank), free(rk);
+    free(k), free(rank), free(noise), free(prank), free(rk);
     return compared;
 }
 
@@ -546,10 +613,11 @@ Suite *ntk_suite_leading(void)
     tcase_add_test(tests, eigenvalues_above_a_threshold_are_counted);
     tcase_add_test(tests, eigenvalues_of_either_sign_are_counted);
     tcase_add_test(tests, all_eigenvalues_come_out_by_either_reduction);
-    tcase_add_test(tests, sums_of_the_rest_need_no_eigenvalues_of_it);
+    tcase_add_test(tests, noise_needs_no_eigenvalues_of_the_rest);
     tcase_add_test(tests, a_tail_of_rounding_gives_the_nugget);
-    tcase_add_test(tests, the_effective_rank_lies_between_its_bounds);
-    tcase_add_test(tests, the_bounds_of_the_effective_rank_meet_where_the_rest_is_flat);
+    tcase_add_test(tests, a_decomposition_with_leading_pairs_alone_keeps_rank_noise_and_directions);
+    tcase_add_test(tests, leading_pairs_of_a_subspace_have_its_rank);
+    tcase_add_test(tests, the_whole_spectrum_of_a_large_matrix_has_the_same_directions);
     tcase_add_test(tests, golden_cases_have_their_noise_and_diagnostics_from_a_few_pairs);
     suite_add_tcase(suite, tests);
     return suite;

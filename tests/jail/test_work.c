@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/jail/room.h"
@@ -272,6 +273,91 @@ START_TEST(hundreds_of_inputs_can_be_open_at_once)
 }
 END_TEST
 
+/* ---- several at once ------------------------------------------------------------------------- */
+
+struct colleague {
+    int channel, code;
+};
+
+/* Answers one question and ends. */
+static int answer_once(void *colleague)
+{
+    const struct colleague *c = colleague;
+    char word = 0;
+    if (read(c->channel, &word, 1) != 1 || write(c->channel, "y", 1) != 1)
+        return 99;
+    return c->code;
+}
+
+static int crash(void *colleague)
+{
+    (void)colleague;
+    abort();
+}
+
+/* Three are started before any is asked; each hears its own channel alone, and one that crashes
+ * shows as the end of its channel and in its sentence. */
+START_TEST(several_works_go_on_at_once)
+{
+    enum { WORKS = 3 };
+    struct ntk_room room;
+    struct ntk_jail jails[WORKS];
+    struct ntk_jailed jailed[WORKS];
+    struct ntk_jail_partner partners[WORKS];
+    struct colleague colleagues[WORKS];
+    struct ntk_error error = {""};
+    ntk_room_open(&room);
+    for (int i = 0; i < WORKS; i++) {
+        int ends[2];
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+        partners[i] = (struct ntk_jail_partner){.inside = ends[1], .outside = ends[0]};
+        colleagues[i] = (struct colleague){ends[1], 40 + i};
+        jails[i] = ntk_room_jail(&room, 1);
+        jails[i].partner = &partners[i];
+        ck_assert_int_eq(ntk_jail_start(&jails[i], i == 1 ? crash : answer_once, &colleagues[i],
+                                        &jailed[i], &error),
+                         NTK_OK);
+        close(ends[1]);
+    }
+    for (int i = WORKS; i-- > 0;) {
+        int code = -1;
+        char word = 0;
+        if (i != 1)
+            ck_assert_int_eq(write(partners[i].outside, "x", 1), 1);
+        ck_assert_int_eq(read(partners[i].outside, &word, 1), i == 1 ? 0 : 1);
+        enum ntk_status status = ntk_jail_end(&jails[i], &jailed[i], 0, &code, &error);
+        ck_assert_int_eq(status, i == 1 ? NTK_BAD_DATA : NTK_OK);
+        ck_assert_int_eq(code, i == 1 ? -1 : 40 + i);
+        close(partners[i].outside);
+    }
+    ck_assert_msg(strstr(error.text, "SIGABRT") != NULL, "%s", error.text);
+    ntk_room_close(&room);
+}
+END_TEST
+
+static int wait_for_ever(void *colleague)
+{
+    (void)colleague;
+    for (;;)
+        pause();
+    return 0;
+}
+
+START_TEST(work_that_was_started_can_be_killed)
+{
+    struct ntk_room room;
+    struct ntk_jailed jailed;
+    struct ntk_error error = {""};
+    int code = -1;
+    ntk_room_open(&room);
+    struct ntk_jail jail = ntk_room_jail(&room, 1);
+    ck_assert_int_eq(ntk_jail_start(&jail, wait_for_ever, &room, &jailed, &error), NTK_OK);
+    ck_assert_int_eq(ntk_jail_end(&jail, &jailed, 1, &code, &error), NTK_BAD_DATA);
+    ck_assert_msg(strstr(error.text, "SIGKILL") != NULL, "%s", error.text);
+    ntk_room_close(&room);
+}
+END_TEST
+
 Suite *ntk_suite_work(void)
 {
     Suite *suite = suite_create("jail: work");
@@ -285,6 +371,8 @@ Suite *ntk_suite_work(void)
     tcase_add_test(tests, netcdf_input_is_read_but_never_written);
     tcase_add_test(tests, external_storage_gives_nothing_away);
     tcase_add_test(tests, hundreds_of_inputs_can_be_open_at_once);
+    tcase_add_test(tests, several_works_go_on_at_once);
+    tcase_add_test(tests, work_that_was_started_can_be_killed);
     suite_add_tcase(suite, tests);
     return suite;
 }

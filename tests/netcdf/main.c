@@ -13,6 +13,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_hostile());
     srunner_add_suite(runner, ntk_suite_testbed());
     srunner_add_suite(runner, ntk_suite_writer());
+    srunner_add_suite(runner, ntk_suite_layout());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

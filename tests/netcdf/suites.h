@@ -13,5 +13,6 @@ Suite *ntk_suite_join(void);
 Suite *ntk_suite_hostile(void);
 Suite *ntk_suite_testbed(void);
 Suite *ntk_suite_writer(void);
+Suite *ntk_suite_layout(void);
 
 #endif
