@@ -696,7 +696,10 @@ START_TEST(one_that_runs_is_not_removed_and_one_that_is_dismissed_leaves_nothing
     json_t *problem = ask_json("DELETE", path, 409);
     ck_assert_ptr_nonnull(strstr(text(problem, "detail"), "has not ended"));
     json_decref(problem);
-    json_decref(ask_json("GET", path, 404)); /* no manifest yet */
+    snprintf(path, sizeof path, "/v1/rescores/%s", waiting);
+    problem = ask_json("GET", path, 404);
+    ck_assert_ptr_nonnull(strstr(text(problem, "detail"), "no manifest, its job is accepted"));
+    json_decref(problem);
     const char *const both[] = {waiting, running};
     for (size_t i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "/v1/jobs/%s", both[i]);
