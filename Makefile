@@ -52,9 +52,9 @@ CPPFLAGS    += $(call pkg,cflags,jansson libsodium netcdf hdf5 libseccomp libmic
 ifneq ($(MPI),)
 LIBS_cli    += $(call pkg,libs,ompi-c)
 CPPFLAGS    += $(patsubst -I%,-isystem %,$(call pkg,cflags,ompi-c))
-CLI_WITHOUT := cli/ranks_alone.c
+CLI_WITHOUT := cli/ranks/ranks_alone.c
 else
-CLI_WITHOUT := $(wildcard cli/ranks_mpi*.c)
+CLI_WITHOUT := $(wildcard cli/ranks/ranks_mpi*.c)
 endif
 
 # One file is C++, for a library that has no other face; nothing of the C++ runtime is linked.
@@ -74,7 +74,8 @@ $(CORE):   $(call objects,core)
 $(IO):     $(call objects,io)
 $(NETCDF): $(call objects,io/netcdf)
 $(CONFIG): $(call objects,config)
-$(CLI):    $(filter-out $(B)/cli/main.o $(CLI_WITHOUT:%.c=$(B)/%.o),$(call objects,cli))
+CLI_OBJECTS := $(foreach part,cli $(wildcard cli/*),$(call objects,$(part)))
+$(CLI):    $(filter-out $(B)/cli/main.o $(CLI_WITHOUT:%.c=$(B)/%.o),$(CLI_OBJECTS))
 SERVER_OBJECTS := $(foreach part,server $(wildcard server/*),$(call objects,$(part)))
 $(SERVER): $(filter-out $(B)/server/main.o,$(SERVER_OBJECTS)) $(B)/server/display/page_files.o \
            $(B)/server/http/openapi_file.o

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/simulation.h"
+#include "cli/simulate/simulation.h"
 #include "io/limits.h"
 
 struct option {

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "cli/inputs.h"
-#include "cli/jail.h"
-#include "cli/rescore.h"
-#include "cli/simulate.h"
+#include "cli/jail/jail.h"
+#include "cli/rescore/rescore.h"
+#include "cli/simulate/simulate.h"
 #include "io/netcdf/archive.h"
 #include "io/publish.h"
 

@@ -6,7 +6,7 @@
 
 #include "cli/arguments.h"
 #include "cli/progress.h"
-#include "cli/ranks.h"
+#include "cli/ranks/ranks.h"
 #include "core/status.h"
 
 struct ntk_command_context {

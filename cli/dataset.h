@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "cli/arguments.h"
-#include "cli/ranks.h"
+#include "cli/ranks/ranks.h"
 #include "core/row_source.h"
 #include "core/status.h"
 #include "core/sweep.h"

@@ -4,7 +4,7 @@
  * sample has its own). Inside, everything is arranged by lead time: lead l has leads[l].n rows, one
  * a sample, and all reading goes by (lead, first row, count).
  *
- * This code is meant to run inside the jail (cli/jail.h), and is careful all the same: regular
+ * This code is meant to run inside the jail (cli/jail/jail.h), and is careful all the same: regular
  * files only, variables looked up by the names we know, no call that writes a name into a fixed
  * buffer, types, ranks and filters from a list, no external storage, virtual datasets, links or
  * Zarr, and bytes predicted from the declared shape and refused beyond ntk_limits before anything

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/rescore_files.h"
+#include "cli/rescore/rescore_files.h"
 #include "core/random.h"
 #include "tests/cli/suites.h"
 #include "tests/cli/world.h"

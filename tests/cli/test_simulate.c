@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/emulator.h"
-#include "cli/lorenz96.h"
-#include "cli/simulate.h"
-#include "cli/simulation.h"
+#include "cli/simulate/emulator.h"
+#include "cli/simulate/lorenz96.h"
+#include "cli/simulate/simulate.h"
+#include "cli/simulate/simulation.h"
 #include "io/digest.h"
 #include "io/netcdf/archive.h"
 #include "tests/cli/suites.h"

@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-#include "cli/jail.h"
+#include "cli/jail/jail.h"
 
 struct ntk_room {
     char folder[PATH_MAX];

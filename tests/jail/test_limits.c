@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/jail_internal.h"
+#include "cli/jail/jail_internal.h"
 #include "tests/jail/room.h"
 #include "tests/jail/suites.h"
 

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/ranks.h"
+#include "cli/ranks/ranks.h"
 
 struct work {
     struct ntk_ranks ranks;

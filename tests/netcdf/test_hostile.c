@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/jail.h"
+#include "cli/jail/jail.h"
 #include "tests/netcdf/make.h"
 #include "tests/netcdf/suites.h"
 #include "tests/support/support.h"

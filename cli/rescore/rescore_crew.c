@@ -1,0 +1,730 @@
+#include "cli/rescore/rescore_crew.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/jail/jail.h"
+
+/* Bytes, in and out, of a chunk: what a kill costs a process at most, and some tens of
+ * milliseconds. */
+static const uint64_t chunk_bytes = (uint64_t)64 << 20;
+
+/* What a large output may lose when the machine stops. */
+static const double flush_seconds = 60;
+
+static const double progress_seconds = 0.2;
+
+/* Set by a signal that asks for an end: the one thing that a handler can tell. */
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    interrupted = number;
+}
+
+/* One process at work. */
+struct slot {
+    int busy, starting, ended; /* starting: has said nothing yet; ended: was told to end */
+    struct ntk_jailed jailed;
+    struct ntk_jail jail;
+    struct ntk_jail_partner partner;
+    struct ntk_rescore_work work;
+    const char *input;
+    char output[PATH_MAX];
+    int channel;
+    struct ntk_rescore_file *file;
+    struct ntk_rescore_order order;    /* being done; NTK_ORDER_END: none */
+    struct ntk_rescore_survey *survey; /* shared with the process */
+};
+
+struct crew {
+    struct ntk_rescore_job *job;
+    struct slot *slots;
+    struct pollfd *polled;
+    size_t first_open; /* files before are done or failed */
+    double began, reported_at;
+    uint64_t bytes_before; /* of archives, done when it began */
+    struct ntk_error *error;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void ntk_crew_path(const struct ntk_rescore_job *job, const struct ntk_rescore_file *file,
+                   char *out)
+{
+    snprintf(out, PATH_MAX, "%s/%zu.nc", job->scratch, file->number);
+}
+
+/* ---- starting and ending a process ----------------------------------------------------------- */
+
+/* What the program itself holds before any work, in its address space. */
+static size_t own_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file || fscanf(file, "%lu", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static enum ntk_status create_survey(struct slot *slot, struct ntk_error *error)
+{
+    if (slot->survey)
+        return NTK_OK;
+    void *shared =
+        mmap(NULL, sizeof *slot->survey, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return ntk_fail_memory(error, "a process", sizeof *slot->survey);
+    slot->survey = shared;
+    return NTK_OK;
+}
+
+/* Address space that libraries take once they are at work, most of it never touched. */
+enum { LIBRARY_BYTES = 64 << 20 };
+
+static enum ntk_status start_process(const struct ntk_rescore_job *job, struct slot *slot,
+                                     struct ntk_rescore_file *file, int writes, int prepares,
+                                     struct ntk_error *error)
+{
+    int ends[2];
+    enum ntk_status status = create_survey(slot, error);
+    if (status)
+        return status;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+        return ntk_fail(error, NTK_TRY_AGAIN, "cannot start the work: %s", strerror(errno));
+    if (writes)
+        ntk_crew_path(job, file, slot->output);
+    slot->file = file;
+    slot->input = file->input->path;
+    slot->channel = ends[0];
+    slot->order = (struct ntk_rescore_order){NTK_ORDER_END, 0, 0};
+    slot->ended = 0;
+    slot->partner = (struct ntk_jail_partner){.inside = ends[1], .outside = ends[0]};
+    slot->work = (struct ntk_rescore_work){.arguments = job->arguments,
+                                           .calibration = job->calibration,
+                                           .sha256 = job->sha256,
+                                           .archive = slot->input,
+                                           .output = writes ? slot->output : NULL,
+                                           .prepares = prepares,
+                                           .memory_bytes = job->share_bytes,
+                                           .channel = ends[1],
+                                           .survey = slot->survey};
+    slot->jail =
+        (struct ntk_jail){.inputs = &slot->input,
+                          .n_inputs = 1,
+                          .output = slot->work.output,
+                          .keep_fd = -1,
+                          .partner = &slot->partner,
+                          .memory_bytes = own_bytes() + LIBRARY_BYTES + slot->work.memory_bytes,
+                          .cpu_seconds = job->arguments->deadline_seconds,
+                          .sandbox = job->arguments->sandbox};
+    status = ntk_jail_start(&slot->jail, ntk_rescore_work, &slot->work, &slot->jailed, error);
+    close(ends[1]);
+    if (status) {
+        close(ends[0]);
+        return status;
+    }
+    slot->busy = 1;
+    slot->starting = 1;
+    file->starting++;
+    file->workers++;
+    return NTK_OK;
+}
+
+/* Its end, and how it went: NTK_OK when it was told to end and did. */
+static enum ntk_status end_process(struct slot *slot, int kill_it, struct ntk_error *error)
+{
+    int code = 0;
+    enum ntk_status status = ntk_jail_end(&slot->jail, &slot->jailed, kill_it, &code, error);
+    close(slot->channel);
+    slot->busy = 0;
+    slot->file->workers--;
+    slot->file->starting -= (size_t)slot->starting;
+    slot->starting = 0;
+    if (!status && (code || !slot->ended))
+        status =
+            ntk_fail(error, NTK_BAD_DATA, "the work ended with code %d and without a word", code);
+    return status;
+}
+
+static void kill_processes(struct crew *crew, const struct ntk_rescore_file *file)
+{
+    for (size_t i = 0; i < crew->job->n_jobs; i++) {
+        struct slot *slot = &crew->slots[i];
+        if (slot->busy && (!file || slot->file == file))
+            end_process(slot, 1, NULL);
+    }
+}
+
+/* ---- orders ---------------------------------------------------------------------------------- */
+
+size_t ntk_crew_chunk(const struct ntk_arguments *arguments,
+                      const struct ntk_rescore_survey *survey)
+{
+    const size_t samples = survey->layout.n_samples, stored = survey->stored_samples;
+    if (arguments->chunk)
+        return arguments->chunk;
+    uint64_t a_sample = (survey->read_bytes + survey->layout.file_bytes) / samples + 1;
+    size_t chunk = (size_t)(chunk_bytes / a_sample);
+    chunk = chunk < 1 ? 1 : chunk;
+    if (stored > 1 && stored < samples)
+        chunk = chunk < stored ? stored : chunk / stored * stored;
+    return stored >= samples && stored > 1 ? samples : chunk;
+}
+
+static int give(struct slot *slot, struct ntk_rescore_order order)
+{
+    slot->order = order;
+    return write(slot->channel, &order, sizeof order) == (ssize_t)sizeof order;
+}
+
+/* Nothing of this rank's share is left to be taken. */
+static int all_taken(const struct ntk_rescore_file *file)
+{
+    struct ntk_range gap;
+    return !ntk_ranges_gap(&file->taken, file->from, file->to, &gap);
+}
+
+static enum ntk_status put_line(struct crew *crew, json_t *line)
+{
+    return ntk_journal_put(crew->job->journal, line, crew->error);
+}
+
+static enum ntk_status give_flush(struct crew *crew, struct slot *slot)
+{
+    slot->file->flushing = 1;
+    slot->file->unflushed = 0;
+    enum ntk_status status = put_line(crew, ntk_journal_word("flush", slot->file->number));
+    if (!status)
+        give(slot, (struct ntk_rescore_order){NTK_ORDER_FLUSH, 0, 0});
+    return status;
+}
+
+/* Chunks end at multiples of their length, so that those of the archive are not cut. */
+static enum ntk_status give_chunk(struct crew *crew, struct slot *slot)
+{
+    struct ntk_rescore_file *file = slot->file;
+    struct ntk_range gap;
+    if (!ntk_ranges_gap(&file->taken, file->from, file->to, &gap))
+        return NTK_OK;
+    size_t end = (gap.first / file->chunk + 1) * file->chunk;
+    end = end < gap.end ? end : gap.end;
+    enum ntk_status status = ntk_ranges_add(&file->taken, gap.first, end, crew->error);
+    if (status)
+        return status;
+    file->outstanding++;
+    give(slot, (struct ntk_rescore_order){NTK_ORDER_CHUNK, gap.first, end - gap.first});
+    return NTK_OK;
+}
+
+static enum ntk_status give_end(struct slot *slot)
+{
+    slot->ended = 1;
+    give(slot, (struct ntk_rescore_order){NTK_ORDER_END, 0, 0});
+    return NTK_OK;
+}
+
+/* Where a word does not get through, the process is gone, which is seen soon. */
+static enum ntk_status give_next(struct crew *crew, struct slot *slot)
+{
+    struct ntk_rescore_file *file = slot->file;
+    slot->order.kind = NTK_ORDER_END;
+    if (!file->layout) /* another process did the rest */
+        return give_end(slot);
+    if (file->unflushed && !file->flushing && now() - file->flushed_at > flush_seconds)
+        return give_flush(crew, slot);
+    if (!all_taken(file))
+        return give_chunk(crew, slot);
+    if (file->outstanding == 0 && !file->flushing)
+        return give_flush(crew, slot);
+    return give_end(slot);
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+/* A file that cannot be worked on is a failed one; that nothing can be written, or that there is no
+ * jail, is no fault of the file. */
+static enum ntk_status fail_file(struct crew *crew, struct ntk_rescore_file *file,
+                                 enum ntk_status status, const struct ntk_error *error)
+{
+    if (status == NTK_CANNOT_CREATE)
+        return ntk_fail(crew->error, status, "%s", error->text);
+    kill_processes(crew, file);
+    file->state = NTK_FILE_FAILED;
+    file->error = *error;
+    free(file->layout);
+    file->layout = NULL;
+    return NTK_OK;
+}
+
+/* Of an archive that cannot be done; what a killed process left is kept for the next run. */
+static void remove_output(struct crew *crew, struct ntk_rescore_file *file)
+{
+    char path[PATH_MAX];
+    ntk_crew_path(crew->job, file, path);
+    kill_processes(crew, file);
+    if (crew->job->ranks->size == 1)
+        unlink(path);
+}
+
+/* Whether this rank still has something to do in it. */
+static int is_open(const struct ntk_rescore_file *file)
+{
+    return file->state == NTK_FILE_PENDING && file->share_from < file->share_to;
+}
+
+enum ntk_status ntk_crew_publish(struct ntk_rescore_job *job, struct ntk_rescore_file *file,
+                                 struct ntk_error *error)
+{
+    char from[PATH_MAX], to[2 * PATH_MAX];
+    ntk_crew_path(job, file, from);
+    snprintf(to, sizeof to, "%s/%s", job->folder, file->output);
+    if (rename(from, to))
+        return ntk_fail(error, NTK_CANNOT_CREATE, "cannot write %s: %s", to, strerror(errno));
+    int folder = open(job->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = folder < 0 || fsync(folder);
+    if (folder >= 0)
+        close(folder);
+    if (failed)
+        return ntk_fail(error, NTK_CANNOT_CREATE, "cannot flush %s: %s", job->folder,
+                        strerror(errno));
+    file->state = NTK_FILE_DONE;
+    return ntk_journal_put(job->journal, ntk_journal_word("done", file->number), error);
+}
+
+/* All of this rank's share is written and flushed. */
+static enum ntk_status end_share(struct crew *crew, struct ntk_rescore_file *file)
+{
+    size_t samples = file->layout->n_samples;
+    free(file->layout);
+    file->layout = NULL;
+    file->share_to = file->share_from; /* nothing is left of it for this rank */
+    return ntk_ranges_count(&file->done) == samples ? ntk_crew_publish(crew->job, file, crew->error)
+                                                    : NTK_OK;
+}
+
+/* Bytes of the input that so many samples stand for. */
+static uint64_t share_of(const struct ntk_rescore_file *file, size_t samples)
+{
+    return (uint64_t)((unsigned __int128)file->input->bytes * samples / file->layout->n_samples);
+}
+
+/* A rank's share in samples: whole chunks of the archive. */
+static size_t sample_at(const struct ntk_rescore_file *file, uint64_t byte, size_t stored)
+{
+    if (byte >= file->input->bytes)
+        return file->layout->n_samples;
+    size_t sample =
+        (size_t)((unsigned __int128)file->layout->n_samples * byte / file->input->bytes);
+    return sample / stored * stored;
+}
+
+/* What earlier runs have done holds as long as the output is still there. */
+static enum ntk_status take_done(struct crew *crew, struct ntk_rescore_file *file, uint64_t found)
+{
+    if (found != file->layout->file_bytes) {
+        file->done.n = 0;
+        return NTK_OK;
+    }
+    enum ntk_status status = NTK_OK;
+    for (size_t i = 0; i < file->done.n && !status; i++) {
+        struct ntk_range *range = &file->done.items[i];
+        range->end = range->end < file->layout->n_samples ? range->end : file->layout->n_samples;
+        status = ntk_ranges_add(&file->taken, range->first, range->end, crew->error);
+    }
+    crew->job->bytes_done += share_of(file, ntk_ranges_count(&file->done));
+    return status;
+}
+
+/* Better told before than after hours. */
+static enum ntk_status check_room(const struct crew *crew, const struct ntk_rescore_file *file)
+{
+    struct statvfs room;
+    if (file->found_bytes == file->layout->file_bytes || statvfs(crew->job->folder, &room) ||
+        (uint64_t)room.f_bavail * room.f_frsize >= file->layout->file_bytes)
+        return NTK_OK;
+    return ntk_fail(crew->error, NTK_CANNOT_CREATE,
+                    "the intervals of %s take %llu bytes, %s has room for %llu", file->input->given,
+                    (unsigned long long)file->layout->file_bytes, crew->job->folder,
+                    (unsigned long long)room.f_bavail * room.f_frsize);
+}
+
+/* The first process that has opened a file tells what is in it. */
+static enum ntk_status take_survey(struct crew *crew, struct slot *slot)
+{
+    struct ntk_rescore_file *file = slot->file;
+    const size_t n_levels = crew->job->arguments->n_levels;
+    struct ntk_error why;
+    enum ntk_status status =
+        ntk_layout_accept(&slot->survey->layout, n_levels, &file->layout, &why);
+    if (status)
+        return fail_file(crew, file, status, &why);
+    struct ntk_rescore_survey told = *slot->survey;
+    size_t stored = told.stored_samples ? told.stored_samples : 1;
+    told.layout = *file->layout;
+    file->chunk = ntk_crew_chunk(crew->job->arguments, &told);
+    file->from = sample_at(file, file->share_from, stored);
+    file->to = sample_at(file, file->share_to, stored);
+    file->flushed_at = now();
+    json_t *layout = ntk_layout_to_json(file->layout);
+    char *survey = layout ? json_dumps(layout, JSON_COMPACT) : NULL;
+    if (!survey) {
+        json_decref(layout);
+        return ntk_fail_memory(crew->error, "a layout", 1000);
+    }
+    if (file->survey && strcmp(file->survey, survey))
+        file->done.n = 0;
+    free(file->survey);
+    file->survey = survey;
+    if ((status = check_room(crew, file))) {
+        json_decref(layout);
+        return status;
+    }
+    status = put_line(
+        crew, json_pack("{s:I, s:o}", "survey", (json_int_t)file->number, "layout", layout));
+    return status ? status : take_done(crew, file, file->found_bytes);
+}
+
+/* ---- reports --------------------------------------------------------------------------------- */
+
+static enum ntk_status take_chunk(struct crew *crew, struct slot *slot)
+{
+    struct ntk_rescore_file *file = slot->file;
+    const struct ntk_rescore_order *order = &slot->order;
+    size_t end = order->first + order->count;
+    enum ntk_status status = put_line(crew, ntk_journal_chunk(file->number, order->first, end));
+    if (!status)
+        status = ntk_ranges_add(&file->done, order->first, end, crew->error);
+    file->outstanding--;
+    file->unflushed = 1;
+    crew->job->bytes_done += share_of(file, end) - share_of(file, order->first);
+    crew->job->bytes_written += file->layout->file_bytes / file->layout->n_samples * order->count;
+    return status;
+}
+
+static enum ntk_status take_flush(struct crew *crew, struct slot *slot)
+{
+    struct ntk_rescore_file *file = slot->file;
+    file->flushing = 0;
+    file->flushed_at = now();
+    enum ntk_status status = put_line(crew, ntk_journal_word("flushed", file->number));
+    if (status || file->unflushed || file->outstanding || !all_taken(file))
+        return status;
+    return end_share(crew, file);
+}
+
+static enum ntk_status take_report(struct crew *crew, struct slot *slot,
+                                   const struct ntk_rescore_report *report)
+{
+    struct ntk_rescore_seconds *seconds = &crew->job->seconds;
+    struct ntk_rescore_file *file = slot->file;
+    enum ntk_status status = NTK_OK;
+    file->starting -= (size_t)slot->starting;
+    slot->starting = 0;
+    switch (report->kind) {
+    case NTK_REPORT_READY:
+        if (!file->layout && is_open(file))
+            status = take_survey(crew, slot);
+        break;
+    case NTK_REPORT_DONE:
+        seconds->reading += report->reading;
+        seconds->computing += report->computing;
+        seconds->writing += report->writing;
+        if (slot->order.kind == NTK_ORDER_CHUNK)
+            status = take_chunk(crew, slot);
+        else if (slot->order.kind == NTK_ORDER_FLUSH)
+            status = take_flush(crew, slot);
+        break;
+    case NTK_REPORT_FAILED:
+    default: {
+        struct ntk_error why = report->error;
+        why.text[sizeof why.text - 1] = 0;
+        slot->ended = 1;
+        if (!is_open(file))
+            return NTK_OK;
+        remove_output(crew, file);
+        return fail_file(crew, file, report->status ? report->status : NTK_BAD_DATA, &why);
+    }
+    }
+    if (status || !slot->busy)
+        return status;
+    return give_next(crew, slot);
+}
+
+/* A message, or the end of a process. */
+static enum ntk_status hear(struct crew *crew, struct slot *slot)
+{
+    struct ntk_rescore_report report;
+    struct ntk_error why = {""};
+    ssize_t got = read(slot->channel, &report, sizeof report);
+    if (got < 0 && errno == EINTR)
+        return NTK_OK;
+    if (got == (ssize_t)sizeof report)
+        return take_report(crew, slot, &report);
+    struct ntk_rescore_file *file = slot->file;
+    enum ntk_status status = end_process(slot, !slot->ended, &why);
+    if (!status || !is_open(file))
+        return NTK_OK;
+    if (status == NTK_TRY_AGAIN)
+        return ntk_fail(crew->error, status, "%s", why.text); /* no jail here */
+    return fail_file(crew, file, status, &why);
+}
+
+/* ---- the crew -------------------------------------------------------------------------------- */
+
+/* Whether another process would find something to do in a file. */
+static int wants_process(const struct ntk_rescore_file *file)
+{
+    struct ntk_range gap;
+    if (!is_open(file))
+        return 0;
+    if (!file->layout || !ntk_ranges_gap(&file->taken, file->from, file->to, &gap))
+        return file->workers == 0;
+    return (file->to - gap.first) / file->chunk >= file->starting;
+}
+
+/* The output's file, and how much of it there was. */
+static enum ntk_status create_output(struct crew *crew, struct ntk_rescore_file *file)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    ntk_crew_path(crew->job, file, path);
+    int descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (descriptor < 0 || fstat(descriptor, &info)) {
+        enum ntk_status status =
+            ntk_fail(crew->error, NTK_CANNOT_CREATE, "cannot write %s: %s", path, strerror(errno));
+        if (descriptor >= 0)
+            close(descriptor);
+        return status;
+    }
+    close(descriptor);
+    file->found_bytes = (uint64_t)info.st_size;
+    return NTK_OK;
+}
+
+static enum ntk_status fill_slots(struct crew *crew)
+{
+    struct ntk_rescore_job *job = crew->job;
+    size_t f = crew->first_open;
+    enum ntk_status status = NTK_OK;
+    while (f < job->n_files && !wants_process(&job->files[f]) && job->files[f].workers == 0)
+        crew->first_open = ++f;
+    for (size_t i = 0; i < job->n_jobs && !status; i++) {
+        if (crew->slots[i].busy)
+            continue;
+        while (f < job->n_files && !wants_process(&job->files[f]))
+            f++;
+        if (f == job->n_files)
+            break;
+        struct ntk_rescore_file *file = &job->files[f];
+        if (!file->layout)
+            status = create_output(crew, file);
+        if (!status)
+            status = start_process(job, &crew->slots[i], file, 1, !file->layout, crew->error);
+        if (!status && file->layout)
+            f++; /* one more helper at a time: it takes its chunk once it is ready */
+    }
+    return status;
+}
+
+static void report_progress(struct crew *crew, int at_once)
+{
+    struct ntk_rescore_job *job = crew->job;
+    struct ntk_progress_files files = {.files = job->n_files, .bytes_done = job->bytes_done};
+    if (!at_once && now() - crew->reported_at < progress_seconds)
+        return;
+    crew->reported_at = now();
+    for (size_t i = 0; i < job->n_files; i++) {
+        files.done += job->files[i].state != NTK_FILE_PENDING;
+        files.bytes += job->files[i].input->bytes;
+    }
+    char message[120];
+    double elapsed = now() - crew->began, done = (double)(job->bytes_done - crew->bytes_before);
+    double rate = elapsed > 0 ? done / elapsed : 0;
+    double left = rate > 0 ? (double)(files.bytes - files.bytes_done) / rate : 0;
+    snprintf(message, sizeof message, "%zu of %zu archives, %.0f MB/s, %.0f:%02.0f left",
+             files.done, files.files, 1e-6 * rate, floor(left / 60), floor(fmod(left, 60)));
+    ntk_progress_report_files(job->progress, &files, message);
+}
+
+static enum ntk_status wait_for_news(struct crew *crew)
+{
+    struct ntk_rescore_job *job = crew->job;
+    size_t n = job->n_jobs;
+    for (size_t i = 0; i < n; i++)
+        crew->polled[i] = (struct pollfd){.fd = crew->slots[i].busy ? crew->slots[i].channel : -1,
+                                          .events = POLLIN};
+    crew->polled[n] = (struct pollfd){.fd = job->progress->descriptor};
+    if (poll(crew->polled, n + 1, 200) < 0 && errno != EINTR)
+        return ntk_fail(crew->error, NTK_TRY_AGAIN, "cannot wait for the work: %s",
+                        strerror(errno));
+    if (interrupted)
+        return ntk_fail(crew->error, NTK_TRY_AGAIN,
+                        "the work was stopped by SIG%s; the same command goes on with it",
+                        sigabbrev_np(interrupted));
+    if (crew->polled[n].revents & POLLERR)
+        return ntk_fail(crew->error, NTK_TRY_AGAIN,
+                        "the work was stopped: nobody listens to its progress any more");
+    if (now() > job->deadline)
+        return ntk_fail(crew->error, NTK_TRY_AGAIN,
+                        "the work was stopped after %u s of wall clock (deadline); the same "
+                        "command goes on with it",
+                        job->arguments->deadline_seconds);
+    return ntk_ranks_check(job->ranks, crew->error);
+}
+
+static int anyone_busy(const struct crew *crew)
+{
+    for (size_t i = 0; i < crew->job->n_jobs; i++)
+        if (crew->slots[i].busy)
+            return 1;
+    return 0;
+}
+
+static enum ntk_status work_on(struct crew *crew)
+{
+    enum ntk_status status = fill_slots(crew);
+    report_progress(crew, 1);
+    while (!status && anyone_busy(crew)) {
+        report_progress(crew, 0);
+        status = wait_for_news(crew);
+        for (size_t i = 0; i < crew->job->n_jobs && !status; i++)
+            if (crew->slots[i].busy && crew->polled[i].revents &&
+                crew->polled[i].fd == crew->slots[i].channel)
+                status = hear(crew, &crew->slots[i]);
+        if (!status)
+            status = fill_slots(crew);
+    }
+    report_progress(crew, 1);
+    return status;
+}
+
+static enum ntk_status create_crew(struct crew *crew, struct ntk_rescore_job *job,
+                                   struct ntk_error *error)
+{
+    *crew =
+        (struct crew){.job = job, .error = error, .began = now(), .bytes_before = job->bytes_done};
+    crew->slots = calloc(job->n_jobs, sizeof *crew->slots);
+    crew->polled = calloc(job->n_jobs + 1, sizeof *crew->polled);
+    return crew->slots && crew->polled ? NTK_OK
+                                       : ntk_fail_memory(error, "the processes", job->n_jobs * 100);
+}
+
+static void free_crew(struct crew *crew)
+{
+    for (size_t i = 0; i < crew->job->n_jobs && crew->slots; i++)
+        if (crew->slots[i].survey)
+            munmap(crew->slots[i].survey, sizeof *crew->slots[i].survey);
+    free(crew->slots);
+    free(crew->polled);
+}
+
+enum ntk_status ntk_crew_run(struct ntk_rescore_job *job, struct ntk_error *error)
+{
+    struct crew crew;
+    struct ntk_error why = {""};
+    signal(SIGINT, interrupt);
+    signal(SIGTERM, interrupt);
+    signal(SIGHUP, interrupt);
+    enum ntk_status status = create_crew(&crew, job, &why);
+    if (!status)
+        status = work_on(&crew);
+    if (crew.slots)
+        kill_processes(&crew, NULL);
+    free_crew(&crew);
+    return status ? ntk_fail(error, status, "%s", why.text) : NTK_OK;
+}
+
+/* ---- looking only ---------------------------------------------------------------------------- */
+
+static enum ntk_status await(struct slot *slot, struct ntk_rescore_report *report,
+                             struct ntk_error *error)
+{
+    ssize_t got;
+    do
+        got = read(slot->channel, report, sizeof *report);
+    while (got < 0 && errno == EINTR);
+    if (got != (ssize_t)sizeof *report)
+        return NTK_OK; /* its end says why */
+    report->error.text[sizeof report->error.text - 1] = 0;
+    return report->kind == NTK_REPORT_FAILED
+               ? ntk_fail(error, report->status ? report->status : NTK_BAD_DATA, "%s",
+                          report->error.text)
+               : NTK_OK;
+}
+
+/* A chunk of the file, without writing. */
+static enum ntk_status measure(const struct ntk_rescore_job *job, struct slot *slot,
+                               const struct ntk_rescore_survey *survey,
+                               struct ntk_rescore_seconds *measured, size_t *count,
+                               struct ntk_error *error)
+{
+    struct ntk_rescore_report report = {.kind = NTK_REPORT_FAILED};
+    const size_t chunk = ntk_crew_chunk(job->arguments, survey), all = survey->layout.n_samples;
+    const struct ntk_rescore_order order = {NTK_ORDER_MEASURE, 0, chunk < all ? chunk : all};
+    if (!give(slot, order))
+        return NTK_OK;
+    enum ntk_status status = await(slot, &report, error);
+    if (status)
+        return status;
+    *measured = (struct ntk_rescore_seconds){report.reading, report.computing, report.writing};
+    *count = order.count;
+    return NTK_OK;
+}
+
+static enum ntk_status look(const struct ntk_rescore_job *job, struct slot *slot,
+                            struct ntk_rescore_survey *survey, struct ntk_rescore_seconds *measured,
+                            size_t *count, struct ntk_error *error)
+{
+    struct ntk_rescore_report report = {.kind = NTK_REPORT_FAILED};
+    struct ntk_interval_layout *layout = NULL;
+    enum ntk_status status = await(slot, &report, error);
+    if (status || report.kind != NTK_REPORT_READY)
+        return status;
+    status = ntk_layout_accept(&slot->survey->layout, job->arguments->n_levels, &layout, error);
+    if (status)
+        return status;
+    *survey = *slot->survey;
+    survey->layout = *layout;
+    free(layout);
+    if (measured)
+        status = measure(job, slot, survey, measured, count, error);
+    return status ? status : give_end(slot);
+}
+
+enum ntk_status ntk_crew_survey(struct ntk_rescore_job *job, struct ntk_rescore_file *file,
+                                struct ntk_rescore_survey *survey,
+                                struct ntk_rescore_seconds *measured, size_t *count,
+                                struct ntk_error *error)
+{
+    struct slot slot = {0};
+    struct ntk_error why = {""};
+    enum ntk_status ended = NTK_OK, status = start_process(job, &slot, file, 0, 0, error);
+    if (!status)
+        status = look(job, &slot, survey, measured, count, error);
+    if (slot.busy)
+        ended = end_process(&slot, !!status, &why);
+    if (slot.survey)
+        munmap(slot.survey, sizeof *slot.survey);
+    return status || !ended ? status : ntk_fail(error, ended, "%s", why.text);
+}
