@@ -398,7 +398,6 @@ static enum ntk_status choose_block(struct shift *shift, struct ntk_rescore_surv
     size_t samples = block_bytes / widest;
     samples = samples < 1 ? 1 : samples > 4096 ? 4096 : samples;
     samples = samples < archive->n_samples ? samples : archive->n_samples;
-    survey->overhead_bytes = archive->chunk_bytes;
     while (samples > 1 &&
            bytes_of_block(shift, samples) + archive->chunk_bytes > shift->work->memory_bytes)
         samples /= 2;
