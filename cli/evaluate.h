@@ -13,7 +13,6 @@
 #include "cli/query.h"
 #include "core/interval.h"
 #include "core/posterior.h"
-#include "io/netcdf/interval_writer.h"
 
 struct ntk_evaluator;
 
@@ -78,13 +77,5 @@ struct ntk_evaluated_row {
 enum ntk_status ntk_evaluator_row(struct ntk_evaluator *evaluator,
                                   const struct ntk_evaluated *samples, size_t i, size_t variable,
                                   struct ntk_evaluated_row *row, struct ntk_error *error);
-
-/* What an output file says of its calibration; texts live as long as the struct. */
-struct ntk_header_texts {
-    char method[1024], rank[1024];
-};
-struct ntk_interval_header ntk_query_header(const struct ntk_query *query,
-                                            const struct ntk_arguments *arguments,
-                                            struct ntk_header_texts *texts);
 
 #endif

@@ -163,7 +163,7 @@ static enum ntk_status expand(struct inputs *inputs, const char *argument, int d
                                     : add_file(inputs, argument, error);
 }
 
-/* ---- each once ------------------------------------------------------------------------------- */
+/* ---- each once ------------------------------------------------------------------------------ */
 
 static int by_identity(const void *a, const void *b)
 {

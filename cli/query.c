@@ -123,3 +123,40 @@ void ntk_query_predictors(const struct ntk_query *query, size_t lead, size_t row
     ntk_predictors_eval(predictors, rows->reference_time[row] + 3600 * rows->hours, c, sigma,
                         known ? covariates : NULL, z);
 }
+
+/* "svd" when all leads agree, else "24:svd 48:ica"; likewise for ranks. */
+static void join_leads(const struct ntk_calibration *c, int ranks, char *out, size_t size)
+{
+    size_t used = 0;
+    int agree = 1;
+    for (size_t l = 1; l < c->n_leads; l++)
+        agree = agree && (ranks ? c->leads[l].posterior.k == c->leads[0].posterior.k
+                                : c->leads[l].method == c->leads[0].method);
+    *out = 0;
+    for (size_t l = 0; l < (agree ? 1 : c->n_leads) && used < size; l++) {
+        const struct ntk_calibration_lead *lead = &c->leads[l];
+        char value[24], prefix[32] = "";
+        snprintf(value, sizeof value, "%zu", lead->posterior.k);
+        if (!agree)
+            snprintf(prefix, sizeof prefix, "%s%g:", l ? " " : "", lead->lead_hours);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", prefix,
+                                 ranks ? value : ntk_method_name(lead->method));
+    }
+}
+
+struct ntk_interval_header ntk_query_header(const struct ntk_query *query,
+                                            const struct ntk_arguments *arguments,
+                                            struct ntk_header_texts *texts)
+{
+    const struct ntk_calibration *c = query->calibration;
+    join_leads(c, 0, texts->method, sizeof texts->method);
+    join_leads(c, 1, texts->rank, sizeof texts->rank);
+    return (struct ntk_interval_header){.calibration_name = c->name,
+                                        .calibration_sha256 = query->sha256,
+                                        .model = c->model,
+                                        .method = texts->method,
+                                        .rank = texts->rank,
+                                        .program = "ntkuq " NTK_VERSION,
+                                        .levels = arguments->levels,
+                                        .n_levels = arguments->n_levels};
+}

@@ -6,6 +6,7 @@
 #include "core/calibration.h"
 #include "io/digest.h"
 #include "io/netcdf/archive.h"
+#include "io/netcdf/interval_writer.h"
 
 struct ntk_query {
     struct ntk_calibration *calibration;
@@ -34,5 +35,13 @@ const struct ntk_calibration_variable *ntk_query_variable(const struct ntk_query
  * covariates when the calibration knows as many. */
 void ntk_query_predictors(const struct ntk_query *query, size_t lead, size_t row, const double *c,
                           double sigma, const double *covariates, double *z);
+
+/* What an output file says of its calibration; texts live as long as the struct. */
+struct ntk_header_texts {
+    char method[1024], rank[1024];
+};
+struct ntk_interval_header ntk_query_header(const struct ntk_query *query,
+                                            const struct ntk_arguments *arguments,
+                                            struct ntk_header_texts *texts);
 
 #endif

@@ -57,7 +57,7 @@ struct ntk_jail {
 enum ntk_status ntk_jail_run(const struct ntk_jail *jail, int (*work)(void *argument),
                              void *argument, int *exit_code, struct ntk_error *error);
 
-/* ---- several at once ------------------------------------------------------------------------- */
+/* ---- several at once ------------------------------------------------------------------------ */
 
 /* Work that was started and not yet ended. */
 struct ntk_jailed {

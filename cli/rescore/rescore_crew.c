@@ -16,16 +16,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/jail/jail.h"
-
-/* Bytes, in and out, of a chunk: what a kill costs a process at most, and some tens of
- * milliseconds. */
-static const uint64_t chunk_bytes = (uint64_t)64 << 20;
+#include "cli/rescore/rescore_slot.h"
 
 /* What a large output may lose when the machine stops. */
 static const double flush_seconds = 60;
 
 static const double progress_seconds = 0.2;
+
+/* Opening an archive, or a chunk, takes a thousandth of it; a flush may take longer. */
+static const double silence_seconds = 900;
 
 /* Set by a signal that asks for an end: the one thing that a handler can tell. */
 static volatile sig_atomic_t interrupted;
@@ -35,24 +34,9 @@ static void interrupt(int number)
     interrupted = number;
 }
 
-/* One process at work. */
-struct slot {
-    int busy, starting, ended; /* starting: has said nothing yet; ended: was told to end */
-    struct ntk_jailed jailed;
-    struct ntk_jail jail;
-    struct ntk_jail_partner partner;
-    struct ntk_rescore_work work;
-    const char *input;
-    char output[PATH_MAX];
-    int channel;
-    struct ntk_rescore_file *file;
-    struct ntk_rescore_order order;    /* being done; NTK_ORDER_END: none */
-    struct ntk_rescore_survey *survey; /* shared with the process */
-};
-
 struct crew {
     struct ntk_rescore_job *job;
-    struct slot *slots;
+    struct ntk_slot *slots;
     struct pollfd *polled;
     size_t first_open; /* files before are done or failed */
     double began, reported_at;
@@ -67,136 +51,16 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void ntk_crew_path(const struct ntk_rescore_job *job, const struct ntk_rescore_file *file,
-                   char *out)
-{
-    snprintf(out, PATH_MAX, "%s/%zu.nc", job->scratch, file->number);
-}
-
-/* ---- starting and ending a process ----------------------------------------------------------- */
-
-/* What the program itself holds before any work, in its address space. */
-static size_t own_bytes(void)
-{
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (!file || fscanf(file, "%lu", &pages) != 1)
-        pages = 0;
-    if (file)
-        fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static enum ntk_status create_survey(struct slot *slot, struct ntk_error *error)
-{
-    if (slot->survey)
-        return NTK_OK;
-    void *shared =
-        mmap(NULL, sizeof *slot->survey, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
-        return ntk_fail_memory(error, "a process", sizeof *slot->survey);
-    slot->survey = shared;
-    return NTK_OK;
-}
-
-/* Address space that libraries take once they are at work, most of it never touched. */
-enum { LIBRARY_BYTES = 64 << 20 };
-
-static enum ntk_status start_process(const struct ntk_rescore_job *job, struct slot *slot,
-                                     struct ntk_rescore_file *file, int writes, int prepares,
-                                     struct ntk_error *error)
-{
-    int ends[2];
-    enum ntk_status status = create_survey(slot, error);
-    if (status)
-        return status;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
-        return ntk_fail(error, NTK_TRY_AGAIN, "cannot start the work: %s", strerror(errno));
-    if (writes)
-        ntk_crew_path(job, file, slot->output);
-    slot->file = file;
-    slot->input = file->input->path;
-    slot->channel = ends[0];
-    slot->order = (struct ntk_rescore_order){NTK_ORDER_END, 0, 0};
-    slot->ended = 0;
-    slot->partner = (struct ntk_jail_partner){.inside = ends[1], .outside = ends[0]};
-    slot->work = (struct ntk_rescore_work){.arguments = job->arguments,
-                                           .calibration = job->calibration,
-                                           .sha256 = job->sha256,
-                                           .archive = slot->input,
-                                           .output = writes ? slot->output : NULL,
-                                           .prepares = prepares,
-                                           .memory_bytes = job->share_bytes,
-                                           .channel = ends[1],
-                                           .survey = slot->survey};
-    slot->jail =
-        (struct ntk_jail){.inputs = &slot->input,
-                          .n_inputs = 1,
-                          .output = slot->work.output,
-                          .keep_fd = -1,
-                          .partner = &slot->partner,
-                          .memory_bytes = own_bytes() + LIBRARY_BYTES + slot->work.memory_bytes,
-                          .cpu_seconds = job->arguments->deadline_seconds,
-                          .sandbox = job->arguments->sandbox};
-    status = ntk_jail_start(&slot->jail, ntk_rescore_work, &slot->work, &slot->jailed, error);
-    close(ends[1]);
-    if (status) {
-        close(ends[0]);
-        return status;
-    }
-    slot->busy = 1;
-    slot->starting = 1;
-    file->starting++;
-    file->workers++;
-    return NTK_OK;
-}
-
-/* Its end, and how it went: NTK_OK when it was told to end and did. */
-static enum ntk_status end_process(struct slot *slot, int kill_it, struct ntk_error *error)
-{
-    int code = 0;
-    enum ntk_status status = ntk_jail_end(&slot->jail, &slot->jailed, kill_it, &code, error);
-    close(slot->channel);
-    slot->busy = 0;
-    slot->file->workers--;
-    slot->file->starting -= (size_t)slot->starting;
-    slot->starting = 0;
-    if (!status && (code || !slot->ended))
-        status =
-            ntk_fail(error, NTK_BAD_DATA, "the work ended with code %d and without a word", code);
-    return status;
-}
-
 static void kill_processes(struct crew *crew, const struct ntk_rescore_file *file)
 {
     for (size_t i = 0; i < crew->job->n_jobs; i++) {
-        struct slot *slot = &crew->slots[i];
+        struct ntk_slot *slot = &crew->slots[i];
         if (slot->busy && (!file || slot->file == file))
-            end_process(slot, 1, NULL);
+            ntk_slot_end(slot, NULL);
     }
 }
 
-/* ---- orders ---------------------------------------------------------------------------------- */
-
-size_t ntk_crew_chunk(const struct ntk_arguments *arguments,
-                      const struct ntk_rescore_survey *survey)
-{
-    const size_t samples = survey->layout.n_samples, stored = survey->stored_samples;
-    if (arguments->chunk)
-        return arguments->chunk;
-    uint64_t a_sample = (survey->read_bytes + survey->layout.file_bytes) / samples + 1;
-    size_t chunk = (size_t)(chunk_bytes / a_sample);
-    chunk = chunk < 1 ? 1 : chunk;
-    if (stored > 1 && stored < samples)
-        chunk = chunk < stored ? stored : chunk / stored * stored;
-    return stored >= samples && stored > 1 ? samples : chunk;
-}
-
-static int give(struct slot *slot, struct ntk_rescore_order order)
-{
-    slot->order = order;
-    return write(slot->channel, &order, sizeof order) == (ssize_t)sizeof order;
-}
+/* ---- orders --------------------------------------------------------------------------------- */
 
 /* Nothing of this rank's share is left to be taken. */
 static int all_taken(const struct ntk_rescore_file *file)
@@ -210,18 +74,18 @@ static enum ntk_status put_line(struct crew *crew, json_t *line)
     return ntk_journal_put(crew->job->journal, line, crew->error);
 }
 
-static enum ntk_status give_flush(struct crew *crew, struct slot *slot)
+static enum ntk_status give_flush(struct crew *crew, struct ntk_slot *slot)
 {
     slot->file->flushing = 1;
     slot->file->unflushed = 0;
     enum ntk_status status = put_line(crew, ntk_journal_word("flush", slot->file->number));
     if (!status)
-        give(slot, (struct ntk_rescore_order){NTK_ORDER_FLUSH, 0, 0});
+        ntk_slot_give(slot, (struct ntk_rescore_order){NTK_ORDER_FLUSH, 0, 0});
     return status;
 }
 
 /* Chunks end at multiples of their length, so that those of the archive are not cut. */
-static enum ntk_status give_chunk(struct crew *crew, struct slot *slot)
+static enum ntk_status give_chunk(struct crew *crew, struct ntk_slot *slot)
 {
     struct ntk_rescore_file *file = slot->file;
     struct ntk_range gap;
@@ -233,34 +97,27 @@ static enum ntk_status give_chunk(struct crew *crew, struct slot *slot)
     if (status)
         return status;
     file->outstanding++;
-    give(slot, (struct ntk_rescore_order){NTK_ORDER_CHUNK, gap.first, end - gap.first});
-    return NTK_OK;
-}
-
-static enum ntk_status give_end(struct slot *slot)
-{
-    slot->ended = 1;
-    give(slot, (struct ntk_rescore_order){NTK_ORDER_END, 0, 0});
+    ntk_slot_give(slot, (struct ntk_rescore_order){NTK_ORDER_CHUNK, gap.first, end - gap.first});
     return NTK_OK;
 }
 
 /* Where a word does not get through, the process is gone, which is seen soon. */
-static enum ntk_status give_next(struct crew *crew, struct slot *slot)
+static enum ntk_status give_next(struct crew *crew, struct ntk_slot *slot)
 {
     struct ntk_rescore_file *file = slot->file;
     slot->order.kind = NTK_ORDER_END;
     if (!file->layout) /* another process did the rest */
-        return give_end(slot);
+        return ntk_slot_dismiss(slot);
     if (file->unflushed && !file->flushing && now() - file->flushed_at > flush_seconds)
         return give_flush(crew, slot);
     if (!all_taken(file))
         return give_chunk(crew, slot);
     if (file->outstanding == 0 && !file->flushing)
         return give_flush(crew, slot);
-    return give_end(slot);
+    return ntk_slot_dismiss(slot);
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 /* A file that cannot be worked on is a failed one; that nothing can be written, or that there is no
  * jail, is no fault of the file. */
@@ -370,7 +227,7 @@ static enum ntk_status check_room(const struct crew *crew, const struct ntk_resc
 }
 
 /* The first process that has opened a file tells what is in it. */
-static enum ntk_status take_survey(struct crew *crew, struct slot *slot)
+static enum ntk_status take_survey(struct crew *crew, struct ntk_slot *slot)
 {
     struct ntk_rescore_file *file = slot->file;
     const size_t n_levels = crew->job->arguments->n_levels;
@@ -405,9 +262,9 @@ static enum ntk_status take_survey(struct crew *crew, struct slot *slot)
     return status ? status : take_done(crew, file, file->found_bytes);
 }
 
-/* ---- reports --------------------------------------------------------------------------------- */
+/* ---- reports -------------------------------------------------------------------------------- */
 
-static enum ntk_status take_chunk(struct crew *crew, struct slot *slot)
+static enum ntk_status take_chunk(struct crew *crew, struct ntk_slot *slot)
 {
     struct ntk_rescore_file *file = slot->file;
     const struct ntk_rescore_order *order = &slot->order;
@@ -422,7 +279,7 @@ static enum ntk_status take_chunk(struct crew *crew, struct slot *slot)
     return status;
 }
 
-static enum ntk_status take_flush(struct crew *crew, struct slot *slot)
+static enum ntk_status take_flush(struct crew *crew, struct ntk_slot *slot)
 {
     struct ntk_rescore_file *file = slot->file;
     file->flushing = 0;
@@ -433,14 +290,30 @@ static enum ntk_status take_flush(struct crew *crew, struct slot *slot)
     return end_share(crew, file);
 }
 
-static enum ntk_status take_report(struct crew *crew, struct slot *slot,
+/* It says what it was not asked. */
+static enum ntk_status distrust(struct crew *crew, struct ntk_slot *slot)
+{
+    struct ntk_error why;
+    ntk_fail(&why, NTK_BAD_DATA, "the work on %s spoke out of turn and was stopped",
+             slot->file->input->given);
+    slot->ended = 1;
+    return is_open(slot->file) ? fail_file(crew, slot->file, NTK_BAD_DATA, &why) : NTK_OK;
+}
+
+static enum ntk_status take_report(struct crew *crew, struct ntk_slot *slot,
                                    const struct ntk_rescore_report *report)
 {
     struct ntk_rescore_seconds *seconds = &crew->job->seconds;
     struct ntk_rescore_file *file = slot->file;
     enum ntk_status status = NTK_OK;
+    const int was_starting = slot->starting;
+    const enum ntk_rescore_order_kind did = slot->order.kind;
     file->starting -= (size_t)slot->starting;
     slot->starting = 0;
+    slot->order.kind = NTK_ORDER_END;
+    if (report->kind != NTK_REPORT_FAILED &&
+        (report->kind == NTK_REPORT_READY ? !was_starting : did == NTK_ORDER_END))
+        return distrust(crew, slot);
     switch (report->kind) {
     case NTK_REPORT_READY:
         if (!file->layout && is_open(file))
@@ -450,9 +323,9 @@ static enum ntk_status take_report(struct crew *crew, struct slot *slot,
         seconds->reading += report->reading;
         seconds->computing += report->computing;
         seconds->writing += report->writing;
-        if (slot->order.kind == NTK_ORDER_CHUNK)
+        if (did == NTK_ORDER_CHUNK)
             status = take_chunk(crew, slot);
-        else if (slot->order.kind == NTK_ORDER_FLUSH)
+        else if (did == NTK_ORDER_FLUSH)
             status = take_flush(crew, slot);
         break;
     case NTK_REPORT_FAILED:
@@ -462,7 +335,8 @@ static enum ntk_status take_report(struct crew *crew, struct slot *slot,
         slot->ended = 1;
         if (!is_open(file))
             return NTK_OK;
-        remove_output(crew, file);
+        if (report->status != NTK_CANNOT_CREATE)
+            remove_output(crew, file);
         return fail_file(crew, file, report->status ? report->status : NTK_BAD_DATA, &why);
     }
     }
@@ -472,7 +346,7 @@ static enum ntk_status take_report(struct crew *crew, struct slot *slot,
 }
 
 /* A message, or the end of a process. */
-static enum ntk_status hear(struct crew *crew, struct slot *slot)
+static enum ntk_status hear(struct crew *crew, struct ntk_slot *slot)
 {
     struct ntk_rescore_report report;
     struct ntk_error why = {""};
@@ -482,7 +356,7 @@ static enum ntk_status hear(struct crew *crew, struct slot *slot)
     if (got == (ssize_t)sizeof report)
         return take_report(crew, slot, &report);
     struct ntk_rescore_file *file = slot->file;
-    enum ntk_status status = end_process(slot, !slot->ended, &why);
+    enum ntk_status status = ntk_slot_end(slot, &why);
     if (!status || !is_open(file))
         return NTK_OK;
     if (status == NTK_TRY_AGAIN)
@@ -490,7 +364,7 @@ static enum ntk_status hear(struct crew *crew, struct slot *slot)
     return fail_file(crew, file, status, &why);
 }
 
-/* ---- the crew -------------------------------------------------------------------------------- */
+/* ---- the crew ------------------------------------------------------------------------------- */
 
 /* Whether another process would find something to do in a file. */
 static int wants_process(const struct ntk_rescore_file *file)
@@ -540,7 +414,7 @@ static enum ntk_status fill_slots(struct crew *crew)
         if (!file->layout)
             status = create_output(crew, file);
         if (!status)
-            status = start_process(job, &crew->slots[i], file, 1, !file->layout, crew->error);
+            status = ntk_slot_start(job, &crew->slots[i], file, 1, !file->layout, crew->error);
         if (!status && file->layout)
             f++; /* one more helper at a time: it takes its chunk once it is ready */
     }
@@ -593,6 +467,26 @@ static enum ntk_status wait_for_news(struct crew *crew)
     return ntk_ranks_check(job->ranks, crew->error);
 }
 
+/* An archive on which a library never comes to an end must not hold the others up. */
+static enum ntk_status end_silent(struct crew *crew)
+{
+    enum ntk_status status = NTK_OK;
+    for (size_t i = 0; i < crew->job->n_jobs && !status; i++) {
+        struct ntk_slot *slot = &crew->slots[i];
+        struct ntk_error why;
+        if (!slot->busy || slot->order.kind == NTK_ORDER_FLUSH ||
+            now() - slot->since < silence_seconds)
+            continue;
+        ntk_fail(&why, NTK_BAD_DATA, "the work on %s gave no sign for %.0f s and was stopped",
+                 slot->file->input->given, silence_seconds);
+        struct ntk_rescore_file *file = slot->file;
+        ntk_slot_end(slot, NULL);
+        if (is_open(file))
+            status = fail_file(crew, file, NTK_BAD_DATA, &why);
+    }
+    return status;
+}
+
 static int anyone_busy(const struct crew *crew)
 {
     for (size_t i = 0; i < crew->job->n_jobs; i++)
@@ -612,6 +506,8 @@ static enum ntk_status work_on(struct crew *crew)
             if (crew->slots[i].busy && crew->polled[i].revents &&
                 crew->polled[i].fd == crew->slots[i].channel)
                 status = hear(crew, &crew->slots[i]);
+        if (!status)
+            status = end_silent(crew);
         if (!status)
             status = fill_slots(crew);
     }
@@ -653,78 +549,4 @@ enum ntk_status ntk_crew_run(struct ntk_rescore_job *job, struct ntk_error *erro
         kill_processes(&crew, NULL);
     free_crew(&crew);
     return status ? ntk_fail(error, status, "%s", why.text) : NTK_OK;
-}
-
-/* ---- looking only ---------------------------------------------------------------------------- */
-
-static enum ntk_status await(struct slot *slot, struct ntk_rescore_report *report,
-                             struct ntk_error *error)
-{
-    ssize_t got;
-    do
-        got = read(slot->channel, report, sizeof *report);
-    while (got < 0 && errno == EINTR);
-    if (got != (ssize_t)sizeof *report)
-        return NTK_OK; /* its end says why */
-    report->error.text[sizeof report->error.text - 1] = 0;
-    return report->kind == NTK_REPORT_FAILED
-               ? ntk_fail(error, report->status ? report->status : NTK_BAD_DATA, "%s",
-                          report->error.text)
-               : NTK_OK;
-}
-
-/* A chunk of the file, without writing. */
-static enum ntk_status measure(const struct ntk_rescore_job *job, struct slot *slot,
-                               const struct ntk_rescore_survey *survey,
-                               struct ntk_rescore_seconds *measured, size_t *count,
-                               struct ntk_error *error)
-{
-    struct ntk_rescore_report report = {.kind = NTK_REPORT_FAILED};
-    const size_t chunk = ntk_crew_chunk(job->arguments, survey), all = survey->layout.n_samples;
-    const struct ntk_rescore_order order = {NTK_ORDER_MEASURE, 0, chunk < all ? chunk : all};
-    if (!give(slot, order))
-        return NTK_OK;
-    enum ntk_status status = await(slot, &report, error);
-    if (status)
-        return status;
-    *measured = (struct ntk_rescore_seconds){report.reading, report.computing, report.writing};
-    *count = order.count;
-    return NTK_OK;
-}
-
-static enum ntk_status look(const struct ntk_rescore_job *job, struct slot *slot,
-                            struct ntk_rescore_survey *survey, struct ntk_rescore_seconds *measured,
-                            size_t *count, struct ntk_error *error)
-{
-    struct ntk_rescore_report report = {.kind = NTK_REPORT_FAILED};
-    struct ntk_interval_layout *layout = NULL;
-    enum ntk_status status = await(slot, &report, error);
-    if (status || report.kind != NTK_REPORT_READY)
-        return status;
-    status = ntk_layout_accept(&slot->survey->layout, job->arguments->n_levels, &layout, error);
-    if (status)
-        return status;
-    *survey = *slot->survey;
-    survey->layout = *layout;
-    free(layout);
-    if (measured)
-        status = measure(job, slot, survey, measured, count, error);
-    return status ? status : give_end(slot);
-}
-
-enum ntk_status ntk_crew_survey(struct ntk_rescore_job *job, struct ntk_rescore_file *file,
-                                struct ntk_rescore_survey *survey,
-                                struct ntk_rescore_seconds *measured, size_t *count,
-                                struct ntk_error *error)
-{
-    struct slot slot = {0};
-    struct ntk_error why = {""};
-    enum ntk_status ended = NTK_OK, status = start_process(job, &slot, file, 0, 0, error);
-    if (!status)
-        status = look(job, &slot, survey, measured, count, error);
-    if (slot.busy)
-        ended = end_process(&slot, !!status, &why);
-    if (slot.survey)
-        munmap(slot.survey, sizeof *slot.survey);
-    return status || !ended ? status : ntk_fail(error, ended, "%s", why.text);
 }

@@ -10,8 +10,7 @@
 
 #include "io/limits.h"
 
-/* ---- sets of samples --------------------------------------------------------------------------
- */
+/* ---- sets of samples ------------------------------------------------------------------------ */
 
 enum ntk_status ntk_ranges_add(struct ntk_ranges *ranges, size_t first, size_t end,
                                struct ntk_error *error)
@@ -57,8 +56,7 @@ size_t ntk_ranges_count(const struct ntk_ranges *ranges)
     return n;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 void ntk_rescore_file_clear(struct ntk_rescore_file *file)
 {
@@ -96,8 +94,7 @@ enum ntk_status ntk_rescore_file_name(struct ntk_rescore_file *file,
     return NTK_OK;
 }
 
-/* ---- layouts ----------------------------------------------------------------------------------
- */
+/* ---- layouts -------------------------------------------------------------------------------- */
 
 json_t *ntk_layout_to_json(const struct ntk_interval_layout *layout)
 {
@@ -204,8 +201,7 @@ enum ntk_status ntk_layout_accept(const struct ntk_interval_layout *told, size_t
     return status;
 }
 
-/* ---- sums -------------------------------------------------------------------------------------
- */
+/* ---- sums ----------------------------------------------------------------------------------- */
 
 enum { SUM_ROWS = 1024 };
 

@@ -8,8 +8,7 @@
 #include "cli/inputs.h"
 #include "cli/rescore/rescore_work.h"
 
-/* ---- sets of samples --------------------------------------------------------------------------
- */
+/* ---- sets of samples ------------------------------------------------------------------------ */
 
 struct ntk_range {
     size_t first, end; /* first <= sample < end */
@@ -30,8 +29,7 @@ int ntk_ranges_gap(const struct ntk_ranges *ranges, size_t from, size_t end, str
 
 size_t ntk_ranges_count(const struct ntk_ranges *ranges);
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 enum ntk_file_state { NTK_FILE_PENDING, NTK_FILE_DONE, NTK_FILE_FAILED };
 

@@ -9,8 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static enum ntk_status cannot_write(const struct ntk_journal *journal, struct ntk_error *error)
 {
@@ -68,8 +67,7 @@ enum ntk_status ntk_journal_flush(struct ntk_journal *journal, struct ntk_error 
     return fdatasync(journal->descriptor) ? cannot_write(journal, error) : NTK_OK;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 json_t *ntk_journal_archive(const struct ntk_rescore_file *file)
 {
@@ -107,8 +105,7 @@ json_t *ntk_journal_word(const char *word, size_t number)
     return json_pack("{s:I}", word, (json_int_t)number);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 struct chunk {
     size_t file, first, end; /* file: index */

@@ -66,7 +66,7 @@ static json_t *describe_score(const struct manifest *manifest, const char *varia
     return ntk_tally_json(&scores, variable, units, hours, manifest->arguments->levels);
 }
 
-/* ---- one archive ----------------------------------------------------------------------------- */
+/* ---- one archive ---------------------------------------------------------------------------- */
 
 static json_t *describe_flags(const int64_t *flagged)
 {
@@ -147,8 +147,7 @@ static json_t *describe_file(struct manifest *manifest, struct ntk_rescore_file 
     return json;
 }
 
-/* ---- all ---------------------------------------------------------------------------------------
- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 static json_t *describe_all(struct manifest *manifest, const char *calibration, const char *sha256,
                             struct ntk_rescore_file *files, size_t n,

@@ -45,7 +45,7 @@ struct shift {
     double since; /* when the present phase began */
 };
 
-/* ---- time ------------------------------------------------------------------------------------ */
+/* ---- time ----------------------------------------------------------------------------------- */
 
 static double now(void)
 {
@@ -62,7 +62,7 @@ static void spend(struct shift *shift, enum phase phase)
     shift->since = t;
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static enum ntk_status write_at(const struct shift *shift, const void *bytes, size_t size,
                                 uint64_t at, struct ntk_error *error)
@@ -95,7 +95,7 @@ static enum ntk_status write_column(const struct shift *shift, const struct ntk_
     return status;
 }
 
-/* ---- blocks ---------------------------------------------------------------------------------- */
+/* ---- blocks --------------------------------------------------------------------------------- */
 
 /* Samples a .. b at all their lead times. */
 struct block {
@@ -158,7 +158,7 @@ static enum ntk_status put_samples(struct shift *shift, const struct block *bloc
     return status;
 }
 
-/* ---- one row of a variable ------------------------------------------------------------------- */
+/* ---- one row of a variable ------------------------------------------------------------------ */
 
 static void count_flags(const unsigned char *flag, size_t points, int64_t out[NTK_FLAG_COUNT])
 {
@@ -283,7 +283,7 @@ static enum ntk_status put_tallies(struct shift *shift, const struct block *bloc
     return status;
 }
 
-/* ---- a chunk --------------------------------------------------------------------------------- */
+/* ---- a chunk -------------------------------------------------------------------------------- */
 
 static enum ntk_status read_fields(struct shift *shift, size_t v,
                                    const struct ntk_evaluated *samples, struct ntk_error *error)
@@ -361,7 +361,7 @@ static enum ntk_status do_chunk(struct shift *shift, size_t first, size_t count,
     return status;
 }
 
-/* ---- how much at a time ---------------------------------------------------------------------- */
+/* ---- how much at a time --------------------------------------------------------------------- */
 
 static size_t most_points(const struct ntk_interval_layout *layout)
 {
@@ -398,7 +398,6 @@ static enum ntk_status choose_block(struct shift *shift, struct ntk_rescore_surv
     size_t samples = block_bytes / widest;
     samples = samples < 1 ? 1 : samples > 4096 ? 4096 : samples;
     samples = samples < archive->n_samples ? samples : archive->n_samples;
-    survey->overhead_bytes = archive->chunk_bytes;
     while (samples > 1 &&
            bytes_of_block(shift, samples) + archive->chunk_bytes > shift->work->memory_bytes)
         samples /= 2;
@@ -445,7 +444,7 @@ static enum ntk_status create_buffers(struct shift *shift, struct ntk_error *err
     return status;
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static uint64_t bytes_read(const struct ntk_archive *archive,
                            const struct ntk_interval_layout *layout)
@@ -514,7 +513,7 @@ static enum ntk_status begin(struct shift *shift, struct ntk_error *error)
     return status ? status : create_buffers(shift, error);
 }
 
-/* ---- orders ---------------------------------------------------------------------------------- */
+/* ---- orders --------------------------------------------------------------------------------- */
 
 static int report(const struct shift *shift, const struct ntk_rescore_report *report)
 {

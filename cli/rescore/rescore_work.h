@@ -27,7 +27,6 @@ struct ntk_rescore_survey {
     size_t stored_samples; /* that lie in one chunk of the archive */
     uint64_t read_bytes;   /* of all values that are read, unpacked */
     size_t memory_bytes;   /* of one process */
-    size_t overhead_bytes; /* of that, what it takes whatever the blocks */
 };
 
 enum ntk_rescore_order_kind { NTK_ORDER_END, NTK_ORDER_CHUNK, NTK_ORDER_MEASURE, NTK_ORDER_FLUSH };

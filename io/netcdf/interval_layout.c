@@ -10,7 +10,7 @@
 #include "io/limits.h"
 #include "io/netcdf/interval_schema.h"
 
-/* ---- places ---------------------------------------------------------------------------------- */
+/* ---- places --------------------------------------------------------------------------------- */
 
 static size_t planes_of_tally(const struct ntk_interval_layout *layout, int column)
 {
@@ -82,8 +82,7 @@ uint64_t ntk_column_at(const struct ntk_interval_layout *layout, const struct nt
     return column->begin + (plane * layout->rows + row) * column->per_row * column->width;
 }
 
-/* ---- from an archive --------------------------------------------------------------------------
- */
+/* ---- from an archive ------------------------------------------------------------------------ */
 
 static void describe(const struct ntk_archive *archive, const struct ntk_interval_header *header,
                      struct ntk_interval_layout *layout)
@@ -179,8 +178,7 @@ done:
     return status;
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static inline __attribute__((always_inline)) void encode_floats(const float *values, size_t n,
                                                                 uint32_t fill, uint32_t *to)

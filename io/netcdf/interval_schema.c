@@ -68,7 +68,7 @@ double ntk_interval_sample_value(const struct ntk_variance *variance, double nov
     }
 }
 
-/* ---- definitions ----------------------------------------------------------------------------- */
+/* ---- definitions ---------------------------------------------------------------------------- */
 
 static int define_dimension(struct ntk_interval_schema *s, const char *name, size_t length)
 {
@@ -332,7 +332,7 @@ static void put_globals(struct ntk_interval_schema *s, const struct ntk_interval
     put_text(s, NC_GLOBAL, "ntkuq_model", header->model);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static int has_truths(const struct ntk_archive *archive)
 {
@@ -379,7 +379,7 @@ void ntk_interval_schema_clear(struct ntk_interval_schema *schema)
     *schema = (struct ntk_interval_schema){0};
 }
 
-/* ---- coordinates ----------------------------------------------------------------------------- */
+/* ---- coordinates ---------------------------------------------------------------------------- */
 
 /* In per cent, as decimal numbers: 0.29 is 29, not 28.999999999999996. */
 static void fill_coverage(const double *levels, size_t n, double *out)

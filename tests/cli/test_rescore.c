@@ -97,8 +97,7 @@ static void check_same_folders(const char *one, const char *other)
     ck_assert_uint_gt(n, 1);
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static void check_same_variable(const char *one, const char *other, const char *name)
 {
@@ -174,8 +173,7 @@ START_TEST(what_is_missing_is_flagged_and_counted)
 }
 END_TEST
 
-/* ---- scores -----------------------------------------------------------------------------------
- */
+/* ---- scores --------------------------------------------------------------------------------- */
 
 static double number(const json_t *json, const char *key)
 {
@@ -275,8 +273,7 @@ START_TEST(rows_hold_their_sums)
 }
 END_TEST
 
-/* ---- the same bytes ---------------------------------------------------------------------------
- */
+/* ---- the same bytes ------------------------------------------------------------------------- */
 
 static void make_three(char *rest, size_t size)
 {
@@ -516,8 +513,7 @@ START_TEST(an_interrupted_rescoring_is_a_partial_one)
 }
 END_TEST
 
-/* ---- what does not fit ------------------------------------------------------------------------
- */
+/* ---- what does not fit ---------------------------------------------------------------------- */
 
 static void write_file(const char *path, const void *bytes, size_t size)
 {
@@ -613,8 +609,7 @@ START_TEST(the_calibration_is_pinned_by_its_hash)
 }
 END_TEST
 
-/* ---- which archives ---------------------------------------------------------------------------
- */
+/* ---- which archives ------------------------------------------------------------------------- */
 
 static size_t count_files(const char *out)
 {
@@ -665,8 +660,7 @@ START_TEST(what_is_not_there_is_one_sentence)
 }
 END_TEST
 
-/* ---- before it begins, and while it runs ------------------------------------------------------
- */
+/* ---- before it begins, and while it runs ---------------------------------------------------- */
 
 START_TEST(a_dry_run_writes_nothing_and_predicts_what_is_written)
 {
@@ -791,8 +785,7 @@ START_TEST(progress_counts_files_and_bytes)
 }
 END_TEST
 
-/* ---- sets of samples ---------------------------------------------------------------------------
- */
+/* ---- sets of samples ------------------------------------------------------------------------ */
 
 START_TEST(ranges_are_sets)
 {

@@ -175,8 +175,7 @@ START_TEST(a_tally_survives_its_encoding)
 }
 END_TEST
 
-/* ---- reading in blocks ------------------------------------------------------------------------
- */
+/* ---- reading in blocks ---------------------------------------------------------------------- */
 
 static unsigned long long bytes_read(void)
 {
