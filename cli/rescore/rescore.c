@@ -128,9 +128,12 @@ static void print_result(const struct ntk_rescore_run *run, const struct ntk_res
         json_decref(json);
         return;
     }
-    printf("calibration %s (%.12s): %zu archives done, %zu failed, %zu pending; %llu forecasts\n",
-           run->calibration->name, run->sha256, result->done, result->failed, result->pending,
-           (unsigned long long)result->rows);
+    printf("calibration %s (%.12s): %zu archives done, %zu failed, %zu pending",
+           run->calibration->name, run->sha256, result->done, result->failed, result->pending);
+    if (run->arguments->share_count)
+        printf(" of share %zu/%zu\n", run->arguments->share_index, run->arguments->share_count);
+    else
+        printf("; %llu forecasts\n", (unsigned long long)result->rows);
     printf("%.2f GB written in %.1f s; processes read for %.1f s, computed %.1f s, wrote %.1f s\n",
            1e-9 * (double)run->job.bytes_written, elapsed, seconds->reading, seconds->computing,
            seconds->writing);
