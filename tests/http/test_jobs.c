@@ -739,8 +739,8 @@ END_TEST
 START_TEST(a_silent_stream_shows_that_it_lives_and_frees_who_went_away)
 {
     char waiting[40], last[40];
-    for (int i = 0; i < 12; i++) /* the last one waits longer than the stream is silent */
-        start_fit("", "slow", "auto", i < 11 ? waiting : last);
+    for (int i = 0; i < 17; i++) /* the last one waits longer than the stream is silent */
+        start_fit("", "slow", "auto", i < 16 ? waiting : last);
     for (size_t i = 1; i < LISTENERS_MOST; i++) {
         int gone = listen_to(last, "");
         free(hear(gone, "\nid: "));
