@@ -20,6 +20,7 @@
 #include <immintrin.h>
 #endif
 
+#include "core/lanes.h"
 #include "core/processor.h"
 
 enum {
@@ -49,15 +50,7 @@ struct ntk_ica_sweep {
     const struct instructions *instructions[2]; /* float32, double */
 };
 
-#define PASTE_(a, b, c) a##_##b##_##c
-#define PASTE(a, b, c)  PASTE_(a, b, c)
-#define NAME(name)      PASTE(name, REAL, LANES)
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#define NAME(name) PASTE(name, PASTE(REAL, LANES))
 
 /* exp(x) = 2^k exp(r): the terms of exp(r), |r| <= ln 2 / 2, that float32 and double need. */
 #define TERMS_float  6

@@ -29,6 +29,7 @@
 #endif
 
 #include "core/posterior.h"
+#include "core/lanes.h"
 #include "core/processor.h"
 
 enum {
@@ -106,15 +107,7 @@ add_squares(const double *c, const double *weights, struct ntk_image_sums *sums)
     sums->shrunk += ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]));
 }
 
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b)  PASTE_(a, b)
-#define NAME(name)   PASTE(name, LANES)
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#define NAME(name) PASTE(name, LANES)
 
 /* The height of a tile as the constant H, so that partial sums stay in registers. */
 #define AT_HEIGHT(height, call)                                                                    \

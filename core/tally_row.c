@@ -17,6 +17,7 @@
 
 #include "core/groups.h"
 #include "core/scores.h"
+#include "core/lanes.h"
 #include "core/tally_plan.h"
 
 enum { WIDTH = 8, GROUPS = 32, BLOCK = WIDTH * GROUPS };
@@ -137,14 +138,7 @@ static double far_crps(const struct ntk_tally_plan *plan, double error, double s
     return scale * ntk_interval_crps(plan->model, plan->family, error / scale);
 }
 
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b)  PASTE_(a, b)
-#define NAME(name)   PASTE(name, LANES)
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#define NAME(name) PASTE(name, LANES)
 
 /* Macros, as vectors have no one way into a function and out. */
 #define KEEP(mask, value)     ((V)((mask) & (M)(value)))

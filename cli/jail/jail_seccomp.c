@@ -76,6 +76,15 @@ struct rule {
     struct scmp_arg_cmp condition;
 };
 
+static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
+{
+    int result = 0;
+    for (size_t i = 0; i < n && !result; i++)
+        result =
+            seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, 1, &rules[i].condition);
+    return result;
+}
+
 /* Opening a file runs for reading without truncation, or for writing, which Landlock checks. The
  * fourth access mode (3: neither) and O_RDONLY | O_TRUNC would slip through Landlock before its
  * version 3 and empty the file. */
@@ -89,11 +98,7 @@ static int add_open(scmp_filter_ctx filter)
         {SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, O_WRONLY)},
         {SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, O_RDWR)},
     };
-    int result = 0;
-    for (size_t i = 0; i < sizeof rules / sizeof *rules && !result; i++)
-        result =
-            seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, 1, &rules[i].condition);
-    return result;
+    return add_rules(filter, rules, sizeof rules / sizeof *rules);
 }
 
 /* No memory that can be run; of the terminal only whether it is one; limits can be read; of fcntl
@@ -115,11 +120,7 @@ static int add_harmless_arguments(scmp_filter_ctx filter)
         {SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, F_SETLK)},
         {SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, F_SETLKW)},
     };
-    int result = 0;
-    for (size_t i = 0; i < sizeof rules / sizeof *rules && !result; i++)
-        result =
-            seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, 1, &rules[i].condition);
-    return result;
+    return add_rules(filter, rules, sizeof rules / sizeof *rules);
 }
 
 /* A signal goes to this process (abort, raise) or is the end of it. */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -15,13 +14,6 @@
 #include "cli/rescore/rescore_run.h"
 #include "io/artifact.h"
 #include "io/netcdf/archive.h"
-
-double ntk_rescore_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- what is given -------------------------------------------------------------------------- */
 

@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/rescore/rescore_slot.h"
@@ -43,13 +42,6 @@ struct crew {
     uint64_t bytes_before; /* of archives, done when it began */
     struct ntk_error *error;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void kill_processes(struct crew *crew, const struct ntk_rescore_file *file)
 {
@@ -108,7 +100,7 @@ static enum ntk_status give_next(struct crew *crew, struct ntk_slot *slot)
     slot->order.kind = NTK_ORDER_END;
     if (!file->layout) /* another process did the rest */
         return ntk_slot_dismiss(slot);
-    if (file->unflushed && !file->flushing && now() - file->flushed_at > flush_seconds)
+    if (file->unflushed && !file->flushing && ntk_rescore_now() - file->flushed_at > flush_seconds)
         return give_flush(crew, slot);
     if (!all_taken(file))
         return give_chunk(crew, slot);
@@ -242,7 +234,7 @@ static enum ntk_status take_survey(struct crew *crew, struct ntk_slot *slot)
     file->chunk = ntk_crew_chunk(crew->job->arguments, &told);
     file->from = sample_at(file, file->share_from, stored);
     file->to = sample_at(file, file->share_to, stored);
-    file->flushed_at = now();
+    file->flushed_at = ntk_rescore_now();
     json_t *layout = ntk_layout_to_json(file->layout);
     char *survey = layout ? json_dumps(layout, JSON_COMPACT) : NULL;
     if (!survey) {
@@ -283,7 +275,7 @@ static enum ntk_status take_flush(struct crew *crew, struct ntk_slot *slot)
 {
     struct ntk_rescore_file *file = slot->file;
     file->flushing = 0;
-    file->flushed_at = now();
+    file->flushed_at = ntk_rescore_now();
     enum ntk_status status = put_line(crew, ntk_journal_word("flushed", file->number));
     if (status || file->unflushed || file->outstanding || !all_taken(file))
         return status;
@@ -425,15 +417,16 @@ static void report_progress(struct crew *crew, int at_once)
 {
     struct ntk_rescore_job *job = crew->job;
     struct ntk_progress_files files = {.files = job->n_files, .bytes_done = job->bytes_done};
-    if (!at_once && now() - crew->reported_at < progress_seconds)
+    if (!at_once && ntk_rescore_now() - crew->reported_at < progress_seconds)
         return;
-    crew->reported_at = now();
+    crew->reported_at = ntk_rescore_now();
     for (size_t i = 0; i < job->n_files; i++) {
         files.done += job->files[i].state != NTK_FILE_PENDING;
         files.bytes += job->files[i].input->bytes;
     }
     char message[120];
-    double elapsed = now() - crew->began, done = (double)(job->bytes_done - crew->bytes_before);
+    double elapsed = ntk_rescore_now() - crew->began,
+           done = (double)(job->bytes_done - crew->bytes_before);
     double rate = elapsed > 0 ? done / elapsed : 0;
     double left = rate > 0 ? (double)(files.bytes - files.bytes_done) / rate : 0;
     snprintf(message, sizeof message, "%zu of %zu archives, %.0f MB/s, %.0f:%02.0f left",
@@ -459,7 +452,7 @@ static enum ntk_status wait_for_news(struct crew *crew)
     if (crew->polled[n].revents & POLLERR)
         return ntk_fail(crew->error, NTK_TRY_AGAIN,
                         "the work was stopped: nobody listens to its progress any more");
-    if (now() > job->deadline)
+    if (ntk_rescore_now() > job->deadline)
         return ntk_fail(crew->error, NTK_TRY_AGAIN,
                         "the work was stopped after %u s of wall clock (deadline); the same "
                         "command goes on with it",
@@ -475,7 +468,7 @@ static enum ntk_status end_silent(struct crew *crew)
         struct ntk_slot *slot = &crew->slots[i];
         struct ntk_error why;
         if (!slot->busy || slot->order.kind == NTK_ORDER_FLUSH ||
-            now() - slot->since < silence_seconds)
+            ntk_rescore_now() - slot->since < silence_seconds)
             continue;
         ntk_fail(&why, NTK_BAD_DATA, "the work on %s gave no sign for %.0f s and was stopped",
                  slot->file->input->given, silence_seconds);
@@ -518,8 +511,8 @@ static enum ntk_status work_on(struct crew *crew)
 static enum ntk_status create_crew(struct crew *crew, struct ntk_rescore_job *job,
                                    struct ntk_error *error)
 {
-    *crew =
-        (struct crew){.job = job, .error = error, .began = now(), .bytes_before = job->bytes_done};
+    *crew = (struct crew){
+        .job = job, .error = error, .began = ntk_rescore_now(), .bytes_before = job->bytes_done};
     crew->slots = calloc(job->n_jobs, sizeof *crew->slots);
     crew->polled = calloc(job->n_jobs + 1, sizeof *crew->polled);
     return crew->slots && crew->polled ? NTK_OK

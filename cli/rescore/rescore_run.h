@@ -28,9 +28,6 @@ struct ntk_rescore_run {
     double began;
 };
 
-/* Seconds of a clock that only goes on. */
-double ntk_rescore_now(void);
-
 /* ---- the folder: rescore_folder.c ----------------------------------------------------------- */
 
 /* Makes the folder, locks it, reads its journals into the files, names what is new, and opens this

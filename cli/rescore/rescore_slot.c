@@ -5,20 +5,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 void ntk_crew_path(const struct ntk_rescore_job *job, const struct ntk_rescore_file *file,
                    char *out)
 {
     snprintf(out, PATH_MAX, "%s/%zu.nc", job->scratch, file->number);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* ---- starting and ending a process ---------------------------------------------------------- */
@@ -92,7 +84,7 @@ enum ntk_status ntk_slot_start(const struct ntk_rescore_job *job, struct ntk_slo
         close(ends[0]);
         return status;
     }
-    slot->since = now();
+    slot->since = ntk_rescore_now();
     slot->busy = 1;
     slot->starting = 1;
     file->starting++;
@@ -119,7 +111,7 @@ enum ntk_status ntk_slot_end(struct ntk_slot *slot, struct ntk_error *error)
 int ntk_slot_give(struct ntk_slot *slot, struct ntk_rescore_order order)
 {
     slot->order = order;
-    slot->since = now();
+    slot->since = ntk_rescore_now();
     return write(slot->channel, &order, sizeof order) == (ssize_t)sizeof order;
 }
 

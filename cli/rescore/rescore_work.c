@@ -47,7 +47,7 @@ struct shift {
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
-static double now(void)
+double ntk_rescore_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -57,7 +57,7 @@ static double now(void)
 /* What has passed since the last call belongs to a phase. */
 static void spend(struct shift *shift, enum phase phase)
 {
-    double t = now();
+    double t = ntk_rescore_now();
     shift->seconds[phase] += t - shift->since;
     shift->since = t;
 }
@@ -537,7 +537,7 @@ static enum ntk_status do_order(struct shift *shift, const struct ntk_rescore_or
                                 struct ntk_rescore_report *done)
 {
     memset(shift->seconds, 0, sizeof shift->seconds);
-    shift->since = now();
+    shift->since = ntk_rescore_now();
     if (order->kind == NTK_ORDER_FLUSH) {
         if (fsync(shift->output))
             return ntk_fail(&done->error, NTK_CANNOT_CREATE, "cannot flush %s: %s",

@@ -58,6 +58,9 @@ struct ntk_rescore_work {
     struct ntk_rescore_survey *survey; /* shared with the outer process */
 };
 
+/* Seconds of a clock that only goes on. */
+double ntk_rescore_now(void);
+
 /* For ntk_jail_start: `work` is a struct ntk_rescore_work. */
 int ntk_rescore_work(void *work);
 

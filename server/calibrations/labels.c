@@ -98,6 +98,17 @@ unsigned ntk_labels_find(struct ntk_labels *labels, const char *calibration, con
     return version;
 }
 
+enum ntk_status ntk_labels_choose(struct ntk_labels *labels, const char *calibration,
+                                  unsigned number, const char *label, unsigned *out,
+                                  struct ntk_error *error)
+{
+    *out = number ? number : ntk_labels_find(labels, calibration, label ? label : "stable", NULL);
+    if (label && *out == 0)
+        return ntk_fail(error, NTK_NO_INPUT, "calibration %.80s has no label '%.40s'", calibration,
+                        label);
+    return NTK_OK;
+}
+
 int ntk_labels_hold(struct ntk_labels *labels, const char *calibration, unsigned version)
 {
     int held = 0;

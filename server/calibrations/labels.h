@@ -23,6 +23,13 @@ void ntk_labels_free(struct ntk_labels *labels);
 unsigned ntk_labels_find(struct ntk_labels *labels, const char *calibration, const char *label,
                          unsigned *revision);
 
+/* The version that answers a request: *out is the `number` it named, that of its `label`, or, where
+ * it named neither (0, NULL), that of `stable`; 0 where there is no `stable`: the latest.
+ * NTK_NO_INPUT: there is no such label. */
+enum ntk_status ntk_labels_choose(struct ntk_labels *labels, const char *calibration,
+                                  unsigned number, const char *label, unsigned *out,
+                                  struct ntk_error *error);
+
 /* Whether any label of the calibration points at the version. */
 int ntk_labels_hold(struct ntk_labels *labels, const char *calibration, unsigned version);
 

@@ -1,6 +1,7 @@
 #include "server/calibrations/ntkuq.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/calibrations/process.h"
@@ -60,4 +61,21 @@ enum ntk_status ntk_ntkuq_run(const struct ntk_server *server, const char *const
     }
     ntk_process_result_clear(&result);
     return status == NTK_NO_INPUT ? NTK_BAD_DATA : status; /* the file is there: it is not good */
+}
+
+static int compare_levels(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void ntk_ntkuq_print_levels(double *levels, size_t n, char *out, size_t size)
+{
+    size_t used = 0;
+    *out = 0;
+    qsort(levels, n, sizeof *levels, compare_levels);
+    for (size_t l = 0; l < n && used < size; l++) {
+        if (l == 0 || levels[l] > levels[l - 1])
+            used += (size_t)snprintf(out + used, size - used, "%s%.17g", l ? "," : "", levels[l]);
+    }
 }

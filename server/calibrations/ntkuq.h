@@ -12,4 +12,8 @@ enum ntk_status ntk_ntkuq_run(const struct ntk_server *server, const char *const
                               const char *file, const char *name, char **output,
                               struct ntk_error *error);
 
+/* Levels as its command line wants them, "0.5,0.9": sorts `levels` ascending and prints each once.
+ * 32 bytes a level are room enough; "" for none. */
+void ntk_ntkuq_print_levels(double *levels, size_t n, char *out, size_t size);
+
 #endif

@@ -80,22 +80,15 @@ static enum ntk_status parse_levels_json(const json_t *list, struct ntk_interval
     return status;
 }
 
-/* The number of the version that is asked for: itself, that of a label, or 0 for the one that
- * answers unasked: `stable` where there is one, else the latest. */
 static enum ntk_status choose_version(struct ntk_request *request, const char *name,
                                       json_int_t number, const char *label, unsigned *out,
                                       struct ntk_error *error)
 {
-    struct ntk_labels *labels = request->server->labels;
     if (number < 0 || number > 999999999)
         return ntk_fail(error, NTK_NO_INPUT, "there is no version %lld", (long long)number);
     if (number && label)
         return ntk_fail(error, NTK_BAD_DATA, "both version and label were found, one was expected");
-    *out =
-        number ? (unsigned)number : ntk_labels_find(labels, name, label ? label : "stable", NULL);
-    if (label && *out == 0)
-        return ntk_fail(error, NTK_NO_INPUT, "calibration %.80s has no label '%.40s'", name, label);
-    return NTK_OK;
+    return ntk_labels_choose(request->server->labels, name, (unsigned)number, label, out, error);
 }
 
 static enum ntk_status acquire(struct ntk_request *request, const char *name, json_int_t number,

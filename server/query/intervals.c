@@ -64,24 +64,6 @@ static enum ntk_handled answer_query(struct ntk_request *request)
 
 /* ---- NetCDF --------------------------------------------------------------------------------- */
 
-static int compare_levels(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* ntkuq wants ascending levels, each once. */
-static void print_levels(double *levels, size_t n, char *out, size_t size)
-{
-    size_t used = 0;
-    *out = 0;
-    qsort(levels, n, sizeof *levels, compare_levels);
-    for (size_t l = 0; l < n && used < size; l++) {
-        if (l == 0 || levels[l] > levels[l - 1])
-            used += (size_t)snprintf(out + used, size - used, "%s%.17g", l ? "," : "", levels[l]);
-    }
-}
-
 /* A parameter of the query string, or what stands for its absence. */
 static const char *parameter_or(struct ntk_request *request, const char *name, const char *absent)
 {
@@ -190,7 +172,7 @@ static void answer_archive(struct ntk_request *request)
     if (status) {
         ntk_reply_failure(request, status, &error);
     } else if (snprintf(output, sizeof output, "%s.out.nc", input) < (int)sizeof output) {
-        print_levels(levels, n, list, sizeof list);
+        ntk_ntkuq_print_levels(levels, n, list, sizeof list);
         snprintf(rows, sizeof rows, "%s.rows", output);
         if (apply(request, version, list, input, output, keeps ? rows : NULL) &&
             (!keeps || record_rows(request, version, rows, &counts))) {

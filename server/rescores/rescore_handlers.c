@@ -14,14 +14,11 @@ static enum ntk_status acquire(struct ntk_request *request, const struct ntk_res
                                const struct ntk_version **out, struct ntk_error *error)
 {
     struct ntk_server *server = request->server;
-    unsigned number = asked->version;
-    if (!number)
-        number = ntk_labels_find(server->labels, asked->calibration,
-                                 asked->label ? asked->label : "stable", NULL);
-    if (!number && asked->label)
-        return ntk_fail(error, NTK_NO_INPUT, "calibration %.80s has no label '%.40s'",
-                        asked->calibration, asked->label);
-    return ntk_registry_acquire(server->registry, asked->calibration, number, out, error);
+    unsigned number;
+    enum ntk_status status = ntk_labels_choose(server->labels, asked->calibration, asked->version,
+                                               asked->label, &number, error);
+    return status ? status
+                  : ntk_registry_acquire(server->registry, asked->calibration, number, out, error);
 }
 
 /* Pins the version, finds the archives and what they will need. */

@@ -1,10 +1,10 @@
 #include "server/rescores/rescore_request.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io/json.h"
+#include "server/calibrations/ntkuq.h"
 #include "server/calibrations/registry.h"
 
 enum { MEMORY_LEAST = 64 << 20, VERSION_MOST = 999999999 };
@@ -52,23 +52,6 @@ static enum ntk_status read_names(const json_t *list, struct ntk_rescore_request
     return NTK_OK;
 }
 
-static int compare_levels(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return left < right ? -1 : left > right;
-}
-
-/* ntkuq wants them ascending, each once. */
-static void print_levels(double *levels, size_t n, char *out, size_t size)
-{
-    size_t used = 0;
-    qsort(levels, n, sizeof *levels, compare_levels);
-    for (size_t l = 0; l < n && used < size; l++) {
-        if (l == 0 || levels[l] > levels[l - 1])
-            used += (size_t)snprintf(out + used, size - used, "%s%.17g", l ? "," : "", levels[l]);
-    }
-}
-
 static enum ntk_status read_levels(const json_t *list, struct ntk_rescore_request *out,
                                    struct ntk_error *error)
 {
@@ -87,7 +70,7 @@ static enum ntk_status read_levels(const json_t *list, struct ntk_rescore_reques
             return ntk_fail(error, NTK_BAD_DATA, "level %zu is not a number above 0 and below 1",
                             l);
     }
-    print_levels(levels, n, out->levels, sizeof out->levels);
+    ntk_ntkuq_print_levels(levels, n, out->levels, sizeof out->levels);
     return NTK_OK;
 }
 
