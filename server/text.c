@@ -9,8 +9,7 @@
 
 #include "io/real.h"
 
-/* Makes room for `size` bytes more; false without memory, now or before. */
-static int reserve(struct ntk_text *text, size_t size)
+int ntk_text_reserve(struct ntk_text *text, size_t size)
 {
     if (text->failed || size <= text->capacity - text->size)
         return !text->failed;
@@ -24,38 +23,39 @@ static int reserve(struct ntk_text *text, size_t size)
     return 1;
 }
 
-void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size)
-{
-    if (size == 0 || !reserve(text, size))
-        return;
-    memcpy(text->bytes + text->size, bytes, size);
-    text->size += size;
-}
-
 enum {
     DIGITS_MOST = 20,    /* of 64 bits; 17 of a double */
-    REAL_MOST = 32,      /* bytes: a sign, the digits, a point, e-324 or 0.000 */
+    REAL_MOST = 48,      /* bytes: a sign, the digits, a point, e-324 or 0.000; what put() spills */
     EXPONENT_LEAST = -4, /* below it, as from `precision` on, %g writes an exponent */
     DIGITS_SHORT = 15    /* every number of so many digits survives double, and %.15g shows it */
 };
 
-/* From the last digit on, two at a time; nothing for 0. */
-static size_t print_digits(uint64_t digits, char out[DIGITS_MOST])
+/* Room for put() to read beyond the digits, which end in the middle. */
+struct digits {
+    char room[2 * DIGITS_MOST];
+};
+
+/* From the last digit on, two at a time; nothing for 0. Gives the first. */
+static const char *print_digits(uint64_t digits, struct digits *out, size_t *n)
 {
-    char backwards[DIGITS_MOST + 1], *end = backwards + sizeof backwards, *at = end;
-    for (; digits; digits /= 100) {
-        unsigned pair = (unsigned)(digits % 100);
-        *--at = (char)('0' + pair % 10);
-        *--at = (char)('0' + pair / 10);
-    }
-    at += at < end && *at == '0';
-    memcpy(out, at, (size_t)(end - at));
-    return (size_t)(end - at);
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    char *end = out->room + DIGITS_MOST, *at = end;
+    for (; digits >= 10; digits /= 100)
+        memcpy(at -= 2, pairs + 2 * (digits % 100), 2);
+    if (digits)
+        *--at = (char)('0' + digits);
+    *n = (size_t)(end - at);
+    return at;
 }
 
-static char *put(char *to, const char *bytes, size_t size)
+/* `size` digits, and whatever follows them: a copy of a known length is no call. */
+static char *put(char *to, const char *digits, size_t size)
 {
-    memcpy(to, bytes, size);
+    memcpy(to, digits, DIGITS_MOST);
     return to + size;
 }
 
@@ -81,7 +81,10 @@ static char *put_plain(char *to, const char *digits, size_t n, int exponent)
     size_t whole = exponent < 0 ? 0 : (size_t)exponent + 1;
     if (whole >= n)
         return put_zeros(put(to, digits, n), (int)(whole - n));
-    to = whole ? put(to, digits, whole) : put(to, "0", 1);
+    if (whole)
+        to = put(to, digits, whole);
+    else
+        *to++ = '0';
     *to++ = '.';
     to = put_zeros(to, -1 - exponent);
     return put(to, digits + whole, n - whole);
@@ -89,17 +92,21 @@ static char *put_plain(char *to, const char *digits, size_t n, int exponent)
 
 static size_t print_real(double value, char *out)
 {
-    char digits[DIGITS_MOST] = {'0'}, *to = out;
+    struct digits space = {{0}};
+    const char *digits;
+    char *to = out;
     uint64_t significand;
     int exponent = 0;
     size_t n = 1;
     if (signbit(value))
         *to++ = '-';
-    if (value != 0) {
-        ntk_real_shortest(fabs(value), &significand, &exponent);
-        n = print_digits(significand, digits);
-        exponent += (int)n - 1;
+    if (value == 0) {
+        *to++ = '0';
+        return (size_t)(to - out);
     }
+    ntk_real_shortest(fabs(value), &significand, &exponent);
+    digits = print_digits(significand, &space, &n);
+    exponent += (int)n - 1;
     /* not beyond the digits: what looks like an integer is exactly that integer */
     int precision = n <= DIGITS_SHORT ? DIGITS_SHORT : (int)n;
     to = exponent < EXPONENT_LEAST || exponent >= precision
@@ -112,14 +119,16 @@ void ntk_text_append_real(struct ntk_text *text, double value, const char *missi
 {
     if (!isfinite(value))
         ntk_text_append(text, missing);
-    else if (reserve(text, REAL_MOST))
+    else if (ntk_text_reserve(text, REAL_MOST))
         text->size += print_real(value, text->bytes + text->size);
 }
 
 void ntk_text_append_size(struct ntk_text *text, size_t value)
 {
-    char digits[DIGITS_MOST] = {'0'};
-    ntk_text_append_bytes(text, digits, value ? print_digits(value, digits) : 1);
+    struct digits space;
+    size_t n;
+    const char *digits = print_digits(value, &space, &n);
+    ntk_text_append_bytes(text, value ? digits : "0", value ? n : 1);
 }
 
 /* How many bytes from here on need no escape. */

@@ -1,7 +1,7 @@
 /* Text that grows: replies too long to be built from JSON objects. One thread at a time.
  *
- * Once memory is missing, `failed` is set and everything further is ignored, so that only the end
- * must be checked. */
+ * Once memory is missing, `failed` is set and what is there is of no use, so that only the end must
+ * be checked. */
 #ifndef NTK_SERVER_TEXT_H
 #define NTK_SERVER_TEXT_H
 
@@ -14,9 +14,18 @@ struct ntk_text {
     int failed;
 };
 
-void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size);
+/* Makes room for `size` bytes more; false without memory, now or before. */
+int ntk_text_reserve(struct ntk_text *text, size_t size);
 
 /* Inline, for the length of a literal is known where it is written. */
+static inline void ntk_text_append_bytes(struct ntk_text *text, const char *bytes, size_t size)
+{
+    if (size == 0 || (size > text->capacity - text->size && !ntk_text_reserve(text, size)))
+        return;
+    memcpy(text->bytes + text->size, bytes, size);
+    text->size += size;
+}
+
 static inline void ntk_text_append(struct ntk_text *text, const char *string)
 {
     ntk_text_append_bytes(text, string, strlen(string));

@@ -25,7 +25,7 @@ enum {
     WORKER_QUEUE = 64,
     /* What libmicrohttpd has for a connection's headers. It zeroes all of it after every request.
      */
-    HEADER_MEMORY = 32768
+    HEADER_MEMORY = 16384
 };
 
 /* ---- the life of a request ------------------------------------------------------------------ */

@@ -190,9 +190,9 @@ static void answer_archive(struct ntk_request *request)
     ntk_registry_release(request->server->registry, version);
 }
 
-/* The query parameters that have a meaning for this body; false, with a reply, when one has none.
- */
-static int check_parameters(struct ntk_request *request)
+/* Whether a parameter has a meaning for this body; not, and a reply, when it has none. */
+static enum MHD_Result check_parameter(void *user, enum MHD_ValueKind kind, const char *name,
+                                       const char *value)
 {
     enum { BINARY = 1, ARCHIVE = 2, BOTH = 3 };
     static const struct {
@@ -209,21 +209,27 @@ static int check_parameters(struct ntk_request *request)
                {"forecast_reference_time", BINARY},
                {"missing", ARCHIVE},
                {"record", ARCHIVE}};
+    struct ntk_request *request = user;
     int json = ntk_request_has_type(request, "application/json");
     int body = json ? 0 : request->upload ? ARCHIVE : BINARY;
+    (void)kind, (void)value;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if ((all[i].bodies & body) || !ntk_request_parameter(request, all[i].name))
-            continue;
-        request->refusal = NTK_REFUSED_PARAMETER;
-        ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
-                          "query parameter '%s' has no meaning for this body, which %s",
-                          all[i].name,
-                          json              ? "carries everything itself"
-                          : request->upload ? "carries its lead times and dates"
-                                            : "must be finite");
-        return 0;
+        if ((all[i].bodies & body) && !strcmp(all[i].name, name))
+            return MHD_YES;
     }
-    return 1;
+    request->refusal = NTK_REFUSED_PARAMETER;
+    ntk_reply_problem(request, MHD_HTTP_BAD_REQUEST,
+                      "query parameter '%s' has no meaning for this body, which %s", name,
+                      json              ? "carries everything itself"
+                      : request->upload ? "carries its lead times and dates"
+                                        : "must be finite");
+    return MHD_NO;
+}
+
+static int check_parameters(struct ntk_request *request)
+{
+    MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, check_parameter, request);
+    return !request->response;
 }
 
 /* What the query string asks to keep needs the scope for it; false with a reply without. */
