@@ -38,7 +38,7 @@ enum {
     CHUNK = GROUP * CHUNK_GROUPS,
     HEIGHT = 12,           /* directions in a tile, at most */
     TILE = NTK_IMAGE_TILE, /* their coordinates, padded with zeros */
-    PREFETCH = 2048,       /* floats ahead: the sweep of a field is limited by memory */
+    PREFETCH = 4096,       /* floats ahead: the sweep of a field is limited by memory */
 };
 
 /* Of the posterior in the prior: below, the residual is formed term by term; in double. */
@@ -90,6 +90,7 @@ static const float *basis_of(const struct ntk_posterior_image *image, size_t til
 /* ---- the sweep, once for each instruction set ------------------------------------------------ */
 
 typedef double eight __attribute__((vector_size(64)));
+typedef double four __attribute__((vector_size(32)));
 
 /* Adds sum |c|^2 and sum s2 c^2 / (lambda + s2) over one tile: weights are 16 ones, zero beyond the
  * height where c may hold something else, and 16 s2 / (lambda + s2). */
@@ -103,8 +104,13 @@ add_squares(const double *c, const double *weights, struct ntk_image_sums *sums)
     low *= low;
     high *= high;
     eight s = low * w[0] + high * w[1], t = low * w[2] + high * w[3];
-    sums->squares += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-    sums->shrunk += ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]));
+    /* s and t by turns: both are summed at once */
+    eight both = __builtin_shufflevector(s, t, 0, 8, 2, 10, 4, 12, 6, 14) +
+                 __builtin_shufflevector(s, t, 1, 9, 3, 11, 5, 13, 7, 15);
+    four half = __builtin_shufflevector(both, both, 0, 1, 2, 3) +
+                __builtin_shufflevector(both, both, 4, 5, 6, 7);
+    sums->squares += half[0] + half[2];
+    sums->shrunk += half[1] + half[3];
 }
 
 #define NAME(name) PASTE(name, LANES)
@@ -464,9 +470,12 @@ INLINE TARGET void NAME(multiply)(const float *const *x, float (*tail)[GROUP], s
                         sum[r][i] = FMA(direction, f[r], sum[r][i]);
                 }
             }
-            for (int r = 0; ahead && r < rows; r++) /* in the order of addresses */
+            /* In the order of addresses, and no nearer than the second cache: the first has no
+             * places to wait in for so many. */
+            for (int r = 0; ahead && r < rows; r++)
                 __builtin_prefetch((const char *)(x[0] + (at * ROWS + (size_t)r) * GROUP) +
-                                   sizeof(float[PREFETCH]));
+                                       sizeof(float[PREFETCH]),
+                                   0, 2);
         }
         UNROLL
         for (int r = 0; twice && r < rows; r++)
