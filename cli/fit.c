@@ -26,6 +26,7 @@ struct samples {
     int out_of_core;
     struct ntk_dataset fitted, calibration;
     struct ntk_dataset_rows fitted_rows, calibration_rows; /* out of core */
+    struct ntk_row_source held;                            /* swept in memory */
     struct ntk_reduce reduce;
     struct ntk_errors *errors; /* twice the archive's variables: those of both, with truths alone */
     size_t n_variables;
@@ -332,7 +333,6 @@ static struct ntk_fit_data data_of(struct samples *samples)
     size_t scored = samples->n_variables;
     struct ntk_fit_data data = {.n = fitted->n,
                                 .d = fitted->d,
-                                .features = fitted->features,
                                 .errors = scored ? samples->errors : NULL,
                                 .valid_time = fitted->valid_time,
                                 .covariates = fitted->covariates,
@@ -343,7 +343,16 @@ static struct ntk_fit_data data_of(struct samples *samples)
                                 .calibration_valid_time = calibration->valid_time,
                                 .calibration_covariates = calibration->covariates,
                                 .n_variables = scored};
-    fitted->features = NULL;
+    if (samples->out_of_core) {
+        data.rows = &samples->fitted_rows.source;
+        data.calibration_rows = &samples->calibration_rows.source;
+    } else if (ntk_fit_sweeps(fitted->n, fitted->d)) {
+        ntk_row_source_init(&samples->held, fitted->features, fitted->n, fitted->d);
+        data.rows = &samples->held;
+    } else {
+        data.features = fitted->features;
+        fitted->features = NULL;
+    }
     return data;
 }
 
@@ -360,11 +369,7 @@ static enum ntk_status fit_lead(const struct ntk_command_context *context,
     note_times(&samples.fitted, totals);
     note_times(&samples.calibration, totals);
     struct ntk_fit_data data = data_of(&samples);
-    if (samples.out_of_core) {
-        data.rows = &samples.fitted_rows.source;
-        data.calibration_rows = &samples.calibration_rows.source;
-        data.reduce = context->ranks->size > 1 ? &samples.reduce : NULL;
-    }
+    data.reduce = context->ranks->size > 1 ? &samples.reduce : NULL;
     if ((status = ntk_fit_lead(&data, &arguments->fit, out, &reason))) {
         ntk_fail(error, status, "lead %g h: %s", archive->leads[l].hours, reason.text);
         goto done;

@@ -32,6 +32,11 @@ static double gathered(double values)
     return 8 * values <= (double)NTK_STREAM_GATHERED ? 1.5 * values : 0;
 }
 
+int ntk_fit_sweeps(size_t n, size_t d)
+{
+    return n >= 2 * d;
+}
+
 double ntk_fit_memory(const struct ntk_fit_size *size, const struct ntk_fit_options *options,
                       int out_of_core)
 {
@@ -44,13 +49,14 @@ double ntk_fit_memory(const struct ntk_fit_size *size, const struct ntk_fit_opti
     double kept = folds * fmax(k, m) * d + block;
     m = options->method == NTK_CHOOSE_SVD ? 0 : m;
     k = fmin(k, r);
-    if (out_of_core) {
-        stages[0] = (folds + 9) * d * d + block;
+    double calibration = out_of_core ? 0 : (double)size->n_calibration * d;
+    if (out_of_core || ntk_fit_sweeps(size->n, size->d)) {
+        double held = out_of_core ? 0 : n * d + calibration;
         double share = (double)size->own < n ? gathered(n * m) : 0;
-        stages[1] = kept + 1.5 * (double)size->own * m + share + sweep;
-        stages[2] = kept + explaining(size, k);
+        stages[0] = held + (folds + 9) * d * d + block;
+        stages[1] = held + kept + 1.5 * (double)size->own * m + share + sweep;
+        stages[2] = held + kept + explaining(size, k);
     } else {
-        double calibration = (double)size->n_calibration * d;
         stages[0] = 2 * n * d + 3 * r * r + calibration;
         stages[1] = 3 * n * r + sweep + calibration;
         stages[2] = n * r + explaining(size, k) + calibration;

@@ -7,6 +7,7 @@
  *   in memory       the largest of   2 n d + 3 r^2,   3 n r + 2 R n,   n r + explaining
  *   out of core     the largest of   (F + 9) d^2 + 3 blocks,   F k d + 1.5 n_own m + 2 R n,
  *                   F k d + explaining
+ *   swept in memory the same, and n d
  *   explaining      n (4 + the larger of   k + 2 z   and   (F + 2) z + 8 max(T, t) + 3 min(T, 64))
  *
  * and on several ranks 1.5 n m more out of core, when that is little (core/stream.h).
@@ -26,6 +27,10 @@ struct ntk_fit_size {
     size_t most_points; /* of one of them; 0: there are none */
     size_t covariates;
 };
+
+/* Whether features in memory are taken a block at a time too: the folds' Gram matrices are then
+ * summed in one sweep, where else each fold's samples are decomposed anew. */
+int ntk_fit_sweeps(size_t n, size_t d);
 
 /* Bytes. */
 double ntk_fit_memory(const struct ntk_fit_size *size, const struct ntk_fit_options *options,

@@ -16,25 +16,39 @@ static void penalise(double *gram, size_t columns, double penalty)
         gram[j * columns + j] += penalty * (j ? 1 : NTK_RIDGE_CONSTANT) + 1e-12 * trace;
 }
 
-/* gram = A'A/n over the rows whose response is a number; gives their count. */
-static size_t gram_of(const double *design, size_t n, size_t columns, const double *response,
-                      size_t stride, double *gram)
+/* The upper triangle of a sum over `used` rows becomes a whole mean. */
+static void average(double *gram, size_t columns, size_t used)
 {
-    size_t used = 0;
-    memset(gram, 0, columns * columns * sizeof *gram);
-    for (size_t i = 0; i < n; i++) {
-        if (response && isnan(response[i * stride]))
-            continue;
-        cblas_dsyr(CblasRowMajor, CblasUpper, (int)columns, 1, design + i * columns, 1, gram,
-                   (int)columns);
-        used++;
-    }
     for (size_t a = 0; a < columns && used; a++) {
         for (size_t b = a; b < columns; b++) {
             gram[a * columns + b] /= (double)used;
             gram[b * columns + a] = gram[a * columns + b];
         }
     }
+}
+
+/* gram = A'A/n */
+static void gram_of(const double *design, size_t n, size_t columns, double *gram)
+{
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)columns, (int)n, 1, design,
+                (int)columns, 0, gram, (int)columns);
+    average(gram, columns, n);
+}
+
+/* The same over the rows whose response is a number; gives their count. */
+static size_t gram_with_gaps(const double *design, size_t n, size_t columns, const double *response,
+                             size_t stride, double *gram)
+{
+    size_t used = 0;
+    memset(gram, 0, columns * columns * sizeof *gram);
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(response[i * stride]))
+            continue;
+        cblas_dsyr(CblasRowMajor, CblasUpper, (int)columns, 1, design + i * columns, 1, gram,
+                   (int)columns);
+        used++;
+    }
+    average(gram, columns, used);
     return used;
 }
 
@@ -62,7 +76,7 @@ static enum ntk_status fit_with_gaps(const double *design, size_t n, size_t colu
                                      const double *response, size_t stride, double penalty,
                                      double *gram, double *b, struct ntk_error *error)
 {
-    size_t used = gram_of(design, n, columns, response, stride, gram);
+    size_t used = gram_with_gaps(design, n, columns, response, stride, gram);
     if (used == 0) {
         for (size_t j = 0; j < columns; j++)
             b[j] = 0;
@@ -87,7 +101,7 @@ enum ntk_status ntk_ridge_fit(const double *design, size_t n, size_t columns,
     if (!gram)
         return ntk_fail_memory(error, "a regression", columns * columns * sizeof(double));
     if (!has_missing(responses, n, m)) {
-        gram_of(design, n, columns, NULL, 0, gram);
+        gram_of(design, n, columns, gram);
         penalise(gram, columns, penalty);
         cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)columns, (int)m, (int)n,
                     1.0 / (double)n, design, (int)columns, responses, (int)m, 0, coefficients,
@@ -114,18 +128,22 @@ static double mean_of(const double *y, const double *offset, size_t n)
     return sum / (double)n;
 }
 
-/* Gradient of the penalised quasi-likelihood over n at b: A'(y/mu - 1)/n - penalty b. */
+/* Gradient of the penalised quasi-likelihood over n at b: A'(y/mu - 1)/n - penalty b. `work` is for
+ * n doubles. */
 static void gradient_of(const double *design, size_t n, size_t columns, const double *y,
-                        const double *offset, double penalty, const double *b, double *gradient)
+                        const double *offset, double penalty, const double *b, double *gradient,
+                        double *work)
 {
+    if (offset)
+        memcpy(work, offset, n * sizeof *work);
+    cblas_dgemv(CblasRowMajor, CblasNoTrans, (int)n, (int)columns, 1, design, (int)columns, b, 1,
+                offset ? 1 : 0, work, 1);
+    for (size_t i = 0; i < n; i++)
+        work[i] = y[i] * exp(-work[i]) - 1;
     for (size_t j = 0; j < columns; j++)
         gradient[j] = j ? -penalty * b[j] : 0;
-    for (size_t i = 0; i < n; i++) {
-        const double *a = design + i * columns;
-        double eta = cblas_ddot((int)columns, a, 1, b, 1) + (offset ? offset[i] : 0);
-        double excess = y[i] * exp(-eta) - 1;
-        cblas_daxpy((int)columns, excess / (double)n, a, 1, gradient, 1);
-    }
+    cblas_dgemv(CblasRowMajor, CblasTrans, (int)n, (int)columns, 1 / (double)n, design,
+                (int)columns, work, 1, 1, gradient, 1);
 }
 
 enum ntk_status ntk_ridge_fit_log(const double *design, size_t n, size_t columns, const double *y,
@@ -137,18 +155,22 @@ enum ntk_status ntk_ridge_fit_log(const double *design, size_t n, size_t columns
         return ntk_fail(error, NTK_BAD_DATA, "all errors are zero: they have no size to learn");
     enum ntk_status status = NTK_OK;
     double *gram = ntk_matrix_create(2 * columns + 1, columns), *step, *b = coefficients;
-    if (!gram)
-        return ntk_fail_memory(error, "a regression", 2 * columns * columns * sizeof(double));
+    double *work = ntk_matrix_create(1, n);
+    if (!gram || !work) {
+        free(gram);
+        free(work);
+        return ntk_fail_memory(error, "a regression", n * sizeof(double));
+    }
     double *factor = gram + columns * columns;
     step = factor + columns * columns;
-    gram_of(design, n, columns, NULL, 0, gram); /* the expected Hessian does not depend on b */
+    gram_of(design, n, columns, gram); /* the expected Hessian does not depend on b */
     for (size_t j = 0; j < columns; j++)
         gram[j * columns + j] += j ? penalty : 0;
     penalise(gram, columns, 0);
     memset(b, 0, columns * sizeof *b);
     b[0] = log(mean);
     for (int iteration = 0; iteration < 50 && !status; iteration++) {
-        gradient_of(design, n, columns, y, offset, penalty, b, step);
+        gradient_of(design, n, columns, y, offset, penalty, b, step, work);
         memcpy(factor, gram, columns * columns * sizeof *factor);
         if ((status = solve(factor, columns, step, 1, error)))
             break;
@@ -158,5 +180,6 @@ enum ntk_status ntk_ridge_fit_log(const double *design, size_t n, size_t columns
             break;
     }
     free(gram);
+    free(work);
     return status;
 }

@@ -1,6 +1,23 @@
 #include "core/row_source.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+static enum ntk_status copy_rows(void *user, size_t first, size_t count, double *out,
+                                 struct ntk_error *error)
+{
+    const struct ntk_row_source *rows = user;
+    (void)error;
+    memcpy(out, rows->features + first * rows->d, count * rows->d * sizeof *out);
+    return NTK_OK;
+}
+
+void ntk_row_source_init(struct ntk_row_source *rows, const double *features, size_t n, size_t d)
+{
+    *rows = (struct ntk_row_source){
+        .n = n, .d = d, .count = n, .read = copy_rows, .user = rows, .features = features};
+}
 
 size_t ntk_row_source_block(size_t d)
 {

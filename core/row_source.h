@@ -16,7 +16,11 @@ struct ntk_row_source {
     enum ntk_status (*read)(void *user, size_t first, size_t count, double *out,
                             struct ntk_error *error);
     void *user;
+    const double *features; /* n x d, of rows in memory */
 };
+
+/* Rows that are in memory: features (n x d), borrowed, all of them this process's own. */
+void ntk_row_source_init(struct ntk_row_source *rows, const double *features, size_t n, size_t d);
 
 /* Rows of one block: 16 MiB of them, but at least 64. */
 size_t ntk_row_source_block(size_t d);
