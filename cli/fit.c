@@ -322,7 +322,10 @@ static enum ntk_status read_samples(const struct ntk_command_context *context,
         return status;
     samples->n_variables = select_scored(archive, &samples->fitted, samples->errors);
     select_scored(archive, &samples->calibration, samples->errors + samples->n_variables);
-    samples->reduce = (struct ntk_reduce){sum_over_ranks, (void *)(uintptr_t)context};
+    samples->reduce = (struct ntk_reduce){.rank = context->ranks->rank,
+                                          .size = context->ranks->size,
+                                          .sum = sum_over_ranks,
+                                          .user = (void *)(uintptr_t)context};
     return NTK_OK;
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/fold.h"
 #include "core/moments.h"
+#include "core/spectrum_share.h"
 
 struct ntk_stream {
     const struct ntk_row_source *rows;
@@ -103,6 +104,7 @@ static int fold_is_constant(const struct decomposing *w, const double *offset, s
     return energy / (double)fitted <= 64 * DBL_EPSILON * shift;
 }
 
+/* The mean of the fitted samples for every process, their spectrum for the one whose turn it is. */
 static enum ntk_status decompose_fold(struct decomposing *w, size_t f, struct ntk_error *error)
 {
     struct ntk_stream *stream = w->stream;
@@ -113,7 +115,7 @@ static enum ntk_status decompose_fold(struct decomposing *w, size_t f, struct nt
     ntk_moments_gram(&w->moments, f, stream->inverse, w->gram, offset);
     if (fold_is_constant(w, offset, fold.fitted))
         return ntk_crossfit_refuse(fold.first, fold.held, error);
-    if (w->floored) /* the second sweep does it */
+    if (w->floored || !ntk_reduce_turn(stream->reduce, f)) /* floored: the second sweep does it */
         return NTK_OK;
     enum ntk_status status =
         ntk_decompose_gram_leading(w->gram, fold.fitted, d, w->all->rank, w->options->keep,
@@ -219,8 +221,18 @@ static enum ntk_status refine(struct decomposing *w, int all_floored, struct ntk
     for (size_t f = 0; f < stream->folds && !status; f++) {
         ntk_spectrum_free(stream->fold_spectrum[f]);
         stream->fold_spectrum[f] = NULL;
-        status = decompose_again(w, f, w->all->rank, &stream->fold_spectrum[f], error);
+        if (ntk_reduce_turn(stream->reduce, f))
+            status = decompose_again(w, f, w->all->rank, &stream->fold_spectrum[f], error);
     }
+    return status;
+}
+
+/* What each process has found, for all. */
+static enum ntk_status share_folds(struct ntk_stream *stream, struct ntk_error *error)
+{
+    enum ntk_status status = NTK_OK;
+    for (size_t f = 0; f < stream->folds && !status; f++)
+        status = ntk_spectrum_share(stream->reduce, stream->d, &stream->fold_spectrum[f], error);
     return status;
 }
 
@@ -251,8 +263,12 @@ static enum ntk_status decompose(struct decomposing *w, struct ntk_error *error)
     w->floored = all_floored;
     for (size_t f = 0; f < stream->folds && !status; f++)
         status = decompose_fold(w, f, error);
+    if (!status)
+        status = ntk_reduce_any(stream->reduce, &w->floored, error);
     if (!status && w->floored)
         status = refine(w, all_floored, error);
+    if (!status)
+        status = share_folds(stream, error);
     for (size_t f = 0; f < stream->folds && !status; f++)
         status = fix_signs(w, stream->fold_spectrum[f], error);
     return status;

@@ -177,7 +177,7 @@ static enum ntk_status add_up(void *user, double *values, size_t n, struct ntk_e
 static void *take_seat(void *user)
 {
     struct seat *seat = user;
-    struct ntk_reduce reduce = {add_up, seat};
+    struct ntk_reduce reduce = {seat->rank, seat->meeting->ranks, add_up, seat};
     seat->status = try_share(seat->example, seat->rank, seat->meeting->ranks, &reduce,
                              seat->options, &seat->lead, &seat->error);
     return NULL;
@@ -441,7 +441,7 @@ struct share {
 static void *find_components(void *user)
 {
     struct share *share = user;
-    struct ntk_reduce reduce = {add_up, &share->seat};
+    struct ntk_reduce reduce = {share->seat.rank, share->seat.meeting->ranks, add_up, &share->seat};
     share->options.reduce = &reduce;
     share->seat.status = ntk_ica_fit(share->z + share->first * share->m, share->count, share->m,
                                      &share->options, &share->ica, &share->seat.error);
