@@ -147,7 +147,7 @@ check: all test-programs  ## run every test of one MODE, without installing
 
 TESTS := $(foreach area,core io netcdf jail cli server http,$(B)/tests/test_$(area))
 .PHONY: test-programs
-test-programs: $(TESTS) $(B)/tests/load_client $(B)/tests/allocations.so $(B)/bench
+test-programs: $(TESTS) $(B)/tests/load_client $(B)/tests/allocations.so $(B)/tests/flush.so $(B)/bench
 
 CHECK_LIBS := $(call pkg,libs,check) -lpthread
 $(B)/tests/test_core:   $(call objects,tests/core)   $(SUPPORT) $(CORE)
@@ -171,8 +171,8 @@ $(B)/tests/ranks: $(call objects,tests/mpi) $(CLI) $(NETCDF) $(CONFIG) $(IO) $(C
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_netcdf) $(LIBS_cli) $(LIBS_io) $(LIBS_core)
 
-# Put before the C library of a daemon that is tested; it has the sanitizers' allocator otherwise.
-$(B)/tests/allocations.so: tests/preload/allocations.c
+# Put before the C library of a program that is tested; it has the sanitizers' allocator otherwise.
+$(B)/tests/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(WARNINGS) -shared -fPIC -o $@ $<
 

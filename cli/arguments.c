@@ -136,6 +136,15 @@ PARSER(deadline)
     return status;
 }
 
+PARSER(silence)
+{
+    uint64_t seconds = 0;
+    enum ntk_status status = parse_number(option, value, 1, 30 * 86400, &seconds, error);
+    if (!status)
+        out->silence_seconds = (unsigned)seconds;
+    return status;
+}
+
 PARSER(progress_fd)
 {
     uint64_t descriptor = 0;
@@ -283,6 +292,8 @@ static const struct option options[] = {
     {"--chunk", RESCORE, "N", "samples a chunk; default: some 64 MB", parse_chunk},
     {"--share", RESCORE, "I/N", "the archives of one of N shares, for N commands at a time",
      parse_archives_share},
+    {"--silence", RESCORE, "SECONDS",
+     "an archive whose process gives no sign for so long has failed; default: 900", parse_silence},
     {"--dry-run", RESCORE, NULL, "predict bytes, memory and time; write nothing", parse_dry_run},
     {"--rows", APPLY, "FILE", "write what was issued as rows too, for the daemon", parse_rows},
     {"--html", REPORT, "FILE", "write the report as a page with figures too", parse_output},
@@ -428,6 +439,7 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
         .sandbox = 1,
         .memory_bytes = (size_t)64 << 30,
         .deadline_seconds = 86400,
+        .silence_seconds = 900, /* opening an archive, or a chunk, takes a thousandth */
     };
     size_t c = 0;
     if (argc < 2)

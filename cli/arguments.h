@@ -54,6 +54,7 @@ struct ntk_arguments {
     const char *sha256;              /* rescore: the calibration must be this one; NULL: any */
     size_t jobs, chunk;              /* rescore: processes, samples a chunk; 0: as it fits */
     size_t share_index, share_count; /* rescore: the archives of share 0 .. count - 1; 0: all */
+    unsigned silence_seconds;        /* rescore: a process without a sign for so long is stopped */
     int dry_run;
     int json;
     int progress_fd; /* -1: none */

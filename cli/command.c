@@ -344,6 +344,22 @@ static int asks_for_help(int argc, char **argv)
     return argc > 1 && !strcmp(argv[1], "help");
 }
 
+/* BLAS maps a buffer when it is first asked for more than a little, and asks for ever where the
+ * address space is limited: so it is asked here, and the jailed processes inherit the buffer. One
+ * BLAS thread: results do not depend on the machine's cores, and the jail allows none. */
+static enum ntk_status wake_blas(struct ntk_error *error)
+{
+    enum { N = 8192 };
+    openblas_set_num_threads(1);
+    double *zeros = ntk_matrix_create(2, N), sum = 0;
+    if (!zeros)
+        return ntk_fail_memory(error, "BLAS", 2 * N * sizeof *zeros);
+    cblas_dgemv(CblasRowMajor, CblasNoTrans, 1, N, 1, zeros, N, zeros + N, 1, 0, &sum, 1);
+    cblas_dgemv(CblasRowMajor, CblasTrans, 1, N, 1, zeros, N, &sum, 1, 0, zeros + N, 1);
+    free(zeros);
+    return NTK_OK;
+}
+
 int ntk_command_run(int argc, char **argv)
 {
     struct ntk_arguments arguments;
@@ -363,10 +379,10 @@ int ntk_command_run(int argc, char **argv)
     /* A launcher may have closed it, and its number may soon be something else's. */
     if (arguments.progress_fd >= 0 && fcntl(arguments.progress_fd, F_GETFD) < 0)
         arguments.progress_fd = -1;
-    /* One BLAS thread: results do not depend on the machine's cores, and the jail allows none. */
-    openblas_set_num_threads(1);
     struct ntk_ranks ranks;
-    status = join(arguments.command, &ranks, &error);
+    status = wake_blas(&error);
+    if (!status)
+        status = join(arguments.command, &ranks, &error);
     if (status)
         return complain(status, &error);
     const int exit_code = arguments.command == NTK_COMMAND_RESCORE ? run_rescore(&arguments, &ranks)

@@ -15,6 +15,9 @@ static const double local_penalties[] = {10, 3, 1};
 static const double levels[] = {0.5, 0.8, 0.9};
 enum { N_LEVELS = sizeof levels / sizeof *levels };
 
+/* Of a loss: equal models differ by less. */
+static const double rounding = 1e-12;
+
 /* ---- folds --------------------------------------------------------------------------------- */
 
 /* The samples outside a fold, copied together. */
@@ -315,7 +318,7 @@ static enum ntk_status enter(struct contest *contest, const char *step, const ch
     row.taken = !contest->started;
     if (contest->started) {
         compare(contest->incumbent, losses, data->folds, &row.gain, &row.error);
-        row.taken = row.gain > NTK_CHOICE_MARGIN * row.error;
+        row.taken = row.gain > fmax(NTK_CHOICE_MARGIN * row.error, rounding * row.score);
     }
     if (row.taken) {
         contest->best = *terms;

@@ -5,7 +5,7 @@
  * then, on the centre's out-of-fold residuals, other places, other terms of the scale, and a season
  * of each place. A candidate takes the incumbent's place when its mean gain over the folds exceeds
  * NTK_CHOICE_MARGIN standard errors of that gain, so that on noise nothing is learned (the standard
- * error rule of Breiman et al. 1984, on paired differences).
+ * error rule of Breiman et al. 1984, on paired differences), and what rounding makes of equal losses.
  *
  * Scores: mean absolute error for the centre; for the scale the weighted interval score at 50, 80
  * and 90 % (Bracher et al. 2021), which approximates the CRPS, with the quantiles of the pooled

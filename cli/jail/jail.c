@@ -100,6 +100,32 @@ static enum ntk_status limit(__rlimit_resource_t resource, rlim_t soft, rlim_t h
                   : NTK_OK;
 }
 
+size_t ntk_jail_own_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file || fscanf(file, "%lu", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The libraries that read files crash where they have less to begin with. */
+enum { FIRST_BYTES = 4 << 20 };
+
+/* Where the stack cannot grow, the work dies of a signal as if its input were malformed. */
+static enum ntk_status limit_memory(const struct ntk_jail *jail, struct ntk_error *error)
+{
+    const size_t mib = 1 << 20, own = ntk_jail_own_bytes(), least = own + FIRST_BYTES;
+    if (jail->memory_bytes < least)
+        return ntk_fail(error, NTK_TRY_AGAIN,
+                        "the work may use %zu MiB of memory and the program holds %zu MiB before "
+                        "it begins: the memory limit must be at least %zu MiB",
+                        jail->memory_bytes / mib, own / mib, least / mib + 1);
+    return limit(RLIMIT_AS, jail->memory_bytes, jail->memory_bytes, "memory", error);
+}
+
 /* The soft limit of CPU says which limit it was (SIGXCPU), the hard one a second later also stops
  * work that ignores that. Each input may be open twice: while it is examined and while it is read;
  * a soft limit is enough there, as the jail lets none be raised, and valgrind takes no other. */
@@ -112,7 +138,7 @@ static enum ntk_status limit_resources(const struct ntk_jail *jail, struct ntk_e
     if (!status)
         status = limit(RLIMIT_NOFILE, files, RLIM_INFINITY, "open files", error);
     if (!status && jail->memory_bytes && !NTK_JAIL_SANITIZED)
-        status = limit(RLIMIT_AS, jail->memory_bytes, jail->memory_bytes, "memory", error);
+        status = limit_memory(jail, error);
     if (!status && jail->output_bytes)
         status = limit(RLIMIT_FSIZE, jail->output_bytes, jail->output_bytes, "the output", error);
     if (!status && jail->cpu_seconds)

@@ -42,18 +42,22 @@ struct ntk_jail {
     int keep_fd; /* a further descriptor that stays open, or -1; where it is a pipe, the
                     work is killed once nobody can read from it */
     const struct ntk_jail_partner *partner; /* or NULL */
-    size_t memory_bytes;                    /* address space; 0: no limit */
-    size_t output_bytes;                    /* largest file; 0: no limit */
-    unsigned cpu_seconds;                   /* 0: no limit */
-    unsigned deadline_seconds;              /* wall clock; 0: none */
+    size_t memory_bytes;       /* address space with what the program holds; 0: no limit */
+    size_t output_bytes;       /* largest file; 0: no limit */
+    unsigned cpu_seconds;      /* 0: no limit */
+    unsigned deadline_seconds; /* wall clock; 0: none */
     int sandbox; /* 1: all of the above; 0: only limits, deadline and the separate process */
 };
 
+/* Address space that this process holds now; 0: it cannot be known. */
+size_t ntk_jail_own_bytes(void);
+
 /* Runs work(argument) in the jail and gives its exit code. NTK_TRY_AGAIN: this kernel cannot build
- * the jail (the sentence names what is missing), or the deadline passed. NTK_BAD_DATA: the work was
- * killed by a signal, was stopped by the jail or ran out of a resource. NTK_NO_INPUT and
- * NTK_CANNOT_CREATE: an input or the output is missing or not a regular file. `work` has no
- * descriptor of the parent's but those named, its memory is a copy, and it ends by returning. */
+ * the jail (the sentence names what is missing), `memory_bytes` is hardly more than what the
+ * program itself holds, or the deadline passed. NTK_BAD_DATA: the work was killed by a signal, was
+ * stopped by the jail or ran out of a resource. NTK_NO_INPUT and NTK_CANNOT_CREATE: an input or the
+ * output is missing or not a regular file. `work` has no descriptor of the parent's but those
+ * named, its memory is a copy, and it ends by returning. */
 enum ntk_status ntk_jail_run(const struct ntk_jail *jail, int (*work)(void *argument),
                              void *argument, int *exit_code, struct ntk_error *error);
 

@@ -1,7 +1,6 @@
 /* ntkuq rescore: what comes before and after the crew (cli/rescore/rescore_crew.h). */
 #include "cli/rescore/rescore.h"
 
-#include <cblas.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,20 +15,6 @@
 #include "io/netcdf/archive.h"
 
 /* ---- what is given -------------------------------------------------------------------------- */
-
-/* BLAS maps a buffer when it is first asked for more than a little, and asks for ever where the
- * address space is limited: so it is asked here, and the jailed processes inherit the buffer. */
-static enum ntk_status wake_blas(struct ntk_error *error)
-{
-    enum { N = 8192 };
-    double *zeros = ntk_matrix_create(2, N), sum = 0;
-    if (!zeros)
-        return ntk_fail_memory(error, "BLAS", 2 * N * sizeof *zeros);
-    cblas_dgemv(CblasRowMajor, CblasNoTrans, 1, N, 1, zeros, N, zeros + N, 1, 0, &sum, 1);
-    cblas_dgemv(CblasRowMajor, CblasTrans, 1, N, 1, zeros, N, &sum, 1, 0, zeros + N, 1);
-    free(zeros);
-    return NTK_OK;
-}
 
 static enum ntk_status load_calibration(struct ntk_rescore_run *run, struct ntk_error *error)
 {
@@ -188,8 +173,6 @@ static enum ntk_status rescore(struct ntk_rescore_run *run, struct ntk_error *er
                         "themselves; one of the two was expected",
                         run->ranks->size);
     enum ntk_status status = ntk_units_load(error);
-    if (!status)
-        status = wake_blas(error);
     if (!status)
         status = load_calibration(run, error);
     if (!status)

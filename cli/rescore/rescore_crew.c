@@ -22,9 +22,6 @@ static const double flush_seconds = 60;
 
 static const double progress_seconds = 0.2;
 
-/* Opening an archive, or a chunk, takes a thousandth of it; a flush may take longer. */
-static const double silence_seconds = 900;
-
 /* Set by a signal that asks for an end: the one thing that a handler can tell. */
 static volatile sig_atomic_t interrupted;
 
@@ -111,13 +108,20 @@ static enum ntk_status give_next(struct crew *crew, struct ntk_slot *slot)
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
+static uint64_t room_in_folder(const struct crew *crew)
+{
+    struct statvfs room;
+    return statvfs(crew->job->folder, &room) ? UINT64_MAX : (uint64_t)room.f_bavail * room.f_frsize;
+}
+
 /* A file that cannot be worked on is a failed one; that nothing can be written, or that there is no
  * jail, is no fault of the file. */
 static enum ntk_status fail_file(struct crew *crew, struct ntk_rescore_file *file,
                                  enum ntk_status status, const struct ntk_error *error)
 {
     if (status == NTK_CANNOT_CREATE)
-        return ntk_fail(crew->error, status, "%s", error->text);
+        return ntk_fail(crew->error, status, "%s; %s has room for %llu bytes", error->text,
+                        crew->job->folder, (unsigned long long)room_in_folder(crew));
     kill_processes(crew, file);
     file->state = NTK_FILE_FAILED;
     file->error = *error;
@@ -205,17 +209,30 @@ static enum ntk_status take_done(struct crew *crew, struct ntk_rescore_file *fil
     return status;
 }
 
+/* Bytes of an output that are not on the disk yet: one of full length may have holes. */
+static uint64_t bytes_missing(const struct crew *crew, const struct ntk_rescore_file *file)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    ntk_crew_path(crew->job, file, path);
+    uint64_t there = stat(path, &info) ? 0 : 512 * (uint64_t)info.st_blocks;
+    return there < file->layout->file_bytes ? file->layout->file_bytes - there : 0;
+}
+
 /* Better told before than after hours. */
 static enum ntk_status check_room(const struct crew *crew, const struct ntk_rescore_file *file)
 {
-    struct statvfs room;
-    if (file->found_bytes == file->layout->file_bytes || statvfs(crew->job->folder, &room) ||
-        (uint64_t)room.f_bavail * room.f_frsize >= file->layout->file_bytes)
+    uint64_t missing = 0, room = room_in_folder(crew);
+    for (size_t i = 0; i < crew->job->n_files; i++)
+        if (crew->job->files[i].layout)
+            missing += bytes_missing(crew, &crew->job->files[i]);
+    if (missing <= room)
         return NTK_OK;
     return ntk_fail(crew->error, NTK_CANNOT_CREATE,
-                    "the intervals of %s take %llu bytes, %s has room for %llu", file->input->given,
-                    (unsigned long long)file->layout->file_bytes, crew->job->folder,
-                    (unsigned long long)room.f_bavail * room.f_frsize);
+                    "with those of %s, the intervals that are begun take %llu bytes more, %s has "
+                    "room for %llu",
+                    file->input->given, (unsigned long long)missing, crew->job->folder,
+                    (unsigned long long)room);
 }
 
 /* The first process that has opened a file tells what is in it. */
@@ -282,6 +299,14 @@ static enum ntk_status take_flush(struct crew *crew, struct ntk_slot *slot)
     return end_share(crew, file);
 }
 
+/* After a flush that failed nobody knows what is on the disk, and its chunks would count as done.
+ */
+static enum ntk_status forget_unflushed(struct crew *crew, struct ntk_rescore_file *file)
+{
+    remove_output(crew, file);
+    return put_line(crew, json_pack("{s:s}", "boot", ""));
+}
+
 /* It says what it was not asked. */
 static enum ntk_status distrust(struct crew *crew, struct ntk_slot *slot)
 {
@@ -327,9 +352,12 @@ static enum ntk_status take_report(struct crew *crew, struct ntk_slot *slot,
         slot->ended = 1;
         if (!is_open(file))
             return NTK_OK;
-        if (report->status != NTK_CANNOT_CREATE)
+        if (did == NTK_ORDER_FLUSH)
+            status = forget_unflushed(crew, file);
+        else if (report->status != NTK_CANNOT_CREATE)
             remove_output(crew, file);
-        return fail_file(crew, file, report->status ? report->status : NTK_BAD_DATA, &why);
+        return status ? status
+                      : fail_file(crew, file, report->status ? report->status : NTK_BAD_DATA, &why);
     }
     }
     if (status || !slot->busy)
@@ -460,18 +488,21 @@ static enum ntk_status wait_for_news(struct crew *crew)
     return ntk_ranks_check(job->ranks, crew->error);
 }
 
-/* An archive on which a library never comes to an end must not hold the others up. */
+/* An archive on which a library never comes to an end must not hold the others up; a flush may take
+ * any time. */
 static enum ntk_status end_silent(struct crew *crew)
 {
+    const unsigned most = crew->job->arguments->silence_seconds;
     enum ntk_status status = NTK_OK;
     for (size_t i = 0; i < crew->job->n_jobs && !status; i++) {
         struct ntk_slot *slot = &crew->slots[i];
         struct ntk_error why;
         if (!slot->busy || slot->order.kind == NTK_ORDER_FLUSH ||
-            ntk_rescore_now() - slot->since < silence_seconds)
+            ntk_rescore_now() - slot->since < most)
             continue;
-        ntk_fail(&why, NTK_BAD_DATA, "the work on %s gave no sign for %.0f s and was stopped",
-                 slot->file->input->given, silence_seconds);
+        ntk_fail(&why, NTK_BAD_DATA,
+                 "the work on %s gave no sign for %u s (silence) and was stopped",
+                 slot->file->input->given, most);
         struct ntk_rescore_file *file = slot->file;
         ntk_slot_end(slot, NULL);
         if (is_open(file))

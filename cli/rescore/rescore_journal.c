@@ -59,6 +59,8 @@ enum ntk_status ntk_journal_put(struct ntk_journal *journal, json_t *line, struc
     text[length] = '\n'; /* in place of the end; the length is known */
     ssize_t put = write(journal->descriptor, text, length + 1);
     free(text);
+    if (put >= 0 && put <= (ssize_t)length)
+        errno = ENOSPC; /* which the rest would have met */
     return put == (ssize_t)length + 1 ? NTK_OK : cannot_write(journal, error);
 }
 

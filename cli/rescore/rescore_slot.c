@@ -15,18 +15,6 @@ void ntk_crew_path(const struct ntk_rescore_job *job, const struct ntk_rescore_f
 
 /* ---- starting and ending a process ---------------------------------------------------------- */
 
-/* What the program itself holds before any work, in its address space. */
-static size_t own_bytes(void)
-{
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (!file || fscanf(file, "%lu", &pages) != 1)
-        pages = 0;
-    if (file)
-        fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 static enum ntk_status create_survey(struct ntk_slot *slot, struct ntk_error *error)
 {
     if (slot->survey)
@@ -69,15 +57,15 @@ enum ntk_status ntk_slot_start(const struct ntk_rescore_job *job, struct ntk_slo
                                            .memory_bytes = job->share_bytes,
                                            .channel = ends[1],
                                            .survey = slot->survey};
-    slot->jail =
-        (struct ntk_jail){.inputs = &slot->input,
-                          .n_inputs = 1,
-                          .output = slot->work.output,
-                          .keep_fd = -1,
-                          .partner = &slot->partner,
-                          .memory_bytes = own_bytes() + LIBRARY_BYTES + slot->work.memory_bytes,
-                          .cpu_seconds = job->arguments->deadline_seconds,
-                          .sandbox = job->arguments->sandbox};
+    slot->jail = (struct ntk_jail){.inputs = &slot->input,
+                                   .n_inputs = 1,
+                                   .output = slot->work.output,
+                                   .keep_fd = -1,
+                                   .partner = &slot->partner,
+                                   .memory_bytes = ntk_jail_own_bytes() + LIBRARY_BYTES +
+                                                   slot->work.memory_bytes,
+                                   .cpu_seconds = job->arguments->deadline_seconds,
+                                   .sandbox = job->arguments->sandbox};
     status = ntk_jail_start(&slot->jail, ntk_rescore_work, &slot->work, &slot->jailed, error);
     close(ends[1]);
     if (status) {

@@ -73,8 +73,10 @@ static enum ntk_status write_at(const struct shift *shift, const void *bytes, si
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
-            return ntk_fail(error, NTK_CANNOT_CREATE, "cannot write the intervals of %s: %s",
-                            shift->work->archive, strerror(put < 0 ? errno : ENOSPC));
+            return ntk_fail(error, NTK_CANNOT_CREATE,
+                            "cannot write the intervals of %s, %llu bytes: %s",
+                            shift->work->archive, (unsigned long long)shift->layout->file_bytes,
+                            strerror(put < 0 ? errno : ENOSPC));
         next += put;
         size -= (size_t)put;
         at += (uint64_t)put;

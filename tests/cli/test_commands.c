@@ -467,6 +467,45 @@ START_TEST(a_demanded_ica_that_misses_its_tolerance_is_an_error)
 }
 END_TEST
 
+static void check_little_memory(unsigned mib, const char *const words[])
+{
+    char line[900], memory[24];
+    const char *arguments[16] = {"/usr/bin/timeout", "60", line};
+    size_t n = 3;
+    snprintf(line, sizeof line, "%s", ntk_test_program("ntkuq"));
+    snprintf(memory, sizeof memory, "%llu", (unsigned long long)mib << 20);
+    for (size_t i = 0; words[i]; i++)
+        arguments[n++] = words[i];
+    arguments[n++] = "--memory";
+    arguments[n] = memory;
+    int code = ntk_test_run(printed, arguments);
+    ck_assert_msg(code == EX_OK || code == EX_TEMPFAIL, "%s with %u MiB: %d", words[0], mib, code);
+    if (code == EX_OK)
+        return;
+    char *text = read_printed();
+    ck_assert_msg(strstr(text, "memory") && strchr(text, '\n') == strrchr(text, '\n'), "%s", text);
+    free(text);
+}
+
+/* Every limit ends in the work done or in one sentence on memory: never in a crash, nor in BLAS
+ * asking for ever. */
+START_TEST(little_memory_is_one_sentence)
+{
+    const char *const simulate[] = {"simulate", "-o",         output, "--samples",
+                                    "60",       "--features", "8",    NULL};
+    const char *const apply[] = {"apply", "-o", output, calibration, archive, NULL};
+    const char *const fit[] = {"fit",    "-o", output,  "--method", "svd",
+                               "--rank", "2",  archive, NULL};
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--rank", "2", archive), 0);
+    for (unsigned mib = 64; mib < 320; mib += mib < 208 ? 48 : 12) {
+        check_little_memory(mib, simulate);
+        check_little_memory(mib, apply);
+        check_little_memory(mib, fit);
+    }
+}
+END_TEST
+
 /* Real archives: intervals keep their coverage on data that nothing was fitted on. */
 START_TEST(real_archives_are_covered)
 {
@@ -523,6 +562,7 @@ Suite *ntk_suite_commands(void)
     tcase_add_test(tests, an_archive_of_features_alone_is_uncalibrated);
     tcase_add_test(tests, a_calibration_refuses_what_it_was_not_made_for);
     tcase_add_test(tests, a_demanded_ica_that_misses_its_tolerance_is_an_error);
+    tcase_add_test(tests, little_memory_is_one_sentence);
     tcase_add_test(tests, real_archives_are_covered);
     suite_add_tcase(suite, tests);
     return suite;

@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <math.h>
 #include <netcdf.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -298,7 +300,7 @@ START_TEST(bytes_do_not_depend_on_chunks_or_processes)
 }
 END_TEST
 
-/* Starts it and does not wait. */
+/* Starts it and does not wait; what it prints is world_printed(). */
 static pid_t begin_rescore(const char *out, const char *options, const char *archives)
 {
     char line[600], program[600], *save = NULL;
@@ -311,9 +313,9 @@ static pid_t begin_rescore(const char *out, const char *options, const char *arc
         words[n++] = word;
     pid_t child = fork();
     if (child == 0) {
-        int nowhere = open("/dev/null", O_WRONLY);
-        dup2(nowhere, STDOUT_FILENO);
-        dup2(nowhere, STDERR_FILENO);
+        int printed = open(world_paths.printed, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        dup2(printed, STDOUT_FILENO);
+        dup2(printed, STDERR_FILENO);
         execv(program, words);
         _exit(127);
     }
@@ -447,6 +449,17 @@ static void forge_boot(const char *out)
     free(text);
 }
 
+static void wait_for_journal(const char *out, off_t bytes)
+{
+    char journal[120];
+    struct stat info = {0};
+    snprintf(journal, sizeof journal, "%s/%s/.rescore/journal.0", folder, out);
+    for (int tries = 0; tries < 2000 && info.st_size < bytes; tries++) {
+        nap(1000);
+        stat(journal, &info);
+    }
+}
+
 /* Chunks that were not flushed when the machine stopped are done again: their bytes may be gone. */
 START_TEST(what_was_not_flushed_before_the_machine_stopped_is_done_again)
 {
@@ -454,16 +467,36 @@ START_TEST(what_was_not_flushed_before_the_machine_stopped_is_done_again)
     make_three(archives, sizeof archives);
     must_rescore("whole", archives);
     pid_t command = begin_rescore("out", "--jobs 1 --chunk 1", archives);
-    char journal[120];
-    struct stat info = {0};
-    snprintf(journal, sizeof journal, "%s/out/.rescore/journal.0", folder);
-    for (int tries = 0; tries < 2000 && info.st_size < 1200; tries++) {
-        nap(1000);
-        stat(journal, &info);
-    }
+    struct stat info;
+    wait_for_journal("out", 1200);
     kill(command, SIGKILL);
     waitpid(command, NULL, 0);
     forge_boot("out");
+    for (int number = 0; number < 3; number++) {
+        snprintf(unfinished, sizeof unfinished, "%s/out/.rescore/%d.nc", folder, number);
+        if (!stat(unfinished, &info) && info.st_size > 0) {
+            ck_assert_int_eq(truncate(unfinished, 0), 0); /* lost ... */
+            ck_assert_int_eq(truncate(unfinished, info.st_size), 0);
+        }
+    }
+    must_rescore("out", archives);
+    check_same_folders("whole", "out");
+}
+END_TEST
+
+/* Bytes that a failed flush left behind may be any. */
+START_TEST(what_a_failed_flush_began_with_is_done_again)
+{
+    char archives[200], library[600], unfinished[120];
+    struct stat info;
+    make_three(archives, sizeof archives);
+    must_rescore("whole", archives);
+    snprintf(library, sizeof library, "%s", ntk_test_program("tests/flush.so"));
+    setenv("LD_PRELOAD", library, 1);
+    int code = rescore("out", archives);
+    unsetenv("LD_PRELOAD");
+    ck_assert_msg(code == EX_CANTCREAT, "%d %s", code, world_printed());
+    ck_assert_msg(strstr(world_printed(), "cannot flush"), "%s", world_printed());
     for (int number = 0; number < 3; number++) {
         snprintf(unfinished, sizeof unfinished, "%s/out/.rescore/%d.nc", folder, number);
         if (!stat(unfinished, &info) && info.st_size > 0) {
@@ -551,6 +584,30 @@ START_TEST(a_bad_archive_stops_no_other)
 }
 END_TEST
 
+/* As where a library never comes to an end. */
+START_TEST(an_archive_without_a_sign_of_life_stops_no_other)
+{
+    char archives[200], expected[200];
+    int status;
+    const char *a = make_archive("a.nc", 1000, 34);
+    snprintf(archives, sizeof archives, "%s %s", a, make_archive("b.nc", 20, 35));
+    pid_t command = begin_rescore("out", "--silence 1 --jobs 1 --chunk 1", archives);
+    wait_for_journal("out", 1200);
+    pid_t work = child_of(command, 1);
+    ck_assert_int_gt(work, 0);
+    kill(work, SIGSTOP);
+    ck_assert_int_eq(waitpid(command, &status, 0), command);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == EX_DATAERR, "%s", world_printed());
+    snprintf(expected, sizeof expected,
+             "failed: %s: the work on %s gave no sign for 1 s (silence) and was stopped", a, a);
+    ck_assert_msg(strstr(world_printed(), expected), "%s", world_printed());
+    ck_assert_msg(strstr(world_printed(), "1 archives done, 1 failed"), "%s", world_printed());
+    must_rescore("whole", archives);
+    must_rescore("out", archives);
+    check_same_folders("whole", "out");
+}
+END_TEST
+
 START_TEST(a_folder_keeps_to_one_rescoring)
 {
     char rest[300];
@@ -596,6 +653,82 @@ START_TEST(another_file_of_an_outputs_name_is_left_alone)
     write_file(path_of("out/a.intervals.nc"), "mine", 4);
     ck_assert_int_eq(rescore("out", a), EX_DATAERR);
     ck_assert_msg(strstr(world_printed(), "not of this rescoring"), "%s", world_printed());
+}
+END_TEST
+
+/* A disk of so many bytes at folder/small, for this process and its children; 0: not permitted. */
+static int mount_small(size_t bytes)
+{
+    char options[40];
+    const char *at = path_of("small");
+    snprintf(options, sizeof options, "size=%zu", bytes);
+    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+        return 0;
+    ck_assert_int_eq(mkdir(at, 0755), 0);
+    return !mount("tmpfs", at, "tmpfs", 0, options);
+}
+
+static void resize_small(size_t bytes)
+{
+    char options[40];
+    snprintf(options, sizeof options, "size=%zu", bytes);
+    ck_assert_int_eq(mount("tmpfs", path_of("small"), "tmpfs", MS_REMOUNT, options), 0);
+}
+
+/* Takes all that is left, as somebody else may. */
+static void fill_small(void)
+{
+    static const char bytes[4096];
+    FILE *file = fopen(path_of("small/others"), "w");
+    ck_assert_ptr_nonnull(file);
+    setvbuf(file, NULL, _IONBF, 0);
+    while (fwrite(bytes, 1, sizeof bytes, file) == sizeof bytes)
+        ;
+    fclose(file);
+}
+
+static void check_no_room(int code, const char *words)
+{
+    const char *text = world_printed();
+    ck_assert_msg(code == EX_CANTCREAT, "%d %s", code, text);
+    ck_assert_msg(strstr(text, words) && strchr(text, '\n') == strrchr(text, '\n'), "%s", text);
+    for (const char *name = "ab"; *name; name++) {
+        char output[40];
+        snprintf(output, sizeof output, "small/out/%c.intervals.nc", *name);
+        ck_assert_int_ne(access(path_of(output), F_OK), 0);
+    }
+}
+
+/* Before it begins, again when the output has its length already, and while it is written; with
+ * room the same command makes the same bytes. */
+START_TEST(a_full_disk_is_one_sentence_and_can_be_gone_on_after)
+{
+    char archives[200];
+    struct stat info;
+    int status;
+    snprintf(archives, sizeof archives, "%s %s", make_archive("a.nc", 1000, 48),
+             make_archive("b.nc", 40, 49));
+    must_rescore("whole", archives);
+    ck_assert_int_eq(stat(path_of("whole/a.intervals.nc"), &info), 0);
+    if (!mount_small((size_t)info.st_size / 2)) {
+        puts("SKIPPED: a_full_disk_is_one_sentence_and_can_be_gone_on_after needs to mount");
+        return;
+    }
+    check_no_room(rescore("small/out", archives), "has room for ");
+    check_no_room(rescore("small/out", archives), "has room for ");
+    resize_small(64 << 20);
+    pid_t command = begin_rescore("small/out", "--jobs 1 --chunk 1", archives);
+    wait_for_journal("small/out", 2000);
+    kill(command, SIGSTOP);
+    fill_small();
+    kill(command, SIGCONT);
+    ck_assert_int_eq(waitpid(command, &status, 0), command);
+    check_no_room(WIFEXITED(status) ? WEXITSTATUS(status) : -1, "No space left on device");
+    check_no_room(rescore("small/out", archives), "has room for 0");
+    ck_assert_int_eq(unlink(path_of("small/others")), 0);
+    must_rescore("small/out", archives);
+    check_same_folders("whole", "small/out");
+    ck_assert_int_eq(umount(path_of("small")), 0);
 }
 END_TEST
 
@@ -835,16 +968,19 @@ Suite *ntk_suite_rescore(void)
     tcase_add_loop_test(bytes, the_same_command_goes_on_after_kill_9, 0, 4);
     tcase_add_test(bytes, shares_together_are_the_whole);
     tcase_add_test(bytes, what_was_not_flushed_before_the_machine_stopped_is_done_again);
+    tcase_add_test(bytes, what_a_failed_flush_began_with_is_done_again);
     tcase_add_test(bytes, an_output_that_was_removed_is_made_again);
     tcase_add_test(bytes, an_interrupted_rescoring_is_a_partial_one);
     suite_add_tcase(suite, bytes);
     tcase_add_checked_fixture(refused, start, world_end);
     tcase_set_timeout(refused, 120);
     tcase_add_test(refused, a_bad_archive_stops_no_other);
+    tcase_add_test(refused, an_archive_without_a_sign_of_life_stops_no_other);
     tcase_add_test(refused, a_folder_keeps_to_one_rescoring);
     tcase_add_test(refused, an_archive_that_changed_is_refused);
     tcase_add_test(refused, archives_may_be_added_to_a_folder);
     tcase_add_test(refused, another_file_of_an_outputs_name_is_left_alone);
+    tcase_add_test(refused, a_full_disk_is_one_sentence_and_can_be_gone_on_after);
     tcase_add_test(refused, the_calibration_is_pinned_by_its_hash);
     tcase_add_test(refused, patterns_folders_and_lists_name_archives_once);
     tcase_add_test(refused, what_is_not_there_is_one_sentence);

@@ -162,7 +162,7 @@ START_TEST(a_memory_limit_below_the_start_is_a_sentence)
     ntk_room_open(&room);
     struct ntk_jail jail = ntk_room_jail(&room, 1);
     jail.memory_bytes = 1 << 20;
-    expect_failure(&jail, &room, give_seven, NTK_TRY_AGAIN, "the memory limit must be larger");
+    expect_failure(&jail, &room, give_seven, NTK_TRY_AGAIN, "the memory limit must be at least");
     ntk_room_close(&room);
 }
 END_TEST
