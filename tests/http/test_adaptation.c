@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "tests/http/ledger_world.h"
 #include "tests/http/suites.h"
+#include "tests/support/program.h"
 
 enum { STATIONS = NTK_WORLD_STATIONS };
 
@@ -22,8 +23,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 static void restart(void)

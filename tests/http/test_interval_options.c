@@ -11,6 +11,7 @@
 #include "core/random.h"
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 enum { SAMPLES = 360, FEATURES = 5, STATIONS = 4, COVARIATES = 2 };
 
@@ -142,8 +143,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 /* ---- queries -------------------------------------------------------------------------------- */

@@ -2,11 +2,9 @@
  * restarts and kills; and what is told of them is what the replies and truths say. */
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/random.h"
@@ -189,8 +187,7 @@ START_TEST(a_restart_finds_the_same_state)
     stop();
     ntk_test_daemon_start(&served, NULL);
     expect_state(expected, "restarted", 0);
-    kill(served.pid, SIGKILL);
-    waitpid(served.pid, NULL, 0);
+    ntk_test_daemon_kill(&served);
     ntk_test_daemon_start(&served, NULL);
     expect_state(expected, "killed", 0);
     free(expected);
@@ -270,8 +267,7 @@ START_TEST(what_was_acknowledged_survives_kill_9)
     struct poster poster = {.socket = ntk_test_connect(&served)};
     pthread_create(&thread, NULL, post_all, &poster);
     usleep((useconds_t)(ntk_random_uniform(&random) * 150000));
-    kill(served.pid, SIGKILL);
-    waitpid(served.pid, NULL, 0);
+    ntk_test_daemon_kill(&served);
     pthread_join(thread, NULL);
     close(poster.socket);
     ntk_test_daemon_start(&served, NULL);

@@ -8,6 +8,7 @@
 
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 static struct ntk_test_daemon served;
 static char dataset[65];
@@ -32,11 +33,7 @@ static void upload(void)
     char archive[128];
     size_t size;
     snprintf(archive, sizeof archive, "%s/archive.nc", served.folder);
-    char program[600];
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
-                              "60",    "--features", "24", NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
+    ntk_test_simulate(archive, 60, 24, 1);
     void *bytes = ntk_test_read_file(archive, &size);
     json_t *json = expect_json("POST", "/v1/datasets", "Content-Type: application/x-netcdf\r\n",
                                bytes, size, 201);
@@ -72,8 +69,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 /* The value of a header, "" without. */

@@ -12,6 +12,7 @@
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
 #include "tests/support/golden.h"
+#include "tests/support/program.h"
 
 enum { FEATURES = 24 };
 
@@ -97,13 +98,9 @@ static void upload(void)
 static void start(void)
 {
     size_t count;
-    char program[600];
     ntk_test_daemon_create(&served);
     snprintf(archive, sizeof archive, "%s/archive.nc", served.folder);
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
-                              "60",    "--features", "24", NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
+    ntk_test_simulate(archive, 60, 24, 1);
     double *features = ntk_test_read_doubles(archive, "features", &count);
     for (size_t j = 0; j < FEATURES; j++)
         sample[j] = (float)features[2 * FEATURES + j]; /* sample 0 at the third lead, 24 h */
@@ -115,8 +112,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 /* The sample as a JSON array of one row, `columns` wide. */
