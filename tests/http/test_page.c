@@ -22,10 +22,7 @@ static json_t *expect_json(const char *method, const char *path, const char *hea
                            const void *body, size_t size, int status)
 {
     struct ntk_test_reply reply = ntk_test_request(&served, method, path, headers, body, size);
-    ck_assert_msg(reply.status == status, "%s: %d %s", path, reply.status, reply.body);
-    json_t *json = ntk_test_reply_json(&reply);
-    ntk_test_reply_clear(&reply);
-    return json;
+    return ntk_test_take_json(&reply, status);
 }
 
 static void upload(void)

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -241,4 +242,10 @@ const char *ntk_test_text(const json_t *json, const char *key)
 json_int_t ntk_test_integer(const json_t *json, const char *key)
 {
     return json_integer_value(json_object_get(json, key));
+}
+
+double ntk_test_real(const json_t *json, const char *key)
+{
+    const json_t *value = json_object_get(json, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
 }

@@ -59,8 +59,9 @@ json_t *ntk_test_take_json(struct ntk_test_reply *reply, int status);
 json_t *ntk_test_ask_json(const struct ntk_test_daemon *daemon, const char *method,
                           const char *path, int status);
 
-/* A member: "" and 0 where it is missing or something else. Borrowed from `json`. */
+/* A member: "", 0 and NAN where it is missing or something else. Borrowed from `json`. */
 const char *ntk_test_text(const json_t *json, const char *key);
 json_int_t ntk_test_integer(const json_t *json, const char *key);
+double ntk_test_real(const json_t *json, const char *key);
 
 #endif
