@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "io/figure_internal.h"
+#include "io/markup.h"
 
 int ntk_curve_shows(const struct ntk_figure_plot *plot, const struct ntk_figure_curve *s,
                     const double *y, size_t i)
@@ -215,7 +216,7 @@ void ntk_curve_draw_words(FILE *out, const struct ntk_figure_plot *plot,
             places[best].anchor == 0   ? "start"
             : places[best].anchor == 1 ? "end"
                                        : "middle");
-    ntk_svg_escaped(out, s->style.label);
+    ntk_markup_write(out, s->style.label, NTK_MARKUP_LINE);
     fputs("</text>\n", out);
 }
 

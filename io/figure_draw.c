@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "io/figure_internal.h"
+#include "io/markup.h"
 
 /* ---- layout --------------------------------------------------------------------------------- */
 
@@ -189,7 +190,7 @@ static void draw_x_labels(FILE *out, const struct ntk_figure_plot *plot)
         fprintf(out, "<text x=\"%.2f\" y=\"%.2f\" text-anchor=\"middle\" fill=\"%s\">", x,
                 plot->bottom + 16, NTK_SOFT_INK);
         if (name)
-            ntk_svg_escaped(out, name);
+            ntk_markup_write(out, name, NTK_MARKUP_LINE);
         else
             ntk_svg_number(out, plot->x.labels[i]);
         fputs("</text>\n", out);
@@ -282,7 +283,7 @@ static void draw_panel(FILE *out, const struct ntk_figure_plot *plot, size_t num
 {
     const struct ntk_panel *panel = plot->panel;
     fputs("<g role=\"group\" aria-label=\"", out);
-    ntk_svg_escaped(out, panel->title ? panel->title : "");
+    ntk_markup_write(out, panel->title ? panel->title : "", NTK_MARKUP_LINE);
     fprintf(out,
             "\">\n<clipPath id=\"clip-%zu\"><rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" "
             "height=\"%.2f\"/></clipPath>\n",
@@ -332,9 +333,9 @@ static void draw_figure(FILE *out, const struct ntk_figure *figure,
             "font-family=\"'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif\" "
             "font-size=\"%.0f\">\n<title id=\"title\">",
             width, height, width, height, NTK_TEXT_SIZE);
-    ntk_svg_escaped(out, figure->title);
+    ntk_markup_write(out, figure->title, NTK_MARKUP_LINE);
     fputs("</title>\n<desc id=\"description\">", out);
-    ntk_svg_escaped(out, figure->description);
+    ntk_markup_write(out, figure->description, NTK_MARKUP_LINE);
     fprintf(out,
             "</desc>\n<rect width=\"%.0f\" height=\"%.0f\" fill=\"#ffffff\"/>\n"
             "<text x=\"%.2f\" y=\"%.2f\" font-size=\"18\" font-weight=\"700\" fill=\"%s\">",

@@ -150,9 +150,7 @@ void ntk_figure_field_draw_scale(FILE *out, const struct ntk_figure_plot *plot, 
 #define NTK_SOFT_INK      "#5a5a5a"
 #define NTK_PALE_INK      "#8a8a8a"
 
-void ntk_svg_escaped(FILE *out, const char *text);
-
-/* Cuts with an ellipsis what is wider than `room`. */
+/* Writes a text, and cuts with an ellipsis what is wider than `room`. */
 void ntk_svg_fitted(FILE *out, const char *text, double size, double room);
 
 /* A tick label, typeset with a true minus and a raised exponent. */

@@ -4,56 +4,7 @@
 #include <string.h>
 
 #include "io/figure_internal.h"
-
-#define REPLACEMENT 0xFFFDu
-
-/* The next character of UTF-8 that XML allows; white space as a blank, anything else U+FFFD. */
-static uint32_t next_character(const char **text)
-{
-    const unsigned char *s = (const unsigned char *)*text;
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    int more = s[0] < 0x80 ? 0 : s[0] < 0xC2 ? -1 : s[0] < 0xE0 ? 1 : s[0] < 0xF0 ? 2 : 3;
-    if (more < 0 || s[0] > 0xF4) {
-        *text += 1;
-        return REPLACEMENT;
-    }
-    uint32_t character = more ? s[0] & (0x3Fu >> more) : s[0];
-    for (int i = 1; i <= more; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            *text += i;
-            return REPLACEMENT;
-        }
-        character = character << 6 | (s[i] & 0x3F);
-    }
-    *text += more + 1;
-    if (character == '\t' || character == '\n' || character == '\r')
-        return ' ';
-    int allowed = character >= 0x20 && character >= least[more] && character <= 0x10FFFF &&
-                  !(character >= 0xD800 && character <= 0xDFFF) && (character & 0xFFFE) != 0xFFFE;
-    return allowed ? character : REPLACEMENT;
-}
-
-static void write_character(FILE *out, uint32_t c)
-{
-    if (c == '&')
-        fputs("&amp;", out);
-    else if (c == '<')
-        fputs("&lt;", out);
-    else if (c == '>')
-        fputs("&gt;", out);
-    else if (c == '"')
-        fputs("&quot;", out);
-    else if (c < 0x80)
-        fputc((int)c, out);
-    else
-        fprintf(out, "&#%u;", (unsigned)c);
-}
-
-void ntk_svg_escaped(FILE *out, const char *text)
-{
-    while (*text)
-        write_character(out, next_character(&text));
-}
+#include "io/markup.h"
 
 /* Between Helvetica and the wider DejaVu, in parts of the font size. */
 static double character_width(uint32_t c)
@@ -71,23 +22,23 @@ double ntk_svg_text_width(const char *text, double size)
 {
     double width = 0;
     while (text && *text)
-        width += size * character_width(next_character(&text));
+        width += size * character_width(ntk_markup_next(&text, NTK_MARKUP_LINE));
     return width;
 }
 
 void ntk_svg_fitted(FILE *out, const char *text, double size, double room)
 {
     if (ntk_svg_text_width(text, size) <= room) {
-        ntk_svg_escaped(out, text);
+        ntk_markup_write(out, text, NTK_MARKUP_LINE);
         return;
     }
     double width = size;
     while (*text) {
-        uint32_t c = next_character(&text);
+        uint32_t c = ntk_markup_next(&text, NTK_MARKUP_LINE);
         width += size * character_width(c);
         if (width > room)
             break;
-        write_character(out, c);
+        ntk_markup_put(out, c, NTK_MARKUP_LINE);
     }
     fputs("&#8230;", out);
 }

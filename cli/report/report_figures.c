@@ -69,7 +69,7 @@ static void write_figure(struct ntk_report_page *page, struct ntk_figure *figure
 static void caption(struct ntk_report_page *page, const char *text)
 {
     fputs("<figcaption>", page->out);
-    ntk_report_page_escape(page->out, text);
+    ntk_report_page_text(page->out, text);
     fputs("</figcaption>\n</figure>\n", page->out);
 }
 

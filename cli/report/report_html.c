@@ -77,20 +77,20 @@ static void write_head(struct ntk_report_page *page)
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>",
           out);
-    ntk_report_page_escape(out, c->name);
+    ntk_report_page_text(out, c->name);
     fputs(": how the intervals did</title>\n", out);
     write_style(out);
     fputs("</head>\n<body>\n<h1>", out);
-    ntk_report_page_escape(out, c->name);
+    ntk_report_page_text(out, c->name);
     fputs(": how the intervals did</h1>\n<p class=\"soft\">", out);
     if (*c->model) {
         fputs("Model ", out);
-        ntk_report_page_escape(out, c->model);
+        ntk_report_page_text(out, c->model);
         fputs(". ", out);
     }
     fprintf(out, "Calibration <code>%s</code>, fitted on %s to %s. Tested on ", page->query->sha256,
             c->first_time, c->last_time);
-    ntk_report_page_escape(out, ntk_report_text(page->report, "test"));
+    ntk_report_page_text(out, ntk_report_text(page->report, "test"));
     fprintf(out, ": %.0f samples over %zu lead time%s; intervals of the %s family.",
             ntk_report_number(page->report, "samples"), page->n_leads,
             page->n_leads == 1 ? "" : "s", ntk_report_text(page->report, "family"));
@@ -168,7 +168,7 @@ static void write_sentences(struct ntk_report_page *page)
         int alert = topic == NTK_REPORT_SHIFT && page->summary.shifted;
         fprintf(page->out, "<p class=\"%s\"><b>%s</b> ", alert ? "said alert" : "said",
                 names[topic]);
-        ntk_report_page_escape(page->out, text ? text : "");
+        ntk_report_page_text(page->out, text ? text : "");
         fputs("</p>\n", page->out);
         free(text);
     }
@@ -182,7 +182,7 @@ static void write_row(struct ntk_report_page *page, const json_t *row)
     struct ntk_report_difference difference = ntk_report_difference(best);
     int judged, side = ntk_report_coverage(page->report, row, &judged);
     fputs("<tr><td class=\"t\">", out);
-    ntk_report_page_escape(out, ntk_report_text(row, "variable"));
+    ntk_report_page_text(out, ntk_report_text(row, "variable"));
     fputs("</td><td>", out);
     ntk_report_page_number(out, "%g", ntk_report_number(row, "lead_time_hours"));
     fputs("</td><td>", out);
@@ -201,9 +201,9 @@ static void write_row(struct ntk_report_page *page, const json_t *row)
         ntk_report_page_number(out, "%.4g", ntk_report_number(row, keys[k]));
     }
     fputs("</td><td class=\"t\">", out);
-    ntk_report_page_escape(out, ntk_report_text(row, "units"));
+    ntk_report_page_text(out, ntk_report_text(row, "units"));
     fputs("</td><td class=\"t\">", out);
-    ntk_report_page_escape(out, best ? ntk_report_text(best, "name") : "\u2013");
+    ntk_report_page_text(out, best ? ntk_report_text(best, "name") : "\u2013");
     fprintf(out, "</td><td%s>",
             difference.verdict < 0   ? " class=\"good\""
             : difference.verdict > 0 ? " class=\"bad\""
@@ -211,11 +211,11 @@ static void write_row(struct ntk_report_page *page, const json_t *row)
     ntk_report_page_number(out, "%+.1f", 100 * difference.relative);
     fputs(difference.verdict < 0 ? " *" : difference.verdict > 0 ? " !" : "", out);
     fputs("</td><td class=\"t\">", out);
-    ntk_report_page_escape(out, ntk_report_text(model, "centre"));
+    ntk_report_page_text(out, ntk_report_text(model, "centre"));
     fputs("</td><td class=\"t\">", out);
-    ntk_report_page_escape(out, ntk_report_text(model, "scale"));
+    ntk_report_page_text(out, ntk_report_text(model, "scale"));
     fputs("</td><td class=\"t\">", out);
-    ntk_report_page_escape(out, ntk_report_text(model, "place"));
+    ntk_report_page_text(out, ntk_report_text(model, "place"));
     fputs("</td></tr>\n", out);
 }
 
@@ -245,7 +245,7 @@ static void write_lead(struct ntk_report_page *page, const json_t *lead)
     fputs("<tr><td>", out);
     ntk_report_page_number(out, "%g", ntk_report_number(lead, "lead_time_hours"));
     fputs("</td><td class=\"t\">", out);
-    ntk_report_page_escape(out, ntk_report_text(lead, "method"));
+    ntk_report_page_text(out, ntk_report_text(lead, "method"));
     fputs("</td><td>", out);
     ntk_report_page_number(out, "%.0f", ntk_report_number(lead, "rank"));
     fputs("</td><td>", out);
@@ -262,7 +262,7 @@ static void write_lead(struct ntk_report_page *page, const json_t *lead)
     fputs("</td><td>", out);
     ntk_report_page_number(out, "%.2f", ntk_report_number(discrimination, "auroc"));
     fputs("</td><td class=\"t w\">", out);
-    ntk_report_page_escape(out, ntk_report_text(lead, "method_reason"));
+    ntk_report_page_text(out, ntk_report_text(lead, "method_reason"));
     fputs("</td></tr>\n", out);
 }
 
@@ -289,9 +289,9 @@ static void write_page(struct ntk_report_page *page)
     write_table(page);
     write_leads(page);
     fputs("<p class=\"soft\">Written by ntkuq " NTK_VERSION "; calibration made by ", page->out);
-    ntk_report_page_escape(page->out, c->program);
+    ntk_report_page_text(page->out, c->program);
     fputs(" on ", page->out);
-    ntk_report_page_escape(page->out, c->created);
+    ntk_report_page_text(page->out, c->created);
     fputs(".</p>\n</body>\n</html>\n", page->out);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/verify.h"
+#include "io/markup.h"
 
 const json_t *ntk_report_page_row(const struct ntk_report_page *page, size_t v, size_t l,
                                   size_t level)
@@ -129,24 +130,7 @@ void ntk_report_page_clear(struct ntk_report_page *page)
     free(page->rows);
 }
 
-/* Control characters, which no page may hold, become U+FFFD. */
-void ntk_report_page_escape(FILE *out, const char *text)
+void ntk_report_page_text(FILE *out, const char *text)
 {
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '&')
-            fputs("&amp;", out);
-        else if (c == '<')
-            fputs("&lt;", out);
-        else if (c == '>')
-            fputs("&gt;", out);
-        else if (c == '"')
-            fputs("&quot;", out);
-        else if (c == '\'')
-            fputs("&#39;", out);
-        else if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7F)
-            fputs("&#65533;", out);
-        else
-            fputc(c, out);
-    }
+    ntk_markup_write(out, text, NTK_MARKUP_PAGE);
 }

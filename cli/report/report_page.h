@@ -59,8 +59,8 @@ size_t ntk_report_page_find(const struct ntk_report_page *page, const char *name
 /* A row's baseline of that name, or NULL. */
 const json_t *ntk_report_page_baseline(const json_t *row, const char *name);
 
-/* Writes a text for HTML and XML. */
-void ntk_report_page_escape(FILE *out, const char *text);
+/* Writes a text, escaped (io/markup.h). */
+void ntk_report_page_text(FILE *out, const char *text);
 
 /* A number in a format of its own, checked at compile time; a dash for what is not a number. */
 #define ntk_report_page_number(out, format, value)                                                 \

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/sort.h"
 #include "io/limits.h"
 #include "io/netcdf/findings.h"
 #include "io/netcdf/series.h"
@@ -37,12 +38,6 @@ static void format_key(const struct key *key, char *out, size_t size)
     size_t used = strlen(out);
     if (key->lead != ANY_LEAD)
         snprintf(out + used, size - used, ", lead %g h", (double)key->lead / seconds_per_hour);
-}
-
-static int ascending(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
 }
 
 /* ---- lead times ------------------------------------------------------------------------------ */
@@ -81,7 +76,7 @@ static size_t find_lead(const struct ntk_archive *archive, double hours)
 static size_t sort_distinct(double *hours, size_t n)
 {
     size_t kept = 0;
-    qsort(hours, n, sizeof *hours, ascending);
+    ntk_sort(hours, n);
     for (size_t i = 0; i < n; i++)
         if (kept == 0 || hours[i] - hours[kept - 1] > 1 / seconds_per_hour)
             hours[kept++] = hours[i];

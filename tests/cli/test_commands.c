@@ -1,6 +1,5 @@
 /* The command line as its users run it: the main job on a simulated archive, on real ones where
  * there are any, and what each bad input ends in. */
-#include <dirent.h>
 #include <math.h>
 #include <netcdf.h>
 #include <stdio.h>
@@ -13,25 +12,15 @@
 #include "core/random.h"
 #include "io/artifact.h"
 #include "tests/cli/suites.h"
-#include "tests/support/daemon.h"
 #include "tests/support/golden.h"
+#include "tests/support/program.h"
 #include "tests/support/support.h"
 
 static char folder[] = "/tmp/ntk-cli-XXXXXX";
 static char archive[64], calibration[64], output[64], printed[64];
 
-/* Runs ntkuq with up to ten arguments; what it prints is in `printed`. */
-static int ntkuq(const char *a, const char *b, const char *c, const char *d, const char *e,
-                 const char *f, const char *g, const char *h)
-{
-    char program[600];
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *arguments[] = {program, a, b, c, d, e, f, g, h, NULL};
-    return ntk_test_run(printed, arguments);
-}
-
-#define NTKUQ(...)                          NTKUQ_(__VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
-#define NTKUQ_(a, b, c, d, e, f, g, h, ...) ntkuq(a, b, c, d, e, f, g, h)
+/* Runs ntkuq; what it prints is in `printed`. */
+#define NTKUQ(...) ntk_test_run_ntkuq(printed, (const char *const[]){__VA_ARGS__, NULL})
 
 static char *read_printed(void)
 {
@@ -70,29 +59,15 @@ static size_t count_words(const char *text, const char *word)
     return n;
 }
 
-static size_t count_files(void)
-{
-    size_t n = 0;
-    DIR *directory = opendir(folder);
-    for (struct dirent *entry; (entry = readdir(directory));)
-        n += entry->d_name[0] != '.';
-    closedir(directory);
-    return n;
-}
-
 /* The archive is simulated once and copied for every test, which may spoil it. */
 static char original[] = "/tmp/ntk-cli-original-XXXXXX";
 
 static void make_original(void)
 {
-    char program[600];
     int file = mkstemp(original);
     ck_assert_int_ge(file, 0);
     close(file);
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *arguments[] = {program, "simulate",   "-o", original, "--samples",
-                               "60",    "--features", "24", NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, arguments), 0);
+    ntk_test_simulate(original, 60, 24, 1);
 }
 
 static void remove_original(void)
@@ -196,16 +171,16 @@ START_TEST(a_calibration_is_drawn_as_a_well_formed_figure)
     char command[200];
     size_t size, before;
     ck_assert_int_eq(NTKUQ("fit", "-o", calibration, archive), 0);
-    before = count_files();
+    before = ntk_test_count_files(folder);
     ck_assert_int_eq(NTKUQ("inspect", "--plot", output, archive), EX_USAGE);
     ck_assert(printed_has("--plot draws calibrations"));
     ck_assert_int_eq(NTKUQ("inspect", "--plot", calibration, calibration), EX_USAGE);
     ck_assert(printed_has("is also an input"));
     ck_assert_int_eq(NTKUQ("inspect", "--plot", "/no/such/folder/x", calibration), EX_CANTCREAT);
-    ck_assert_uint_eq(count_files(), before);
+    ck_assert_uint_eq(ntk_test_count_files(folder), before);
     ck_assert_int_eq(NTKUQ("inspect", "--plot", output, calibration), 0);
     ck_assert(printed_has("lead 120 h"));
-    ck_assert_uint_eq(count_files(), before + 1);
+    ck_assert_uint_eq(ntk_test_count_files(folder), before + 1);
     char *svg = ntk_test_read_file(output, &size);
     svg[size] = 0;
     ck_assert_msg(!strncmp(svg, "<?xml", 5) && size > 20 && !strcmp(svg + size - 7, "</svg>\n"),
@@ -237,7 +212,7 @@ START_TEST(usage_errors_name_what_was_expected)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *const *a = cases[i].arguments;
-        ck_assert_int_eq(ntkuq(a[0], a[1], a[2], a[3], a[4], NULL, NULL, NULL), EX_USAGE);
+        ck_assert_int_eq(NTKUQ(a[0], a[1], a[2], a[3], a[4]), EX_USAGE);
         ck_assert(printed_has(cases[i].sentence));
     }
 }
@@ -257,11 +232,11 @@ END_TEST
 
 START_TEST(a_failed_command_leaves_no_output)
 {
-    size_t before = count_files();
+    size_t before = ntk_test_count_files(folder);
     ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--features", "nothing", archive), EX_DATAERR);
     ck_assert(printed_has("nothing"));
     ck_assert_int_eq(NTKUQ("apply", "-o", output, archive, archive), EX_DATAERR);
-    ck_assert_uint_eq(count_files(), before);
+    ck_assert_uint_eq(ntk_test_count_files(folder), before);
     ck_assert_int_eq(NTKUQ("fit", "-o", "/no/such/folder/x", archive), EX_CANTCREAT);
     ck_assert(printed_has("cannot write /no/such/folder/x: No such file or directory"));
 }
@@ -298,25 +273,25 @@ END_TEST
 START_TEST(a_full_disk_leaves_nothing)
 {
     char command[900];
-    size_t before = count_files();
+    size_t before = ntk_test_count_files(folder);
     snprintf(command, sizeof command, "ulimit -f 8; %s fit -o %s %s >%s 2>&1; test $? -ge 65",
              ntk_test_program("ntkuq"), calibration, archive, printed);
     ck_assert_int_eq(system(command), 0);
-    ck_assert_uint_eq(count_files(), before);
+    ck_assert_uint_eq(ntk_test_count_files(folder), before);
 }
 END_TEST
 
 START_TEST(an_interrupted_command_leaves_nothing)
 {
     char command[900];
-    size_t before = count_files();
+    size_t before = ntk_test_count_files(folder);
     snprintf(
         command, sizeof command,
         "timeout -s TERM 0.2 %s simulate -o %s --samples 5000 --features 512 >%s 2>&1; test $? "
         "-ge 1",
         ntk_test_program("ntkuq"), output, printed);
     ck_assert_int_eq(system(command), 0);
-    ck_assert_uint_eq(count_files(), before);
+    ck_assert_uint_eq(ntk_test_count_files(folder), before);
 }
 END_TEST
 

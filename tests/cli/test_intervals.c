@@ -10,7 +10,7 @@
 #include "core/random.h"
 #include "tests/cli/suites.h"
 #include "tests/cli/world.h"
-#include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 /* Bits of a flag, as written in docs/formats.md. */
 enum { UNCALIBRATED = 1, NONFINITE = 2, UNBOUNDED = 8, AT_BOUND = 32, BEYOND = 64, ALONE = 128 };

@@ -21,8 +21,8 @@
 #include "core/random.h"
 #include "tests/cli/suites.h"
 #include "tests/cli/world.h"
-#include "tests/support/daemon.h"
 #include "tests/support/golden.h"
+#include "tests/support/program.h"
 
 static char folder[48]; /* of the world */
 
@@ -84,15 +84,11 @@ static void check_same_folders(const char *one, const char *other)
     size_t n = 0;
     for (struct dirent *entry; (entry = readdir(listing));) {
         char left[400], right[400];
-        size_t left_size, right_size;
         if (*entry->d_name == '.')
             continue;
         snprintf(left, sizeof left, "%s/%s/%s", folder, one, entry->d_name);
         snprintf(right, sizeof right, "%s/%s/%s", folder, other, entry->d_name);
-        void *a = ntk_test_read_file(left, &left_size), *b = ntk_test_read_file(right, &right_size);
-        ck_assert_msg(left_size == right_size && !memcmp(a, b, left_size), "%s", entry->d_name);
-        free(a);
-        free(b);
+        ntk_test_expect_same_file(left, right);
         n++;
     }
     closedir(listing);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "core/random.h"
-#include "tests/support/daemon.h"
 #include "tests/support/golden.h"
+#include "tests/support/program.h"
 
 struct world_paths world_paths;
 
@@ -160,14 +160,13 @@ void world_write(const struct world *w, const char *path)
 
 int world_ntkuq(const char *words)
 {
-    char program[600], line[600], *save = NULL;
-    const char *arguments[40] = {program};
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    char line[600], *save = NULL;
+    const char *arguments[40] = {NULL};
     snprintf(line, sizeof line, "%s", words);
-    size_t n = 1;
+    size_t n = 0;
     for (char *word = strtok_r(line, " ", &save); word; word = strtok_r(NULL, " ", &save))
         arguments[n++] = word;
-    return ntk_test_run(world_paths.printed, arguments);
+    return ntk_test_run_ntkuq(world_paths.printed, arguments);
 }
 
 const char *world_printed(void)

@@ -5,6 +5,7 @@
 
 #include "core/conformal.h"
 #include "core/random.h"
+#include "core/sort.h"
 #include "tests/core/suites.h"
 #include "tests/support/golden_json.h"
 
@@ -64,12 +65,6 @@ START_TEST(levels_of_six_decimals_are_read_as_decimals)
 }
 END_TEST
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 START_TEST(conformal_quantiles_have_their_reference_values)
 {
     size_t i, e;
@@ -84,7 +79,7 @@ START_TEST(conformal_quantiles_have_their_reference_values)
         double *scores = calloc(n + 1, sizeof *scores);
         for (size_t s = 0; s < n; s++)
             scores[s] = ntk_test_element(row, "scores", s);
-        qsort(scores, n, sizeof *scores, ascending);
+        ntk_sort(scores, n);
         json_array_foreach(json_object_get(row, "expect"), e, expected)
         {
             double q = ntk_conformal_quantile(scores, n, n, 1 - ntk_test_member(expected, "alpha"));
@@ -107,7 +102,7 @@ static void split_scores(const json_t *set, size_t n, int normalised, double *sc
         if (normalised)
             scores[i] /= ntk_test_element(set, "sigma", i);
     }
-    qsort(scores, n, sizeof *scores, ascending);
+    ntk_sort(scores, n);
 }
 
 static void check_quantile(const double *scores, size_t n, const json_t *row, const char *key)
@@ -157,7 +152,7 @@ START_TEST(coverage_given_the_calibration_set_is_beta_distributed)
     for (size_t r = 0; r < REPEATS; r++) {
         for (size_t i = 0; i < N; i++)
             scores[i] = ntk_random_uniform(&random);
-        qsort(scores, N, sizeof *scores, ascending);
+        ntk_sort(scores, N);
         double q = ntk_conformal_quantile(scores, N, N, 0.9);
         sum += q;
         squares += q * q;
@@ -256,7 +251,7 @@ START_TEST(split_conformal_covers_as_the_theorem_says)
         for (size_t r = 0; r < repeats; r++) {
             for (size_t i = 0; i < n; i++)
                 scores[i] = fabs(ntk_random_normal(&random));
-            qsort(scores, n, sizeof *scores, ascending);
+            ntk_sort(scores, n);
             covered +=
                 fabs(ntk_random_normal(&random)) <= ntk_conformal_quantile(scores, n, n, level);
         }
@@ -283,7 +278,7 @@ START_TEST(fields_are_covered_on_average)
             for (size_t p = 0; p < POINTS; p++)
                 scores[i * POINTS + p] = size * fabs(ntk_random_normal(&random));
         }
-        qsort(scores, N * POINTS, sizeof *scores, ascending);
+        ntk_sort(scores, N * POINTS);
         double q = ntk_conformal_quantile(scores, N * POINTS, N, 0.8);
         double size = exp(ntk_random_normal(&random));
         for (size_t p = 0; p < POINTS; p++)

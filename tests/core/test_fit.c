@@ -10,48 +10,8 @@
 #include "core/novelty.h"
 #include "core/random.h"
 #include "core/scores.h"
+#include "tests/core/example.h"
 #include "tests/core/suites.h"
-
-/* Features on a few skewed factors, and errors whose size follows the features' distance. */
-struct example {
-    size_t n, d, factors;
-    double *features;
-    float *values;
-    struct ntk_errors errors;
-};
-
-static struct example make_example(size_t n, size_t d, size_t factors, uint64_t seed)
-{
-    struct example example = {.n = n, .d = d, .factors = factors};
-    struct ntk_random random;
-    ntk_random_init(&random, seed);
-    double *mixing = ntk_matrix_create(factors, d);
-    example.features = ntk_matrix_create(n, d);
-    example.values = calloc(n, sizeof(float));
-    for (size_t i = 0; i < factors * d; i++)
-        mixing[i] = ntk_random_normal(&random);
-    for (size_t i = 0; i < n; i++) {
-        double norm = 0;
-        for (size_t f = 0; f < factors; f++) {
-            double g = ntk_random_normal(&random), source = g * g * g / 3;
-            norm += source * source;
-            for (size_t j = 0; j < d; j++)
-                example.features[i * d + j] += source * mixing[f * d + j];
-        }
-        for (size_t j = 0; j < d; j++)
-            example.features[i * d + j] += 5 + 0.3 * ntk_random_normal(&random);
-        example.values[i] = (float)(ntk_random_normal(&random) * (1 + sqrt(norm)));
-    }
-    example.errors = (struct ntk_errors){.values = example.values, .points = 1};
-    free(mixing);
-    return example;
-}
-
-static void example_clear(struct example *example)
-{
-    free(example->features);
-    free(example->values);
-}
 
 /* Defaults, but intervals as published: q times sigma. */
 static struct ntk_fit_options published(void)
@@ -95,7 +55,7 @@ static double sigma_of(const struct ntk_calibration_lead *lead, const double *fe
 
 START_TEST(ica_agrees_with_svd_when_all_m_directions_are_kept)
 {
-    struct example example = make_example(300, 12, 12, 21);
+    struct example example = example_make(300, 12, 12, 21);
     struct ntk_fit_options options = ntk_fit_defaults;
     options.rank = 12; /* all: m = k = rank */
     options.method = NTK_CHOOSE_SVD;
@@ -116,7 +76,7 @@ END_TEST
 
 START_TEST(ica_keeps_an_orthonormal_basis_in_both_forms)
 {
-    struct example example = make_example(400, 12, 12, 22);
+    struct example example = example_make(400, 12, 12, 22);
     struct ntk_fit_options options = published();
     options.method = NTK_CHOOSE_ICA;
     options.rank = 4;
@@ -142,7 +102,7 @@ END_TEST
 
 START_TEST(a_constant_feature_or_a_rotation_changes_no_interval)
 {
-    struct example example = make_example(80, 6, 3, 23), wider = make_example(80, 7, 3, 23);
+    struct example example = example_make(80, 6, 3, 23), wider = example_make(80, 7, 3, 23);
     struct ntk_fit_options options = published();
     options.method = NTK_CHOOSE_SVD;
     options.rank = 3;
@@ -175,7 +135,7 @@ END_TEST
 
 START_TEST(the_same_seed_gives_the_same_calibration)
 {
-    struct example example = make_example(120, 40, 8, 24);
+    struct example example = example_make(120, 40, 8, 24);
     struct ntk_fit_options options = ntk_fit_defaults;
     options.select = NTK_SELECT_VALIDATE;
     struct ntk_calibration_lead a = fit(&example, &options), b = fit(&example, &options);
@@ -194,7 +154,7 @@ END_TEST
  * gives the sigma that cross-fitting gives for that block. */
 START_TEST(crossfit_equals_refitting_without_the_block)
 {
-    struct example example = make_example(50, 9, 4, 25);
+    struct example example = example_make(50, 9, 4, 25);
     struct ntk_fit_options options = published();
     options.method = NTK_CHOOSE_SVD;
     options.rank = 3;
@@ -229,7 +189,7 @@ START_TEST(cross_fitted_intervals_cover_new_samples_as_promised)
     struct ntk_fit_options options = published();
     double covered = 0, total = 0;
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        struct example example = make_example(400, 20, 5, 1000 + seed);
+        struct example example = example_make(400, 20, 5, 1000 + seed);
         struct example half = example;
         half.n = 200;
         struct ntk_calibration_lead lead = fit(&half, &options);
@@ -249,7 +209,7 @@ END_TEST
 
 START_TEST(sigma_alone_is_uncalibrated)
 {
-    struct example example = make_example(30, 8, 3, 26);
+    struct example example = example_make(30, 8, 3, 26);
     struct ntk_calibration_lead lead;
     struct ntk_fit_data data = {.n = 30, .d = 8, .features = example.features};
     example.features = NULL;
@@ -266,7 +226,7 @@ END_TEST
 
 START_TEST(too_few_samples_for_a_level_are_unbounded)
 {
-    struct example example = make_example(8, 3, 2, 27);
+    struct example example = example_make(8, 3, 2, 27);
     struct ntk_calibration_lead lead = fit(&example, &ntk_fit_defaults);
     ck_assert_uint_eq(lead.variables[0].model.n_samples, 8);
     ck_assert(isfinite(quantile(&lead.variables[0].model, 0.8)));
@@ -278,7 +238,7 @@ END_TEST
 
 START_TEST(calibration_samples_are_scored_instead_of_the_fitted_ones)
 {
-    struct example example = make_example(100, 10, 4, 28), copy = make_example(100, 10, 4, 28);
+    struct example example = example_make(100, 10, 4, 28), copy = example_make(100, 10, 4, 28);
     struct ntk_calibration_lead lead;
     struct ntk_errors later = {.values = copy.values + 60, .points = 1};
     struct ntk_fit_data data = {.n = 60,
@@ -307,7 +267,7 @@ END_TEST
 
 START_TEST(the_rule_follows_the_concentration_ratio)
 {
-    struct example narrow = make_example(100, 40, 2, 29), wide = make_example(200, 150, 60, 30);
+    struct example narrow = example_make(100, 40, 2, 29), wide = example_make(200, 150, 60, 30);
     struct ntk_fit_options options = ntk_fit_defaults;
     options.rank = 2;
     options.select = NTK_SELECT_RULE;
@@ -356,7 +316,7 @@ END_TEST
 START_TEST(thinned_scores_never_give_a_smaller_quantile)
 {
     size_t n = 300, points = 400, total = n * points;
-    struct example example = make_example(n, 5, 2, 31);
+    struct example example = example_make(n, 5, 2, 31);
     float *field = malloc(total * sizeof *field);
     struct ntk_random random;
     ntk_random_init(&random, 32);
@@ -389,7 +349,7 @@ END_TEST
 
 START_TEST(a_block_without_which_nothing_varies_is_named)
 {
-    struct example example = make_example(30, 4, 2, 33);
+    struct example example = example_make(30, 4, 2, 33);
     struct ntk_calibration_lead lead;
     struct ntk_error error = {""};
     for (size_t i = 0; i < 29 * 4; i++)
@@ -408,7 +368,7 @@ END_TEST
 START_TEST(the_smallest_samples_are_fitted_or_uncalibrated)
 {
     for (size_t n = 2; n <= 12; n++) {
-        struct example example = make_example(n, 3, 2, 40 + n);
+        struct example example = example_make(n, 3, 2, 40 + n);
         struct ntk_calibration_lead lead = fit(&example, &ntk_fit_defaults);
         ck_assert(lead.posterior.noise_variance > 0 && lead.rank >= 1 && lead.rank < n);
         ck_assert_uint_eq(lead.variables[0].model.n_samples, n < 4 ? 0 : n);
@@ -436,7 +396,7 @@ END_TEST
 /* A sample moved along one kept direction is far, and that direction is named. */
 START_TEST(novelty_names_the_component_that_moved)
 {
-    struct example example = make_example(120, 10, 4, 50);
+    struct example example = example_make(120, 10, 4, 50);
     struct ntk_fit_options options = published();
     options.method = NTK_CHOOSE_SVD;
     options.rank = 4;

@@ -4,17 +4,12 @@
 #include "core/conformal.h"
 #include "core/guarantee.h"
 #include "core/random.h"
+#include "core/sort.h"
 #include "tests/core/suites.h"
 
 static const double levels[] = {0.1, 0.5, 0.683, 0.8, 0.9, 0.95, 0.99};
 static const double confidences[] = {0.1, 0.5, 0.9, 0.95, 0.999, 1 - 1e-9};
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* P(Binomial(n, level) >= k) for k = n + 1 .. 0, each term from its own logarithm. */
 static void direct_tails(size_t n, double level, double *tail)
@@ -124,7 +119,7 @@ START_TEST(pac_ranks_cover_given_the_calibration_set)
     for (size_t s = 0; s < SETS; s++) {
         for (size_t i = 0; i < SIZE; i++)
             scores[i] = ntk_random_uniform(&random);
-        qsort(scores, SIZE, sizeof *scores, ascending);
+        ntk_sort(scores, SIZE);
         enough += scores[k - 1] >= level;
         enough_below += scores[k - 2] >= level;
     }
@@ -287,7 +282,7 @@ START_TEST(new_maps_miss_few_cells_as_often_as_promised)
             if (m < MAPS)
                 scores[m] = ntk_map_score(map, POINTS, miss);
         }
-        qsort(scores, MAPS, sizeof *scores, ascending);
+        ntk_sort(scores, MAPS);
         double q = ntk_conformal_quantile(scores, MAPS, MAPS, level);
         kept += (double)count_missed(map, POINTS, q) <= miss * POINTS;
     }

@@ -7,18 +7,13 @@
 #include "core/interval.h"
 #include "core/random.h"
 #include "core/scores.h"
+#include "core/sort.h"
 #include "core/student_t.h"
 #include "tests/core/suites.h"
 
 enum { N = 199 };
 
 static double absolute[N], sorted[N], maps[NTK_MAP_MISSES * N];
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Skewed scores of 199 independent samples. */
 static struct ntk_interval_model make_model(uint64_t seed)
@@ -34,10 +29,10 @@ static struct ntk_interval_model make_model(uint64_t seed)
         for (size_t m = 0; m < NTK_MAP_MISSES; m++)
             maps[m * N + i] = absolute[i] * (double)(NTK_MAP_MISSES - m);
     }
-    qsort(absolute, N, sizeof *absolute, ascending);
-    qsort(sorted, N, sizeof *sorted, ascending);
+    ntk_sort(absolute, N);
+    ntk_sort(sorted, N);
     for (size_t m = 0; m < NTK_MAP_MISSES; m++)
-        qsort(maps + m * N, N, sizeof *maps, ascending);
+        ntk_sort(maps + m * N, N);
     return (struct ntk_interval_model){.n_samples = N,
                                        .n_effective = N,
                                        .n_scores = N,

@@ -9,11 +9,12 @@
 #include "core/fit.h"
 #include "core/random.h"
 #include "core/stream.h"
+#include "tests/core/example.h"
 #include "tests/core/suites.h"
 
 enum { RANKS_MOST = 5 };
 
-struct example {
+struct archive {
     size_t n, d, n_calibration;
     double *features; /* n + n_calibration rows */
     float *values;
@@ -23,103 +24,91 @@ struct example {
     int broken;   /* the row that cannot be read; -1: none */
 };
 
-static struct example make_example(size_t n, size_t d, size_t n_calibration, uint64_t seed)
+static struct archive make_archive(size_t n, size_t d, size_t n_calibration, uint64_t seed)
 {
     size_t factors = d < 16 ? d : 12, all = n + n_calibration;
-    struct example example = {.n = n, .d = d, .n_calibration = n_calibration, .broken = -1};
-    struct ntk_random random;
-    ntk_random_init(&random, seed);
-    double *mixing = ntk_matrix_create(factors, d);
-    example.features = ntk_matrix_create(all, d);
-    example.values = calloc(all, sizeof(float));
-    example.times = ntk_matrix_create(1, all);
-    for (size_t i = 0; i < factors * d; i++)
-        mixing[i] = ntk_random_normal(&random);
-    for (size_t i = 0; i < all; i++) {
-        double norm = 0;
-        for (size_t f = 0; f < factors; f++) {
-            double g = ntk_random_normal(&random), source = g * g * g / (2 + (double)f);
-            norm += source * source;
-            for (size_t j = 0; j < d; j++)
-                example.features[i * d + j] += source * mixing[f * d + j];
-        }
-        for (size_t j = 0; j < d; j++)
-            example.features[i * d + j] += 20 + 0.3 * ntk_random_normal(&random);
-        example.values[i] = (float)(ntk_random_normal(&random) * (1 + sqrt(norm)));
-        example.times[i] = 86400.0 * (double)i;
-    }
-    example.errors = (struct ntk_errors){.values = example.values, .points = 1};
-    example.calibration_errors = (struct ntk_errors){.values = example.values + n, .points = 1};
-    free(mixing);
-    return example;
+    struct example made = example_make(all, d, factors, seed);
+    struct archive archive = {.n = n,
+                              .d = d,
+                              .n_calibration = n_calibration,
+                              .features = made.features,
+                              .values = made.values,
+                              .errors = made.errors,
+                              .calibration_errors = made.errors,
+                              .times = ntk_matrix_create(1, all),
+                              .broken = -1};
+    archive.calibration_errors.values += n;
+    for (size_t i = 0; i < all; i++)
+        archive.times[i] = 86400.0 * (double)i;
+    return archive;
 }
 
-static void example_clear(struct example *example)
+static void archive_clear(struct archive *archive)
 {
-    free(example->features);
-    free(example->values);
-    free(example->times);
+    free(archive->features);
+    free(archive->values);
+    free(archive->times);
 }
 
 static enum ntk_status read_rows(void *user, size_t first, size_t count, double *out,
                                  struct ntk_error *error)
 {
-    struct example *example = user;
-    __atomic_add_fetch(&example->reads, 1, __ATOMIC_RELAXED);
-    if (example->broken >= (int)first && example->broken < (int)(first + count))
-        return ntk_fail(error, NTK_NO_INPUT, "row %d is gone", example->broken);
-    memcpy(out, example->features + first * example->d, count * example->d * sizeof *out);
+    struct archive *archive = user;
+    __atomic_add_fetch(&archive->reads, 1, __ATOMIC_RELAXED);
+    if (archive->broken >= (int)first && archive->broken < (int)(first + count))
+        return ntk_fail(error, NTK_NO_INPUT, "row %d is gone", archive->broken);
+    memcpy(out, archive->features + first * archive->d, count * archive->d * sizeof *out);
     return NTK_OK;
 }
 
 static enum ntk_status read_calibration(void *user, size_t first, size_t count, double *out,
                                         struct ntk_error *error)
 {
-    const struct example *example = user;
-    return read_rows(user, example->n + first, count, out, error);
+    const struct archive *archive = user;
+    return read_rows(user, archive->n + first, count, out, error);
 }
 
-static struct ntk_fit_data data_of(const struct example *example)
+static struct ntk_fit_data data_of(const struct archive *archive)
 {
-    return (struct ntk_fit_data){.n = example->n,
-                                 .d = example->d,
-                                 .errors = example->values ? &example->errors : NULL,
-                                 .n_calibration = example->n_calibration,
-                                 .calibration_errors = &example->calibration_errors,
-                                 .valid_time = example->times,
-                                 .calibration_valid_time = example->times + example->n,
-                                 .n_variables = example->values ? 1 : 0};
+    return (struct ntk_fit_data){.n = archive->n,
+                                 .d = archive->d,
+                                 .errors = archive->values ? &archive->errors : NULL,
+                                 .n_calibration = archive->n_calibration,
+                                 .calibration_errors = &archive->calibration_errors,
+                                 .valid_time = archive->times,
+                                 .calibration_valid_time = archive->times + archive->n,
+                                 .n_variables = archive->values ? 1 : 0};
 }
 
-static enum ntk_status try_in_memory(const struct example *example,
+static enum ntk_status try_in_memory(const struct archive *archive,
                                      const struct ntk_fit_options *options,
                                      struct ntk_calibration_lead *lead, struct ntk_error *error)
 {
-    struct ntk_fit_data data = data_of(example);
-    data.features = ntk_matrix_create(example->n, example->d);
-    memcpy(data.features, example->features, example->n * example->d * sizeof *data.features);
-    data.calibration_features = example->features + example->n * example->d;
+    struct ntk_fit_data data = data_of(archive);
+    data.features = ntk_matrix_create(archive->n, archive->d);
+    memcpy(data.features, archive->features, archive->n * archive->d * sizeof *data.features);
+    data.calibration_features = archive->features + archive->n * archive->d;
     return ntk_fit_lead(&data, options, lead, error);
 }
 
 /* The share first .. first + count of the fitted rows, and one of the calibration rows. */
-static enum ntk_status try_share(struct example *example, size_t rank, size_t ranks,
+static enum ntk_status try_share(struct archive *archive, size_t rank, size_t ranks,
                                  const struct ntk_reduce *reduce,
                                  const struct ntk_fit_options *options,
                                  struct ntk_calibration_lead *lead, struct ntk_error *error)
 {
-    struct ntk_fit_data data = data_of(example);
-    size_t first = example->n * rank / ranks, held = example->n_calibration * rank / ranks;
-    struct ntk_row_source rows = {.n = example->n,
-                                  .d = example->d,
+    struct ntk_fit_data data = data_of(archive);
+    size_t first = archive->n * rank / ranks, held = archive->n_calibration * rank / ranks;
+    struct ntk_row_source rows = {.n = archive->n,
+                                  .d = archive->d,
                                   .first = first,
-                                  .count = example->n * (rank + 1) / ranks - first,
+                                  .count = archive->n * (rank + 1) / ranks - first,
                                   .read = read_rows,
-                                  .user = example};
+                                  .user = archive};
     struct ntk_row_source calibration = rows;
-    calibration.n = example->n_calibration;
+    calibration.n = archive->n_calibration;
     calibration.first = held;
-    calibration.count = example->n_calibration * (rank + 1) / ranks - held;
+    calibration.count = archive->n_calibration * (rank + 1) / ranks - held;
     calibration.read = read_calibration;
     data.rows = &rows;
     data.calibration_rows = &calibration;
@@ -127,10 +116,10 @@ static enum ntk_status try_share(struct example *example, size_t rank, size_t ra
     return ntk_fit_lead(&data, options, lead, error);
 }
 
-static enum ntk_status try_streamed(struct example *example, const struct ntk_fit_options *options,
+static enum ntk_status try_streamed(struct archive *archive, const struct ntk_fit_options *options,
                                     struct ntk_calibration_lead *lead, struct ntk_error *error)
 {
-    return try_share(example, 0, 1, NULL, options, lead, error);
+    return try_share(archive, 0, 1, NULL, options, lead, error);
 }
 
 /* ---- processes as threads ------------------------------------------------------------------ */
@@ -145,7 +134,7 @@ struct meeting {
 struct seat {
     struct meeting *meeting;
     size_t rank;
-    struct example *example;
+    struct archive *archive;
     const struct ntk_fit_options *options;
     struct ntk_calibration_lead lead;
     struct ntk_error error;
@@ -178,12 +167,12 @@ static void *take_seat(void *user)
 {
     struct seat *seat = user;
     struct ntk_reduce reduce = {seat->rank, seat->meeting->ranks, add_up, seat};
-    seat->status = try_share(seat->example, seat->rank, seat->meeting->ranks, &reduce,
+    seat->status = try_share(seat->archive, seat->rank, seat->meeting->ranks, &reduce,
                              seat->options, &seat->lead, &seat->error);
     return NULL;
 }
 
-static void fit_shared(struct example *example, const struct ntk_fit_options *options, size_t ranks,
+static void fit_shared(struct archive *archive, const struct ntk_fit_options *options, size_t ranks,
                        struct seat seats[RANKS_MOST])
 {
     struct meeting meeting = {.ranks = ranks};
@@ -191,7 +180,7 @@ static void fit_shared(struct example *example, const struct ntk_fit_options *op
     pthread_barrier_init(&meeting.barrier, NULL, (unsigned)ranks);
     for (size_t r = 0; r < ranks; r++) {
         seats[r] =
-            (struct seat){.meeting = &meeting, .rank = r, .example = example, .options = options};
+            (struct seat){.meeting = &meeting, .rank = r, .archive = archive, .options = options};
         ck_assert_int_eq(pthread_create(&threads[r], NULL, take_seat, &seats[r]), 0);
     }
     for (size_t r = 0; r < ranks; r++)
@@ -213,14 +202,14 @@ static void compare_values(const char *what, const double *a, const double *b, s
     }
 }
 
-static void compare_sigma(const struct example *example, const struct ntk_calibration_lead *a,
+static void compare_sigma(const struct archive *archive, const struct ntk_calibration_lead *a,
                           const struct ntk_calibration_lead *b, double bound)
 {
     double *work = ntk_matrix_create(1, ntk_posterior_work_size(&a->posterior));
-    for (size_t i = 0; i < example->n + example->n_calibration; i++) {
+    for (size_t i = 0; i < archive->n + archive->n_calibration; i++) {
         struct ntk_variance x, y;
-        ntk_posterior_eval(&a->posterior, example->features + i * example->d, work, &x);
-        ntk_posterior_eval(&b->posterior, example->features + i * example->d, work, &y);
+        ntk_posterior_eval(&a->posterior, archive->features + i * archive->d, work, &x);
+        ntk_posterior_eval(&b->posterior, archive->features + i * archive->d, work, &y);
         ck_assert_msg(fabs(x.sigma / y.sigma - 1) <= bound, "sample %zu: sigma %.17g and %.17g", i,
                       x.sigma, y.sigma);
     }
@@ -239,24 +228,24 @@ static void compare_models(const struct ntk_interval_model *a, const struct ntk_
                        bound);
 }
 
-static void compare(const struct example *example, const struct ntk_calibration_lead *a,
+static void compare(const struct archive *archive, const struct ntk_calibration_lead *a,
                     const struct ntk_calibration_lead *b, double bound)
 {
     ck_assert_uint_eq(a->n, b->n);
     ck_assert_uint_eq(a->count, b->count);
     ck_assert_uint_eq(a->rank, b->rank);
     ck_assert_int_eq(a->method, b->method);
-    if (a->n > example->d)
+    if (a->n > archive->d)
         ck_assert_int_eq(a->route, b->route);
     ck_assert_uint_eq(a->posterior.k, b->posterior.k);
     ck_assert_uint_eq(a->n_sweep, b->n_sweep);
     compare_values("eigenvalue", a->eigenvalues, b->eigenvalues, a->count, a->eigenvalues[0],
                    bound);
-    compare_values("mean", a->standardise.feature_mean, b->standardise.feature_mean, example->d, 0,
+    compare_values("mean", a->standardise.feature_mean, b->standardise.feature_mean, archive->d, 0,
                    bound);
     compare_values("noise", &a->posterior.noise_variance, &b->posterior.noise_variance, 1, 0,
                    bound);
-    compare_sigma(example, a, b, bound);
+    compare_sigma(archive, a, b, bound);
     for (size_t s = 0; s < a->n_sweep; s++) {
         compare_values("crps", &a->sweep[s].crps, &b->sweep[s].crps, 1, 0, bound);
         compare_values("coverage", &a->sweep[s].coverage, &b->sweep[s].coverage, 1, 0, bound);
@@ -271,14 +260,14 @@ static void compare(const struct example *example, const struct ntk_calibration_
         compare_models(&a->variables[v].model, &b->variables[v].model, 10 * bound);
 }
 
-static void check(struct example *example, const struct ntk_fit_options *options, double bound)
+static void check(struct archive *archive, const struct ntk_fit_options *options, double bound)
 {
     struct ntk_calibration_lead whole, streamed;
     struct ntk_error error = {""};
-    ck_assert_msg(!try_in_memory(example, options, &whole, &error), "%s", error.text);
-    ck_assert_msg(!try_streamed(example, options, &streamed, &error), "%s", error.text);
+    ck_assert_msg(!try_in_memory(archive, options, &whole, &error), "%s", error.text);
+    ck_assert_msg(!try_streamed(archive, options, &streamed, &error), "%s", error.text);
     ck_assert_str_eq(whole.rank_reason, streamed.rank_reason);
-    compare(example, &whole, &streamed, bound);
+    compare(archive, &whole, &streamed, bound);
     ntk_calibration_lead_clear(&whole);
     ntk_calibration_lead_clear(&streamed);
 }
@@ -296,51 +285,51 @@ START_TEST(a_streamed_fit_is_the_fit_in_memory)
         size_t n, d, calibration;
     } sizes[] = {{400, 30, 0}, {3001, 96, 0}, {500, 40, 100}, {101, 100, 0}, {1003, 1, 0}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        struct example example = make_example(sizes[s].n, sizes[s].d, sizes[s].calibration, 7 + s);
+        struct archive archive = make_archive(sizes[s].n, sizes[s].d, sizes[s].calibration, 7 + s);
         struct ntk_fit_options options = svd();
-        check(&example, &options, 1e-10);
+        check(&archive, &options, 1e-10);
         options.standardise = NTK_STANDARDISE_PER_CHANNEL;
-        check(&example, &options, 1e-10);
+        check(&archive, &options, 1e-10);
         options.variance_mode = NTK_VARIANCE_REFERENCE;
-        check(&example, &options, 1e-10);
+        check(&archive, &options, 1e-10);
         options = svd();
         options.noise = NTK_NOISE_VALIDATE;
         options.rank = 4;
-        check(&example, &options, 1e-10);
-        example_clear(&example);
+        check(&archive, &options, 1e-10);
+        archive_clear(&archive);
     }
 }
 END_TEST
 
 START_TEST(with_fewer_samples_than_features_too)
 {
-    struct example example = make_example(90, 120, 0, 3);
+    struct archive archive = make_archive(90, 120, 0, 3);
     struct ntk_fit_options options = svd();
-    check(&example, &options, 1e-10);
-    example_clear(&example);
+    check(&archive, &options, 1e-10);
+    archive_clear(&archive);
 }
 END_TEST
 
 START_TEST(with_nothing_to_score_no_folds_are_needed)
 {
-    struct example example = make_example(300, 20, 50, 4);
+    struct archive archive = make_archive(300, 20, 50, 4);
     struct ntk_fit_options options = svd();
-    free(example.values);
-    example.values = NULL;
+    free(archive.values);
+    archive.values = NULL;
     options.select = NTK_SELECT_RULE;
-    check(&example, &options, 1e-10);
-    ck_assert_uint_le(example.reads, 4); /* one look ahead, one sweep, the calibration samples */
-    example_clear(&example);
+    check(&archive, &options, 1e-10);
+    ck_assert_uint_le(archive.reads, 4); /* one look ahead, one sweep, the calibration samples */
+    archive_clear(&archive);
 }
 END_TEST
 
 START_TEST(channels_that_are_dead_or_nearly_others_change_nothing)
 {
-    struct example example = make_example(700, 30, 0, 5);
+    struct archive archive = make_archive(700, 30, 0, 5);
     struct ntk_random random;
     ntk_random_init(&random, 1);
-    for (size_t i = 0; i < example.n; i++) {
-        double *row = example.features + i * example.d;
+    for (size_t i = 0; i < archive.n; i++) {
+        double *row = archive.features + i * archive.d;
         row[3] = 0;
         row[4] = 1;
         row[7] = row[8] + row[9];
@@ -348,55 +337,55 @@ START_TEST(channels_that_are_dead_or_nearly_others_change_nothing)
         row[15] = (double)(float)(row[16] + row[17]);
     }
     struct ntk_fit_options options = svd();
-    check(&example, &options, 1e-10);
+    check(&archive, &options, 1e-10);
     options.standardise = NTK_STANDARDISE_PER_CHANNEL;
-    check(&example, &options, 1e-10);
-    example_clear(&example);
+    check(&archive, &options, 1e-10);
+    archive_clear(&archive);
 }
 END_TEST
 
 START_TEST(a_drifting_mean_far_from_zero_costs_no_digits)
 {
-    struct example example = make_example(2000, 25, 0, 6);
-    for (size_t i = 0; i < example.n * example.d; i++)
-        example.features[i] = 1e4 + example.features[i] + (double)(i / example.d) / 200;
+    struct archive archive = make_archive(2000, 25, 0, 6);
+    for (size_t i = 0; i < archive.n * archive.d; i++)
+        archive.features[i] = 1e4 + archive.features[i] + (double)(i / archive.d) / 200;
     struct ntk_fit_options options = svd();
-    check(&example, &options, 1e-9);
-    for (size_t i = 0; i < example.n * example.d; i++)
-        example.features[i] *= 1e-120;
-    check(&example, &options, 1e-9);
-    example_clear(&example);
+    check(&archive, &options, 1e-9);
+    for (size_t i = 0; i < archive.n * archive.d; i++)
+        archive.features[i] *= 1e-120;
+    check(&archive, &options, 1e-9);
+    archive_clear(&archive);
 }
 END_TEST
 
 START_TEST(components_are_the_same)
 {
-    struct example example = make_example(1500, 14, 0, 8);
+    struct archive archive = make_archive(1500, 14, 0, 8);
     struct ntk_fit_options options = ntk_fit_defaults;
     options.method = NTK_CHOOSE_ICA;
-    check(&example, &options, 1e-10);
+    check(&archive, &options, 1e-10);
     options.method = NTK_CHOOSE_AUTO;
     options.select = NTK_SELECT_VALIDATE;
-    check(&example, &options, 1e-10);
-    example_clear(&example);
+    check(&archive, &options, 1e-10);
+    archive_clear(&archive);
 }
 END_TEST
 
-static void check_shares(struct example *example, const struct ntk_fit_options *options,
+static void check_shares(struct archive *archive, const struct ntk_fit_options *options,
                          double bound)
 {
     struct ntk_calibration_lead whole;
     struct seat alone[RANKS_MOST], seats[RANKS_MOST];
     struct ntk_error error = {""};
-    ck_assert_msg(!try_in_memory(example, options, &whole, &error), "%s", error.text);
-    fit_shared(example, options, 1, alone);
+    ck_assert_msg(!try_in_memory(archive, options, &whole, &error), "%s", error.text);
+    fit_shared(archive, options, 1, alone);
     ck_assert_msg(!alone[0].status, "%s", alone[0].error.text);
     for (size_t ranks = 2; ranks <= RANKS_MOST; ranks++) {
-        fit_shared(example, options, ranks, seats);
+        fit_shared(archive, options, ranks, seats);
         for (size_t r = 0; r < ranks; r++) {
             ck_assert_msg(!seats[r].status, "%s", seats[r].error.text);
-            compare(example, &alone[0].lead, &seats[r].lead, bound);
-            compare(example, &whole, &seats[r].lead, bound);
+            compare(archive, &alone[0].lead, &seats[r].lead, bound);
+            compare(archive, &whole, &seats[r].lead, bound);
             ck_assert_double_eq(seats[r].lead.posterior.noise_variance,
                                 seats[0].lead.posterior.noise_variance);
         }
@@ -409,22 +398,22 @@ static void check_shares(struct example *example, const struct ntk_fit_options *
 
 START_TEST(shares_of_the_rows_give_what_all_of_them_give)
 {
-    struct example example = make_example(803, 30, 77, 9);
+    struct archive archive = make_archive(803, 30, 77, 9);
     struct ntk_fit_options options = svd();
-    check_shares(&example, &options, 1e-10);
-    example.n_calibration = 0;
-    check_shares(&example, &options, 1e-10);
-    example_clear(&example);
+    check_shares(&archive, &options, 1e-10);
+    archive.n_calibration = 0;
+    check_shares(&archive, &options, 1e-10);
+    archive_clear(&archive);
 }
 END_TEST
 
 START_TEST(shares_find_the_same_components)
 {
-    struct example example = make_example(1200, 13, 0, 10);
+    struct archive archive = make_archive(1200, 13, 0, 10);
     struct ntk_fit_options options = ntk_fit_defaults;
     options.method = NTK_CHOOSE_ICA;
-    check_shares(&example, &options, 1e-8); /* numbers that float32 rounds the other way */
-    example_clear(&example);
+    check_shares(&archive, &options, 1e-8); /* numbers that float32 rounds the other way */
+    archive_clear(&archive);
 }
 END_TEST
 
@@ -512,56 +501,56 @@ END_TEST
 
 START_TEST(a_process_may_have_no_rows)
 {
-    struct example example = make_example(4, 3, 0, 11);
+    struct archive archive = make_archive(4, 3, 0, 11);
     struct ntk_fit_options options = ntk_fit_defaults;
     options.select = NTK_SELECT_RULE;
-    check_shares(&example, &options, 1e-9);
-    example_clear(&example);
+    check_shares(&archive, &options, 1e-9);
+    archive_clear(&archive);
 }
 END_TEST
 
-static void check_refusal(struct example *example)
+static void check_refusal(struct archive *archive)
 {
     struct ntk_calibration_lead lead;
     struct ntk_error whole = {""}, streamed = {""};
     struct ntk_fit_options options = svd();
-    enum ntk_status expected = try_in_memory(example, &options, &lead, &whole);
+    enum ntk_status expected = try_in_memory(archive, &options, &lead, &whole);
     ck_assert_int_ne(expected, NTK_OK);
-    ck_assert_int_eq(try_streamed(example, &options, &lead, &streamed), expected);
+    ck_assert_int_eq(try_streamed(archive, &options, &lead, &streamed), expected);
     ck_assert_str_eq(whole.text, streamed.text);
 }
 
 START_TEST(refusals_have_the_same_words)
 {
-    struct example example = make_example(60, 5, 0, 12);
-    example.features[31 * 5 + 2] = NAN;
-    check_refusal(&example);
-    example.features[31 * 5 + 2] = INFINITY;
-    check_refusal(&example);
+    struct archive archive = make_archive(60, 5, 0, 12);
+    archive.features[31 * 5 + 2] = NAN;
+    check_refusal(&archive);
+    archive.features[31 * 5 + 2] = INFINITY;
+    check_refusal(&archive);
     for (size_t i = 0; i < 300; i++)
-        example.features[i] = 1e5 + 0.1 * (double)(i % 5);
-    check_refusal(&example);
+        archive.features[i] = 1e5 + 0.1 * (double)(i % 5);
+    check_refusal(&archive);
     for (size_t i = 0; i < 30; i++) /* the first two folds alone differ */
-        example.features[i] += i < 30 ? (double)(i / 5 % 3) : 0;
-    check_refusal(&example);
-    memset(example.features, 0, 300 * sizeof(double));
-    check_refusal(&example);
-    example.n = 1;
-    check_refusal(&example);
-    example_clear(&example);
+        archive.features[i] += i < 30 ? (double)(i / 5 % 3) : 0;
+    check_refusal(&archive);
+    memset(archive.features, 0, 300 * sizeof(double));
+    check_refusal(&archive);
+    archive.n = 1;
+    check_refusal(&archive);
+    archive_clear(&archive);
 }
 END_TEST
 
 START_TEST(a_row_that_cannot_be_read_is_passed_up)
 {
-    struct example example = make_example(60, 5, 0, 13);
+    struct archive archive = make_archive(60, 5, 0, 13);
     struct ntk_calibration_lead lead;
     struct ntk_error error = {""};
     struct ntk_fit_options options = svd();
-    example.broken = 59;
-    ck_assert_int_eq(try_streamed(&example, &options, &lead, &error), NTK_NO_INPUT);
+    archive.broken = 59;
+    ck_assert_int_eq(try_streamed(&archive, &options, &lead, &error), NTK_NO_INPUT);
     ck_assert_str_eq(error.text, "row 59 is gone");
-    example_clear(&example);
+    archive_clear(&archive);
 }
 END_TEST
 

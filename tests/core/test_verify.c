@@ -4,6 +4,7 @@
 
 #include "core/random.h"
 #include "core/shift.h"
+#include "core/sort.h"
 #include "core/verify.h"
 #include "tests/core/suites.h"
 
@@ -11,12 +12,6 @@ enum { N = 300, POINTS = 3, SCORES = 999 };
 
 static float errors[N * POINTS];
 static double z[N], sigma[N], scores[SCORES], sorted[SCORES];
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Normal errors of scale sigma, and a model that knows it. */
 static struct ntk_interval_model make_world(uint64_t seed)
@@ -32,8 +27,8 @@ static struct ntk_interval_model make_world(uint64_t seed)
         sorted[s] = ntk_random_normal(&random);
         scores[s] = fabs(sorted[s]);
     }
-    qsort(scores, SCORES, sizeof *scores, ascending);
-    qsort(sorted, SCORES, sizeof *sorted, ascending);
+    ntk_sort(scores, SCORES);
+    ntk_sort(sorted, SCORES);
     return (struct ntk_interval_model){.error = {.terms.proportional = 1, .points = POINTS},
                                        .n_samples = SCORES,
                                        .n_effective = SCORES,

@@ -9,6 +9,7 @@
 #include "io/artifact.h"
 #include "io/publish.h"
 #include "server/ledger/store.h"
+#include "tests/support/program.h"
 
 const double world_latitude[WORLD_ROWS] = {60, 30, 0, -30, -60};
 const double world_longitude[WORLD_COLUMNS] = {0, 45, 90, 135, 180, 225, 270, 315};
@@ -30,15 +31,11 @@ double world_value(char variable, unsigned version, double lead_hours, int64_t t
 
 static void fit(const char *folder, const char *artifact)
 {
-    char program[600], archive[200];
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    char archive[200];
     snprintf(archive, sizeof archive, "%s/archive.nc", folder);
-    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
-                              "60",    "--features", "8",  NULL};
-    const char *fit[] = {program, "fit",    "-o", artifact, "--method",
-                         "svd",   "--rank", "2",  archive,  NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
-    ck_assert_int_eq(ntk_test_run(NULL, fit), 0);
+    const char *fit[] = {"fit", "-o", artifact, "--method", "svd", "--rank", "2", archive, NULL};
+    ntk_test_simulate(archive, 60, 8, 1);
+    ck_assert_int_eq(ntk_test_run_ntkuq(NULL, fit), 0);
 }
 
 /* A variable that is at the places, never calibrated: an artifact with places has one. */

@@ -11,6 +11,7 @@
 
 #include "core/random.h"
 #include "tests/support/golden.h"
+#include "tests/support/program.h"
 
 struct ntk_test_daemon oip_served;
 float oip_features[SAMPLES][LEADS][FEATURES], oip_station[SAMPLES][LEADS][STATIONS];
@@ -53,25 +54,21 @@ static void add_covariates(const char *path)
 
 static void fit(const char *archive, unsigned version)
 {
-    char program[600], path[120];
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    char path[120];
     snprintf(path, sizeof path, "%s/state/calibrations/toy/%u.safetensors", oip_served.folder,
              version);
-    const char *arguments[] = {program, "fit",    "-o", path,     "--name",
-                               "toy",   "--rank", "3",  "--seed", version == 1 ? "1" : "2",
-                               archive, NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, arguments), 0);
+    const char *arguments[] = {
+        "fit",   "-o", path, "--name", "toy", "--rank", "3", "--seed", version == 1 ? "1" : "2",
+        archive, NULL};
+    ck_assert_int_eq(ntk_test_run_ntkuq(NULL, arguments), 0);
 }
 
 void oip_start(void)
 {
-    char program[600], archive[128], folder[120];
+    char archive[128], folder[120];
     ntk_test_daemon_create(&oip_served);
     snprintf(archive, sizeof archive, "%s/archive.nc", oip_served.folder);
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
-                              "60",    "--features", "24", NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
+    ntk_test_simulate(archive, SAMPLES, FEATURES, 1);
     add_covariates(archive);
     read_floats(archive, "features", oip_features[0][0], sizeof oip_features / sizeof(float));
     read_floats(archive, "x", oip_station[0][0], sizeof oip_station / sizeof(float));

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/random.h"
+#include "tests/support/program.h"
 
 enum { FEATURES = NTK_WORLD_FEATURES, STATIONS = NTK_WORLD_STATIONS, PLACES = STATIONS + 1 };
 enum { FITTED = 400, FIT_FROM = -1000 };
@@ -146,18 +147,17 @@ void ntk_world_write_archive(const char *path, int first, int samples, double st
 void ntk_world_fit(const struct ntk_test_daemon *daemon, const char *archive, const char *name,
                    unsigned version, const char *const *options)
 {
-    char folder[160], output[200], program[600], log[100];
+    char folder[160], output[200], log[100];
     snprintf(folder, sizeof folder, "%s/state/calibrations/%s", daemon->folder, name);
     mkdir(folder, 0755);
     snprintf(output, sizeof output, "%s/%u.safetensors", folder, version);
     snprintf(log, sizeof log, "%s/fit.log", daemon->folder);
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *arguments[30] = {program, "fit", "-o", output, "--name", name};
-    size_t n = 6;
+    const char *arguments[30] = {"fit", "-o", output, "--name", name};
+    size_t n = 5;
     while (*options)
         arguments[n++] = *options++;
     arguments[n++] = archive;
-    ck_assert_msg(ntk_test_run(log, arguments) == 0, "see %s", log);
+    ck_assert_msg(ntk_test_run_ntkuq(log, arguments) == 0, "see %s", log);
 }
 
 void ntk_world_create(struct ntk_test_daemon *daemon)

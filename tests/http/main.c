@@ -13,7 +13,9 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_edr_parts());
     srunner_add_suite(runner, ntk_suite_inference());
     srunner_add_suite(runner, ntk_suite_jobs());
-    srunner_add_suite(runner, ntk_suite_rescore());
+    srunner_add_suite(runner, ntk_suite_rescore_requests());
+    srunner_add_suite(runner, ntk_suite_rescore_results());
+    srunner_add_suite(runner, ntk_suite_rescore_ends());
     srunner_add_suite(runner, ntk_suite_access());
     srunner_add_suite(runner, ntk_suite_quota());
     srunner_add_suite(runner, ntk_suite_operation());

@@ -8,6 +8,7 @@
 
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 #define QUERY  "query-token-0123456789"
 #define WRITE  "write-token-0123456789"
@@ -55,8 +56,7 @@ static void create(void)
 static void end(void)
 {
     if (served.pid > 0)
-        ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+        ntk_test_daemon_end(&served);
 }
 
 static struct ntk_test_reply ask(const char *method, const char *path, const char *token,

@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "tests/http/ledger_world.h"
 #include "tests/http/suites.h"
+#include "tests/support/program.h"
 
 enum { STATIONS = NTK_WORLD_STATIONS };
 
@@ -22,8 +23,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 static void restart(void)
@@ -35,12 +35,6 @@ static void restart(void)
 static json_t *get(const char *path)
 {
     return ntk_world_send(&served, "GET", path, "", NULL, 200);
-}
-
-static double member(const json_t *row, const char *name)
-{
-    const json_t *value = json_object_get(row, name);
-    return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
 static void switch_adaptation(int enabled, double gamma)
@@ -130,8 +124,8 @@ START_TEST(an_archive_records_what_json_does)
     char *before = ntk_world_state(&served);
     record_archive("", 0, 12, 200);
     json_t *reply = ntk_world_record(&served, "toy", 0, 12);
-    ck_assert_double_eq(member(json_object_get(reply, "recorded"), "known"), 24);
-    ck_assert_double_eq(member(json_object_get(reply, "recorded"), "added"), 0);
+    ck_assert_double_eq(ntk_test_real(json_object_get(reply, "recorded"), "known"), 24);
+    ck_assert_double_eq(ntk_test_real(json_object_get(reply, "recorded"), "added"), 0);
     char *after = ntk_world_state(&served);
     ck_assert_msg(!strcmp(before, after), "recorded twice is not recorded once");
     json_decref(reply);
@@ -168,10 +162,10 @@ START_TEST(what_is_asked_with_a_promise_is_recorded_and_not_adapted)
     json_t *adaptation = get("/v1/adaptation?variable=energy&level=0.9"),
            *coverage = get("/v1/coverage?variable=energy&level=0.9&window=all");
     const json_t *row = json_array_get(json_object_get(adaptation, "rows"), 0);
-    ck_assert_double_eq(member(row, "records"), 0);
-    ck_assert_double_eq_tol(member(row, "alpha"), 0.1, 1e-12);
+    ck_assert_double_eq(ntk_test_real(row, "records"), 0);
+    ck_assert_double_eq_tol(ntk_test_real(row, "alpha"), 0.1, 1e-12);
     row = json_array_get(json_object_get(coverage, "rows"), 0);
-    ck_assert_double_eq(member(row, "records"), 10);
+    ck_assert_double_eq(ntk_test_real(row, "records"), 10);
     json_decref(adaptation);
     json_decref(coverage);
 }
@@ -202,7 +196,7 @@ static double alpha_told(void)
 {
     json_t *json = get("/v1/adaptation?variable=energy&level=0.9");
     const json_t *row = json_array_get(json_object_get(json, "rows"), 0);
-    double alpha = member(row, "alpha"), used = member(row, "level_in_use");
+    double alpha = ntk_test_real(row, "alpha"), used = ntk_test_real(row, "level_in_use");
     ck_assert_double_eq_tol(used, json_is_true(json_object_get(row, "enabled")) ? 1 - alpha : 0.9,
                             1e-12);
     json_decref(json);
@@ -312,7 +306,7 @@ START_TEST(a_switch_is_checked_and_survives_a_restart)
         json_t *json = get("/v1/adaptation?variable=energy&level=0.9");
         const json_t *row = json_array_get(json_object_get(json, "rows"), 0);
         ck_assert_int_eq(json_is_true(json_object_get(row, "enabled")), on);
-        ck_assert_double_eq(member(row, "gamma"), 0.07);
+        ck_assert_double_eq(ntk_test_real(row, "gamma"), 0.07);
         json_decref(json);
     }
 }
@@ -349,17 +343,12 @@ static json_t *wait_for_alarms(void)
     }
 }
 
-static const char *text(const json_t *json, const char *name)
-{
-    const char *found = json_string_value(json_object_get(json, name));
-    return found ? found : "";
-}
-
 START_TEST(without_a_drift_there_is_no_alarm)
 {
     run_days(0, 250, 0);
     json_t *alarms = wait_for_alarms();
-    ck_assert_msg(json_array_size(alarms) == 0, "%s", text(json_array_get(alarms, 0), "message"));
+    ck_assert_msg(json_array_size(alarms) == 0, "%s",
+                  ntk_test_text(json_array_get(alarms, 0), "message"));
     json_decref(alarms);
 }
 END_TEST
@@ -374,13 +363,14 @@ START_TEST(truths_that_drift_raise_an_alarm_that_a_restart_finds_again)
         ck_assert_uint_gt(json_array_size(alarms), 0);
         for (size_t i = 0; i < json_array_size(alarms); i++) {
             const json_t *alarm = json_array_get(alarms, i);
-            ck_assert_str_eq(text(alarm, "kind"), "coverage");
-            ck_assert_str_eq(text(alarm, "calibration"), "toy");
-            ck_assert_str_eq(text(alarm, "variable"), "energy");
-            ck_assert_ptr_nonnull(strstr(text(alarm, "message"), "energy"));
-            ck_assert_double_ge(member(alarm, "statistic"), member(alarm, "threshold"));
-            ck_assert_int_gt(strcmp(text(alarm, "since"), ntk_world_time(59)), 0);
-            ninety |= member(alarm, "level") == 0.9;
+            ck_assert_str_eq(ntk_test_text(alarm, "kind"), "coverage");
+            ck_assert_str_eq(ntk_test_text(alarm, "calibration"), "toy");
+            ck_assert_str_eq(ntk_test_text(alarm, "variable"), "energy");
+            ck_assert_ptr_nonnull(strstr(ntk_test_text(alarm, "message"), "energy"));
+            ck_assert_double_ge(ntk_test_real(alarm, "statistic"),
+                                ntk_test_real(alarm, "threshold"));
+            ck_assert_int_gt(strcmp(ntk_test_text(alarm, "since"), ntk_world_time(59)), 0);
+            ninety |= ntk_test_real(alarm, "level") == 0.9;
         }
         ck_assert(ninety);
         json_decref(alarms);
@@ -436,15 +426,15 @@ START_TEST(features_that_drift_raise_an_alarm_that_names_components)
         json_t *alarms = wait_for_alarms();
         ck_assert_uint_eq(json_array_size(alarms), 1);
         const json_t *alarm = json_array_get(alarms, 0);
-        ck_assert_str_eq(text(alarm, "kind"), "spectrum");
-        ck_assert_str_eq(text(alarm, "calibration"), "toy");
+        ck_assert_str_eq(ntk_test_text(alarm, "kind"), "spectrum");
+        ck_assert_str_eq(ntk_test_text(alarm, "calibration"), "toy");
         ck_assert(json_is_null(json_object_get(alarm, "variable")));
         ck_assert(json_is_null(json_object_get(alarm, "level")));
         /* the first direction is the first feature's */
         ck_assert_int_eq(
             json_integer_value(json_array_get(json_object_get(alarm, "components"), 0)), 0);
-        ck_assert_ptr_nonnull(strstr(text(alarm, "message"), "component 0"));
-        ck_assert_double_ge(member(alarm, "statistic"), member(alarm, "threshold"));
+        ck_assert_ptr_nonnull(strstr(ntk_test_text(alarm, "message"), "component 0"));
+        ck_assert_double_ge(ntk_test_real(alarm, "statistic"), ntk_test_real(alarm, "threshold"));
         json_t *none = get("/v1/alarms?level=0.9");
         ck_assert_uint_eq(json_array_size(json_object_get(none, "rows")), 0);
         json_decref(none);

@@ -9,6 +9,7 @@
 #include "tests/http/suites.h"
 #include "tests/support/allocations.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 enum { FEATURES = 16 };
 
@@ -28,17 +29,14 @@ static volatile struct counts *counts;
 
 static void fit(void)
 {
-    char folder[200], archive[200], output[300], program[600];
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
+    char folder[200], archive[200], output[300];
     snprintf(archive, sizeof archive, "%s/a.nc", served.folder);
     snprintf(folder, sizeof folder, "mkdir -p %s/state/calibrations/toy", served.folder);
     snprintf(output, sizeof output, "%s/state/calibrations/toy/1.safetensors", served.folder);
-    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
-                              "60",    "--features", "16", NULL};
-    const char *arguments[] = {program, "fit", "-o", output, "--rank", "4", archive, NULL};
+    const char *arguments[] = {"fit", "-o", output, "--rank", "4", archive, NULL};
     ck_assert_int_eq(system(folder), 0);
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
-    ck_assert_int_eq(ntk_test_run(NULL, arguments), 0);
+    ntk_test_simulate(archive, 60, 16, 1);
+    ck_assert_int_eq(ntk_test_run_ntkuq(NULL, arguments), 0);
 }
 
 static void begin(void)

@@ -11,6 +11,7 @@
 #include "core/random.h"
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 enum { SAMPLES = 360, FEATURES = 5, STATIONS = 4, COVARIATES = 2 };
 
@@ -98,11 +99,6 @@ static json_t *expect_json(struct ntk_test_reply reply, int status, const char *
     return json;
 }
 
-static const char *text(const json_t *json, const char *key)
-{
-    return json_string_value(json_object_get(json, key));
-}
-
 static void fit(const char *archive)
 {
     size_t size;
@@ -113,19 +109,21 @@ static void fit(const char *archive)
                                      "Content-Type: application/x-netcdf\r\n", bytes, size),
                     201, "upload");
     snprintf(body, sizeof body, "{\"name\": \"toy\", \"datasets\": [\"%s\"], \"rank\": 3}",
-             text(json, "id"));
+             ntk_test_text(json, "id"));
     json_decref(json);
     free(bytes);
     json = expect_json(
         ntk_test_request(&served, "POST", "/v1/calibrations", json_header, body, strlen(body)), 202,
         "fit");
-    snprintf(path, sizeof path, "/v1/jobs/%s", text(json, "jobID"));
-    while (!strcmp(text(json, "status"), "accepted") || !strcmp(text(json, "status"), "running")) {
+    snprintf(path, sizeof path, "/v1/jobs/%s", ntk_test_text(json, "jobID"));
+    while (!strcmp(ntk_test_text(json, "status"), "accepted") ||
+           !strcmp(ntk_test_text(json, "status"), "running")) {
         usleep(20000);
         json_decref(json);
         json = expect_json(ntk_test_request(&served, "GET", path, "", NULL, 0), 200, path);
     }
-    ck_assert_msg(!strcmp(text(json, "status"), "successful"), "%s", text(json, "message"));
+    ck_assert_msg(!strcmp(ntk_test_text(json, "status"), "successful"), "%s",
+                  ntk_test_text(json, "message"));
     json_decref(json);
 }
 
@@ -142,8 +140,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 /* ---- queries -------------------------------------------------------------------------------- */
@@ -307,7 +304,7 @@ static void expect_problem(size_t rows, const char *rest, const char *words)
                   reply.body);
     ck_assert_ptr_nonnull(strstr(reply.head, "application/problem+json"));
     json_t *problem = ntk_test_reply_json(&reply);
-    const char *detail = text(problem, "detail");
+    const char *detail = ntk_test_text(problem, "detail");
     ck_assert_msg(detail && strstr(detail, words) && !strchr(detail, '\n'), "%s: %s", rest, detail);
     json_decref(problem);
     ntk_test_reply_clear(&reply);
@@ -373,8 +370,8 @@ START_TEST(the_query_string_is_checked_as_the_body_is)
             ntk_test_request(&served, "POST", path, "Content-Type: application/octet-stream\r\n",
                              features[0], sizeof features[0]);
         json_t *problem = expect_json(reply, 422, path);
-        ck_assert_msg(strstr(text(problem, "detail"), cases[i].words) != NULL, "%s",
-                      text(problem, "detail"));
+        ck_assert_msg(strstr(ntk_test_text(problem, "detail"), cases[i].words) != NULL, "%s",
+                      ntk_test_text(problem, "detail"));
         json_decref(problem);
     }
 }

@@ -1,8 +1,6 @@
 /* Jobs: they outlive the daemon, are made once for a key, refused before they cannot succeed,
  * waited for and listened to. Each test has a daemon of its own; the archive is made once. */
-#include <dirent.h>
 #include <poll.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/http/jobs_client.h"
 #include "tests/http/suites.h"
-#include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 enum { LISTENERS_MOST = 64, WAITERS = 6, WAITERS_MOST = 2 };
 
@@ -23,17 +22,6 @@ static const char json_header[] = "Content-Type: application/json\r\n";
 static const char netcdf_header[] = "Content-Type: application/x-netcdf\r\n";
 
 /* ---- asking ---------------------------------------------------------------------------------- */
-
-static const char *text(const json_t *json, const char *key)
-{
-    const char *found = json_string_value(json_object_get(json, key));
-    return found ? found : "";
-}
-
-static json_int_t number(const json_t *json, const char *key)
-{
-    return json_integer_value(json_object_get(json, key));
-}
 
 static struct ntk_test_reply upload(const char *path)
 {
@@ -47,14 +35,10 @@ static struct ntk_test_reply upload(const char *path)
 
 static void make_archive(void)
 {
-    char program[600];
     int file = mkstemp(archive);
     ck_assert_int_ge(file, 0);
     close(file);
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *simulate[] = {program, "simulate",   "-o",  archive, "--samples",
-                              "300",   "--features", "256", NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
+    ntk_test_simulate(archive, 300, 256, 1);
 }
 
 static void remove_archive(void)
@@ -69,16 +53,14 @@ static void start(void)
     struct ntk_test_reply reply = upload("/v1/datasets");
     ck_assert_int_eq(reply.status, 201);
     json_t *json = ntk_test_reply_json(&reply);
-    snprintf(dataset, sizeof dataset, "%s", text(json, "id"));
+    snprintf(dataset, sizeof dataset, "%s", ntk_test_text(json, "id"));
     json_decref(json);
     ntk_test_reply_clear(&reply);
 }
 
 static void stop(void)
 {
-    if (served.pid > 0)
-        ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 static void restart(void)
@@ -89,23 +71,13 @@ static void restart(void)
 
 static void restart_by_kill(void)
 {
-    kill(served.pid, SIGKILL);
-    ntk_test_daemon_stop(&served);
+    ntk_test_daemon_kill(&served);
     ntk_test_daemon_start(&served, NULL);
 }
 
 static struct ntk_test_reply ask(const char *method, const char *path)
 {
     return ntk_test_request(&served, method, path, "", NULL, 0);
-}
-
-static json_t *ask_json(const char *method, const char *path, int status)
-{
-    struct ntk_test_reply reply = ask(method, path);
-    ck_assert_msg(reply.status == status, "%s %s: %d %s", method, path, reply.status, reply.body);
-    json_t *json = ntk_test_reply_json(&reply);
-    ntk_test_reply_clear(&reply);
-    return json;
 }
 
 /* A fit of the archive; svd takes a second, the default many. */
@@ -130,42 +102,16 @@ static void start_fit(const char *headers, const char *name, const char *method,
     struct ntk_test_reply reply = post_fit("/v1/calibrations", headers, name, method);
     ck_assert_msg(reply.status == 202, "%d %s", reply.status, reply.body);
     json_t *job = ntk_test_reply_json(&reply);
-    snprintf(id, 40, "%s", text(job, "jobID"));
+    snprintf(id, 40, "%s", ntk_test_text(job, "jobID"));
     ck_assert_uint_eq(strlen(id), 32);
     json_decref(job);
     ntk_test_reply_clear(&reply);
 }
 
-static json_t *get_job(const char *id)
-{
-    char path[80];
-    snprintf(path, sizeof path, "/v1/jobs/%s", id);
-    return ask_json("GET", path, 200);
-}
-
-/* Until the job has made `progress` per cent or has ended. */
-static json_t *await_progress(const char *id, json_int_t progress)
-{
-    for (;;) {
-        json_t *job = get_job(id);
-        if (!json_is_null(json_object_get(job, "finished")) || number(job, "progress") >= progress)
-            return job;
-        json_decref(job);
-        usleep(10000);
-    }
-}
-
-static json_t *await_end(const char *id)
-{
-    return await_progress(id, 101);
-}
-
 static void expect_end(const char *id, const char *status, unsigned attempts)
 {
-    json_t *job = await_end(id);
-    ck_assert_msg(!strcmp(text(job, "status"), status), "%s: %s", text(job, "status"),
-                  text(job, "message"));
-    ck_assert_int_eq(number(job, "attempts"), attempts);
+    json_t *job = job_await_end(&served, id, status);
+    ck_assert_int_eq(ntk_test_integer(job, "attempts"), attempts);
     json_decref(job);
 }
 
@@ -184,13 +130,8 @@ static size_t count_versions(const char *name)
 static size_t count_left_behind(void)
 {
     char path[100];
-    size_t n = 0;
     snprintf(path, sizeof path, "%s/state/tmp", served.folder);
-    DIR *folder = opendir(path);
-    for (struct dirent *file; (file = readdir(folder));)
-        n += file->d_name[0] != '.';
-    closedir(folder);
-    return n;
+    return ntk_test_count_files(path);
 }
 
 /* What only a crash at the right moment would write. The daemon must not run. */
@@ -212,8 +153,8 @@ START_TEST(a_fit_in_the_middle_of_kill_nine_ends_as_exactly_one_version)
     char running[40], waiting[40];
     start_fit("", "one", "svd", running);
     start_fit("", "two", "svd", waiting);
-    json_t *job = await_progress(running, 16);
-    ck_assert_str_eq(text(job, "status"), "running");
+    json_t *job = job_await_progress(&served, running, 16);
+    ck_assert_str_eq(ntk_test_text(job, "status"), "running");
     json_decref(job);
     restart_by_kill();
     expect_end(running, "successful", 2);
@@ -229,14 +170,14 @@ START_TEST(a_job_that_ended_the_daemon_twice_is_not_tried_again)
     char id[40];
     start_fit("", "slow", "auto", id);
     for (unsigned attempt = 1; attempt <= 2; attempt++) {
-        json_t *job = await_progress(id, 1);
-        ck_assert_int_eq(number(job, "attempts"), attempt);
+        json_t *job = job_await_progress(&served, id, 1);
+        ck_assert_int_eq(ntk_test_integer(job, "attempts"), attempt);
         json_decref(job);
         restart_by_kill();
     }
-    json_t *job = get_job(id);
-    ck_assert_str_eq(text(job, "status"), "failed");
-    ck_assert_str_eq(text(job, "error"),
+    json_t *job = job_get(&served, id);
+    ck_assert_str_eq(ntk_test_text(job, "status"), "failed");
+    ck_assert_str_eq(ntk_test_text(job, "error"),
                      "the daemon ended 2 times while this job ran, it is not tried again");
     json_decref(job);
 }
@@ -247,7 +188,7 @@ START_TEST(an_orderly_stop_is_no_attempt)
     char id[40];
     start_fit("", "one", "svd", id);
     for (int i = 0; i < 3; i++) {
-        json_decref(await_progress(id, 1));
+        json_decref(job_await_progress(&served, id, 1));
         restart();
     }
     expect_end(id, "successful", 1);
@@ -264,10 +205,10 @@ START_TEST(a_version_published_right_before_the_crash_is_found_and_not_made_agai
     change_store("UPDATE job SET state = 'running', message = 'publishing', finished = '',"
                  " progress = 99, version = 0, ended = NULL");
     ntk_test_daemon_start(&served, NULL);
-    json_t *job = get_job(id);
-    ck_assert_str_eq(text(job, "status"), "successful");
-    ck_assert_int_eq(number(json_object_get(job, "result"), "version"), 1);
-    ck_assert_int_eq(number(job, "progress"), 100);
+    json_t *job = job_get(&served, id);
+    ck_assert_str_eq(ntk_test_text(job, "status"), "successful");
+    ck_assert_int_eq(ntk_test_integer(json_object_get(job, "result"), "version"), 1);
+    ck_assert_int_eq(ntk_test_integer(job, "progress"), 100);
     ck_assert_uint_eq(count_versions("one"), 1);
     json_decref(job);
 }
@@ -292,15 +233,13 @@ START_TEST(a_resumed_job_whose_dataset_is_gone_fails_with_a_sentence)
     char running[40], waiting[40], path[200];
     start_fit("", "slow", "auto", running);
     start_fit("", "one", "svd", waiting);
-    kill(served.pid, SIGKILL);
-    ntk_test_daemon_stop(&served);
+    ntk_test_daemon_kill(&served);
     snprintf(path, sizeof path, "%s/state/datasets/%s.nc", served.folder, dataset);
     unlink(path);
     ntk_test_daemon_start(&served, NULL);
-    json_t *job = await_end(waiting);
-    ck_assert_str_eq(text(job, "status"), "failed");
-    ck_assert_msg(strstr(text(job, "error"), "there is no dataset") != NULL, "%s",
-                  text(job, "error"));
+    json_t *job = job_await_end(&served, waiting, "failed");
+    ck_assert_msg(strstr(ntk_test_text(job, "error"), "there is no dataset") != NULL, "%s",
+                  ntk_test_text(job, "error"));
     json_decref(job);
 }
 END_TEST
@@ -323,9 +262,9 @@ START_TEST(a_key_makes_one_job_however_often_it_is_sent)
     char id[40], body[300];
     json_t *first = post_with_key("k-1", "one", 202), *again = post_with_key("k-1", "one", 202);
     json_t *other = post_with_key("k-2", "one", 202);
-    snprintf(id, sizeof id, "%s", text(first, "jobID"));
-    ck_assert_str_eq(text(again, "jobID"), id);
-    ck_assert_str_ne(text(other, "jobID"), id);
+    snprintf(id, sizeof id, "%s", ntk_test_text(first, "jobID"));
+    ck_assert_str_eq(ntk_test_text(again, "jobID"), id);
+    ck_assert_str_ne(ntk_test_text(other, "jobID"), id);
     /* the same request with its members in another order */
     snprintf(body, sizeof body, "{\"method\":\"svd\",\"datasets\":[\"%s\"],\"name\":\"one\"}",
              dataset);
@@ -342,10 +281,10 @@ START_TEST(a_key_is_known_after_a_restart_and_answers_with_what_came_of_it)
 {
     json_t *first = post_with_key("k-1", "one", 202);
     restart_by_kill();
-    json_decref(await_end(text(first, "jobID")));
+    json_decref(job_await_end(&served, ntk_test_text(first, "jobID"), "successful"));
     json_t *again = post_with_key("k-1", "one", 200);
-    ck_assert_str_eq(text(again, "jobID"), text(first, "jobID"));
-    ck_assert_str_eq(text(again, "status"), "successful");
+    ck_assert_str_eq(ntk_test_text(again, "jobID"), ntk_test_text(first, "jobID"));
+    ck_assert_str_eq(ntk_test_text(again, "status"), "successful");
     ck_assert_uint_eq(count_versions("one"), 1);
     json_decref(first), json_decref(again);
 }
@@ -354,8 +293,8 @@ END_TEST
 START_TEST(a_key_of_another_request_is_a_conflict)
 {
     json_t *first = post_with_key("k-1", "one", 202), *other = post_with_key("k-1", "two", 409);
-    ck_assert_msg(strstr(text(other, "detail"), "Idempotency-Key k-1") != NULL, "%s",
-                  text(other, "detail"));
+    ck_assert_msg(strstr(ntk_test_text(other, "detail"), "Idempotency-Key k-1") != NULL, "%s",
+                  ntk_test_text(other, "detail"));
     json_decref(first), json_decref(other);
 }
 END_TEST
@@ -369,7 +308,7 @@ START_TEST(a_key_is_1_to_128_visible_characters)
     json_decref(post_with_key(longest, "one", 202));
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         json_t *problem = post_with_key(wrong[i], "one", 400);
-        ck_assert_ptr_nonnull(strstr(text(problem, "detail"), "1 to 128 visible ASCII"));
+        ck_assert_ptr_nonnull(strstr(ntk_test_text(problem, "detail"), "1 to 128 visible ASCII"));
         json_decref(problem);
     }
 }
@@ -385,7 +324,7 @@ START_TEST(who_prefers_to_wait_gets_the_result)
     ck_assert_ptr_nonnull(strstr(reply.head, "Preference-Applied: wait=60"));
     ck_assert_ptr_null(strstr(reply.head, "Retry-After"));
     json_t *job = ntk_test_reply_json(&reply);
-    ck_assert_str_eq(text(job, "status"), "successful");
+    ck_assert_str_eq(ntk_test_text(job, "status"), "successful");
     json_decref(job);
     ntk_test_reply_clear(&reply);
 }
@@ -453,8 +392,8 @@ static const char *link_of(const json_t *job, const char *relation)
     const json_t *link;
     json_array_foreach(json_object_get(job, "links"), i, link)
     {
-        if (strstr(text(link, "rel"), relation))
-            return text(link, "href");
+        if (strstr(ntk_test_text(link, "rel"), relation))
+            return ntk_test_text(link, "href");
     }
     return NULL;
 }
@@ -467,18 +406,18 @@ START_TEST(a_job_has_the_fields_of_ogc_api_processes)
                                           "updated", "progress", "links"};
     start_fit("", "one", "svd", id);
     snprintf(path, sizeof path, "/v1/jobs/%s/results", id);
-    json_t *early = ask_json("GET", path, 404);
-    ck_assert_msg(strstr(text(early, "detail"), "once it is successful") != NULL, "%s",
-                  text(early, "detail"));
-    json_t *job = await_end(id);
+    json_t *early = ntk_test_ask_json(&served, "GET", path, 404);
+    ck_assert_msg(strstr(ntk_test_text(early, "detail"), "once it is successful") != NULL, "%s",
+                  ntk_test_text(early, "detail"));
+    json_t *job = job_await_end(&served, id, "successful");
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         ck_assert_msg(json_object_get(job, members[i]) != NULL, "%s is missing", members[i]);
     ck_assert_str_eq(link_of(job, "self") + strlen("/v1/jobs/"), id);
     ck_assert_str_eq(link_of(job, "results"), path);
-    json_t *results = ask_json("GET", path, 200);
-    const char *address = text(json_object_get(results, "calibration"), "href");
+    json_t *results = ntk_test_ask_json(&served, "GET", path, 200);
+    const char *address = ntk_test_text(json_object_get(results, "calibration"), "href");
     ck_assert_str_eq(address, "/v1/calibrations/one/versions/1");
-    json_decref(ask_json("GET", address, 200));
+    json_decref(ntk_test_ask_json(&served, "GET", address, 200));
     json_decref(early), json_decref(job), json_decref(results);
 }
 END_TEST
@@ -487,7 +426,7 @@ static void expect_listed(const char *query, size_t n)
 {
     char path[80];
     snprintf(path, sizeof path, "/v1/jobs?%s", query);
-    json_t *list = ask_json("GET", path, 200);
+    json_t *list = ntk_test_ask_json(&served, "GET", path, 200);
     ck_assert_msg(json_array_size(json_object_get(list, "jobs")) == n, "%s: %zu", query,
                   json_array_size(json_object_get(list, "jobs")));
     json_decref(list);
@@ -497,9 +436,9 @@ START_TEST(jobs_are_listed_by_status_and_number)
 {
     char done[40], running[40], waiting[40];
     start_fit("", "one", "svd", done);
-    json_decref(await_end(done));
+    json_decref(job_await_end(&served, done, "successful"));
     start_fit("", "slow", "auto", running);
-    json_decref(await_progress(running, 1));
+    json_decref(job_await_progress(&served, running, 1));
     start_fit("", "slow", "auto", waiting);
     expect_listed("", 3);
     expect_listed("status=successful", 1);
@@ -507,12 +446,13 @@ START_TEST(jobs_are_listed_by_status_and_number)
     expect_listed("status=failed", 0);
     expect_listed("limit=2", 2);
     expect_listed("status=accepted,running&limit=1", 1);
-    json_t *list = ask_json("GET", "/v1/jobs?limit=1", 200);
-    ck_assert_str_eq(text(json_array_get(json_object_get(list, "jobs"), 0), "jobID"), waiting);
+    json_t *list = ntk_test_ask_json(&served, "GET", "/v1/jobs?limit=1", 200);
+    ck_assert_str_eq(ntk_test_text(json_array_get(json_object_get(list, "jobs"), 0), "jobID"),
+                     waiting);
     json_decref(list);
-    json_decref(ask_json("GET", "/v1/jobs?status=done", 400));
-    json_decref(ask_json("GET", "/v1/jobs?limit=0", 400));
-    json_decref(ask_json("GET", "/v1/jobs?limit=-1", 400));
+    json_decref(ntk_test_ask_json(&served, "GET", "/v1/jobs?status=done", 400));
+    json_decref(ntk_test_ask_json(&served, "GET", "/v1/jobs?limit=0", 400));
+    json_decref(ntk_test_ask_json(&served, "GET", "/v1/jobs?limit=-1", 400));
 }
 END_TEST
 
@@ -537,22 +477,22 @@ START_TEST(a_job_that_is_dismissed_leaves_no_files_and_stays_dismissed)
     char running[40], waiting[40], path[80];
     start_fit("", "slow", "auto", running);
     start_fit("", "slow", "auto", waiting);
-    json_decref(await_progress(running, 1));
+    json_decref(job_await_progress(&served, running, 1));
     const char *const both[] = {waiting, running};
     for (size_t i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "/v1/jobs/%s", both[i]);
-        json_t *job = ask_json("DELETE", path, 200);
-        ck_assert_str_eq(text(job, "status"), "dismissed");
+        json_t *job = ntk_test_ask_json(&served, "DELETE", path, 200);
+        ck_assert_str_eq(ntk_test_text(job, "status"), "dismissed");
         json_decref(job);
     }
     ck_assert_uint_eq(count_left_behind(), 0);
     restart_by_kill();
     for (size_t i = 0; i < 2; i++) {
-        json_t *job = get_job(both[i]);
-        ck_assert_str_eq(text(job, "status"), "dismissed");
+        json_t *job = job_get(&served, both[i]);
+        ck_assert_str_eq(ntk_test_text(job, "status"), "dismissed");
         json_decref(job);
     }
-    json_decref(ask_json("GET", "/v1/calibrations/slow", 404));
+    json_decref(ntk_test_ask_json(&served, "GET", "/v1/calibrations/slow", 404));
 }
 END_TEST
 
@@ -564,10 +504,10 @@ START_TEST(a_dry_run_predicts_and_starts_nothing)
         post_fit("/v1/calibrations?dry_run=1", "Idempotency-Key: k\r\n", "one", "svd");
     ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body);
     json_t *json = ntk_test_reply_json(&reply), *predicted = json_object_get(json, "predicted");
-    ck_assert_int_gt(number(predicted, "memory_bytes"), 100 << 20);
-    ck_assert_int_ge(number(predicted, "seconds"), 1);
-    ck_assert_int_eq(number(predicted, "features"), 256);
-    ck_assert_int_eq(number(predicted, "lead_times"), 6);
+    ck_assert_int_gt(ntk_test_integer(predicted, "memory_bytes"), 100 << 20);
+    ck_assert_int_ge(ntk_test_integer(predicted, "seconds"), 1);
+    ck_assert_int_eq(ntk_test_integer(predicted, "features"), 256);
+    ck_assert_int_eq(ntk_test_integer(predicted, "lead_times"), 6);
     ck_assert_uint_eq(json_array_size(json_object_get(json, "problems")), 0);
     expect_listed("", 0);
     json_decref(json);
@@ -578,16 +518,16 @@ END_TEST
 /* By the command line, under exactly what was predicted. */
 START_TEST(a_fit_gets_by_with_what_was_predicted)
 {
-    char program[600], output[100], memory[24], seconds[24];
+    char output[100], memory[24], seconds[24];
     struct ntk_test_reply reply = post_fit("/v1/calibrations?dry_run=1", "", "one", "svd");
     json_t *json = ntk_test_reply_json(&reply), *predicted = json_object_get(json, "predicted");
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
     snprintf(output, sizeof output, "%s/calibration", served.folder);
-    snprintf(memory, sizeof memory, "%lld", (long long)number(predicted, "memory_bytes"));
-    snprintf(seconds, sizeof seconds, "%lld", 60 + (long long)number(predicted, "seconds"));
-    const char *arguments[] = {program,    "fit",  "-o",         output,  "--method", "svd",
-                               "--memory", memory, "--deadline", seconds, archive,    NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, arguments), 0);
+    snprintf(memory, sizeof memory, "%lld", (long long)ntk_test_integer(predicted, "memory_bytes"));
+    snprintf(seconds, sizeof seconds, "%lld",
+             60 + (long long)ntk_test_integer(predicted, "seconds"));
+    const char *arguments[] = {"fit",  "-o",         output,  "--method", "svd", "--memory",
+                               memory, "--deadline", seconds, archive,    NULL};
+    ck_assert_int_eq(ntk_test_run_ntkuq(NULL, arguments), 0);
     json_decref(json);
     ntk_test_reply_clear(&reply);
 }
@@ -682,14 +622,14 @@ START_TEST(a_job_that_ended_has_one_event)
 {
     char id[40];
     start_fit("", "one", "svd", id);
-    json_decref(await_end(id));
+    json_decref(job_await_end(&served, id, "successful"));
     int socket = listen_to(id, "");
     char *heard = hear(socket, "\r\n0\r\n\r\n"), *first = strstr(heard, "event: status");
     ck_assert_ptr_nonnull(first);
     ck_assert_ptr_null(strstr(first + 1, "event: status"));
     close(socket);
     free(heard);
-    json_decref(ask_json("GET", "/v1/jobs/none/events", 404));
+    json_decref(ntk_test_ask_json(&served, "GET", "/v1/jobs/none/events", 404));
 }
 END_TEST
 
@@ -699,7 +639,7 @@ START_TEST(a_dismissal_is_heard)
     start_fit("", "slow", "auto", id);
     int socket = listen_to(id, "");
     snprintf(path, sizeof path, "/v1/jobs/%s", id);
-    json_decref(ask_json("DELETE", path, 200));
+    json_decref(ntk_test_ask_json(&served, "DELETE", path, 200));
     char *heard = hear(socket, "\r\n0\r\n\r\n");
     ck_assert_ptr_nonnull(strstr(heard, "\"status\":\"dismissed\""));
     close(socket);

@@ -28,8 +28,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 static json_t *put(const char *label, const char *match, json_t *body, int status)
@@ -41,22 +40,11 @@ static json_t *put(const char *label, const char *match, json_t *body, int statu
     return ntk_world_send(&served, "PUT", path, lines, body, status);
 }
 
-static int number(const json_t *json, const char *name)
-{
-    return (int)json_integer_value(json_object_get(json, name));
-}
-
-static const char *text(const json_t *json, const char *name)
-{
-    const char *found = json_string_value(json_object_get(json, name));
-    return found ? found : "";
-}
-
 static void point(const char *label, int version, int revision)
 {
     json_t *reply = put(label, NULL, json_pack("{s:i}", "version", version), 200);
-    ck_assert_int_eq(number(reply, "version"), version);
-    ck_assert_int_eq(number(reply, "revision"), revision);
+    ck_assert_int_eq(ntk_test_integer(reply, "version"), version);
+    ck_assert_int_eq(ntk_test_integer(reply, "revision"), revision);
     json_decref(reply);
 }
 
@@ -74,14 +62,14 @@ static int version_for(json_t *rest)
         ntk_test_request(&served, "POST", "/v1/intervals", json_header, request, strlen(request));
     ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body);
     json_t *json = ntk_test_reply_json(&reply);
-    int version = number(json, "version");
+    int version = (int)ntk_test_integer(json, "version");
     snprintf(line, sizeof line, "\r\nNTKUQ-Calibration: toy/%d\r\n", version);
     ck_assert_ptr_nonnull(strstr(reply.head, line));
-    snprintf(line, sizeof line, "\r\nNTKUQ-Artifact: %s\r\n", text(json, "sha256"));
+    snprintf(line, sizeof line, "\r\nNTKUQ-Artifact: %s\r\n", ntk_test_text(json, "sha256"));
     ck_assert_ptr_nonnull(strstr(reply.head, line));
     snprintf(line, sizeof line, "/v1/calibrations/toy/versions/%d", version);
     json_t *described = ntk_world_send(&served, "GET", line, "", NULL, 200);
-    ck_assert_str_eq(text(described, "sha256"), text(json, "sha256"));
+    ck_assert_str_eq(ntk_test_text(described, "sha256"), ntk_test_text(json, "sha256"));
     json_decref(described);
     json_decref(json);
     json_decref(body);
@@ -101,7 +89,7 @@ static int inferred_version(const char *path)
                   "data", features, "name", "lead_time_hours", "datatype", "FP64", "shape", 1,
                   "data", json_object_get(query, "lead_time_hours"));
     json_t *reply = ntk_world_send(&served, "POST", path, "", body, 200);
-    int version = atoi(text(reply, "model_version"));
+    int version = atoi(ntk_test_text(reply, "model_version"));
     json_decref(reply);
     json_decref(query);
     return version;
@@ -141,17 +129,17 @@ START_TEST(a_rollback_is_one_call_and_can_be_taken_back)
     json_decref(put("stable", NULL, json_pack("{s:b}", "rollback", 1), 404));
     point("stable", 2, 2);
     json_t *reply = put("stable", "\"2\"", json_pack("{s:b}", "rollback", 1), 200);
-    ck_assert_int_eq(number(reply, "version"), 1);
-    ck_assert_int_eq(number(reply, "revision"), 3);
+    ck_assert_int_eq(ntk_test_integer(reply, "version"), 1);
+    ck_assert_int_eq(ntk_test_integer(reply, "revision"), 3);
     json_decref(reply);
     ck_assert_int_eq(version_for(NULL), 1);
     reply = put("stable", NULL, json_pack("{s:b}", "rollback", 1), 200);
-    ck_assert_int_eq(number(reply, "version"), 2);
+    ck_assert_int_eq(ntk_test_integer(reply, "version"), 2);
     json_decref(reply);
     /* pointing where it points keeps what it rolls back to */
     point("stable", 2, 5);
     reply = put("stable", NULL, json_pack("{s:b}", "rollback", 1), 200);
-    ck_assert_int_eq(number(reply, "version"), 1);
+    ck_assert_int_eq(ntk_test_integer(reply, "version"), 1);
     json_decref(reply);
 }
 END_TEST
@@ -172,8 +160,8 @@ START_TEST(if_match_must_be_the_revision)
         json_decref(put("stable", malformed[i], json_pack("{s:i}", "version", 2), 400));
     json_t *labels = get_labels();
     json_t *stable = json_object_get(json_object_get(labels, "labels"), "stable");
-    ck_assert_int_eq(number(stable, "version"), 1);
-    ck_assert_int_eq(number(stable, "revision"), 3);
+    ck_assert_int_eq(ntk_test_integer(stable, "version"), 1);
+    ck_assert_int_eq(ntk_test_integer(stable, "revision"), 3);
     json_decref(labels);
 }
 END_TEST
@@ -203,8 +191,8 @@ START_TEST(a_collapsed_version_is_promoted_only_for_a_reason_that_is_kept)
 {
     static const char reason[] = "the only one for this model, until Monday";
     json_t *reply = put("stable", NULL, json_pack("{s:i}", "version", 3), 409);
-    ck_assert_ptr_nonnull(strstr(text(reply, "error"), "collapsed"));
-    ck_assert_ptr_nonnull(strstr(text(reply, "error"), "override"));
+    ck_assert_ptr_nonnull(strstr(ntk_test_text(reply, "error"), "collapsed"));
+    ck_assert_ptr_nonnull(strstr(ntk_test_text(reply, "error"), "override"));
     json_decref(reply);
     point("stable", 1, 1);
     json_decref(put("stable", NULL, json_pack("{s:i}", "version", 3), 409));
@@ -219,9 +207,9 @@ START_TEST(a_collapsed_version_is_promoted_only_for_a_reason_that_is_kept)
         static const int versions[] = {1, 3, 1};
         for (size_t i = 0; i < 3; i++) {
             const json_t *change = json_array_get(history, i);
-            ck_assert_int_eq(number(change, "version"), versions[i]);
-            ck_assert_int_eq(number(change, "revision"), (int)i + 1);
-            ck_assert_str_eq(text(change, "reason"), i == 1 ? reason : "");
+            ck_assert_int_eq(ntk_test_integer(change, "version"), versions[i]);
+            ck_assert_int_eq(ntk_test_integer(change, "revision"), (int)i + 1);
+            ck_assert_str_eq(ntk_test_text(change, "reason"), i == 1 ? reason : "");
         }
         json_decref(labels);
         ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
@@ -245,7 +233,7 @@ START_TEST(a_version_whose_issued_intervals_miss_is_not_promoted)
     }
     json_decref(ntk_world_verify(&served, truths, 0, 200));
     json_t *reply = put("stable", NULL, json_pack("{s:i}", "version", 2), 409);
-    ck_assert_ptr_nonnull(strstr(text(reply, "error"), "energy"));
+    ck_assert_ptr_nonnull(strstr(ntk_test_text(reply, "error"), "energy"));
     json_decref(reply);
     point("stable", 1, 1);
 }

@@ -2,11 +2,9 @@
  * restarts and kills; and what is told of them is what the replies and truths say. */
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/random.h"
@@ -189,8 +187,7 @@ START_TEST(a_restart_finds_the_same_state)
     stop();
     ntk_test_daemon_start(&served, NULL);
     expect_state(expected, "restarted", 0);
-    kill(served.pid, SIGKILL);
-    waitpid(served.pid, NULL, 0);
+    ntk_test_daemon_kill(&served);
     ntk_test_daemon_start(&served, NULL);
     expect_state(expected, "killed", 0);
     free(expected);
@@ -270,8 +267,7 @@ START_TEST(what_was_acknowledged_survives_kill_9)
     struct poster poster = {.socket = ntk_test_connect(&served)};
     pthread_create(&thread, NULL, post_all, &poster);
     usleep((useconds_t)(ntk_random_uniform(&random) * 150000));
-    kill(served.pid, SIGKILL);
-    waitpid(served.pid, NULL, 0);
+    ntk_test_daemon_kill(&served);
     pthread_join(thread, NULL);
     close(poster.socket);
     ntk_test_daemon_start(&served, NULL);
@@ -409,12 +405,6 @@ static json_t *rows_of(const char *path)
     return rows;
 }
 
-static double member(const json_t *row, const char *name)
-{
-    const json_t *value = json_object_get(row, name);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 /* Whether the row of that path, the only one, agrees with scores of days first .. end. */
 static void expect_row(const char *path, const json_t *reply, const char *name, size_t level,
                        int first, int end, int place, int n)
@@ -429,12 +419,12 @@ static void expect_row(const char *path, const json_t *reply, const char *name, 
         sum.width += one.width / (end - first);
         sum.crps += one.crps / (end - first);
     }
-    ck_assert_double_eq(member(row, "records"), end - first);
-    ck_assert_double_eq_tol(member(row, "coverage"), sum.covered, 1e-12);
-    ck_assert_double_eq_tol(member(row, "width"), sum.width, 1e-9 * sum.width);
-    ck_assert_double_eq_tol(member(row, "crps"), sum.crps, 1e-9 * sum.crps);
-    ck_assert_double_le(member(row, "coverage_lower"), sum.covered);
-    ck_assert_double_ge(member(row, "coverage_upper"), sum.covered);
+    ck_assert_double_eq(ntk_test_real(row, "records"), end - first);
+    ck_assert_double_eq_tol(ntk_test_real(row, "coverage"), sum.covered, 1e-12);
+    ck_assert_double_eq_tol(ntk_test_real(row, "width"), sum.width, 1e-9 * sum.width);
+    ck_assert_double_eq_tol(ntk_test_real(row, "crps"), sum.crps, 1e-9 * sum.crps);
+    ck_assert_double_le(ntk_test_real(row, "coverage_lower"), sum.covered);
+    ck_assert_double_ge(ntk_test_real(row, "coverage_upper"), sum.covered);
     ck_assert_str_eq(json_string_value(json_object_get(row, "last_reference_time")),
                      ntk_world_time(end - 1));
     ck_assert_str_eq(json_string_value(json_object_get(row, "first_reference_time")),
@@ -503,7 +493,7 @@ START_TEST(latitude_bands_are_scored_apart)
             }
         }
         ck_assert_str_eq(json_string_value(json_object_get(row, "place_group")), bands[b].group);
-        ck_assert_double_eq_tol(member(row, "coverage"), covered / (20 * bands[b].n), 1e-12);
+        ck_assert_double_eq_tol(ntk_test_real(row, "coverage"), covered / (20 * bands[b].n), 1e-12);
     }
     json_decref(rows);
     json_decref(reply);
@@ -537,13 +527,14 @@ START_TEST(a_width_stands_among_the_earlier_ones_of_its_series)
             below += fabs(widths[i] - widths[day]) <= 1e-4 * widths[day] ? 0.5 /* to rounding */
                                                                          : widths[i] < widths[day];
         double median = day ? (sorted[(day - 1) / 2] + sorted[day / 2]) / 2 : NAN;
-        ck_assert_double_eq_tol(member(row, "width"), widths[day], 1e-9 * widths[day]);
+        ck_assert_double_eq_tol(ntk_test_real(row, "width"), widths[day], 1e-9 * widths[day]);
         if (day == 0) {
-            ck_assert(isnan(member(row, "typical_width")) && isnan(member(row, "percentile")));
+            ck_assert(isnan(ntk_test_real(row, "typical_width")) &&
+                      isnan(ntk_test_real(row, "percentile")));
             continue;
         }
-        ck_assert_double_eq_tol(member(row, "typical_width"), median, 1e-9 * median);
-        ck_assert_double_eq_tol(member(row, "percentile"), 100 * below / day, 1e-9);
+        ck_assert_double_eq_tol(ntk_test_real(row, "typical_width"), median, 1e-9 * median);
+        ck_assert_double_eq_tol(ntk_test_real(row, "percentile"), 100 * below / day, 1e-9);
     }
     json_t *newest = rows_of("/v1/widths?variable=wind&level=0.9");
     ck_assert_uint_eq(json_array_size(newest), 1);
@@ -591,8 +582,8 @@ START_TEST(another_forecast_for_a_recorded_time_changes_nothing)
     expect_state(before, "after 409", 0);
     json_t *again = ntk_world_record(&served, "toy", 0, 4);
     json_t *recorded = json_object_get(again, "recorded");
-    ck_assert_double_eq(member(recorded, "known"), 6);
-    ck_assert_double_eq(member(recorded, "added"), 2);
+    ck_assert_double_eq(ntk_test_real(recorded, "known"), 6);
+    ck_assert_double_eq(ntk_test_real(recorded, "added"), 2);
     json_decref(again);
     free(before);
 }
@@ -703,7 +694,7 @@ START_TEST(a_lead_time_is_one_of_whole_seconds)
         json_t *truth = ntk_world_truth_wind(NULL, i);
         json_object_set_new(truth, "lead_time_hours", json_real(hours[i]));
         json_t *reply = ntk_world_verify(&served, json_pack("[o]", truth), 0, 200);
-        ck_assert_double_eq(member(reply, "verified"), 1);
+        ck_assert_double_eq(ntk_test_real(reply, "verified"), 1);
         json_decref(reply);
     }
     char *issued = ntk_world_get(&served, "/v1/issued?lead_time_hours=24.00001");

@@ -11,6 +11,7 @@
 
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 enum { FEATURES = 24 };
 
@@ -29,21 +30,18 @@ static const char token_json[] = "Authorization: Bearer 0123456789abcdef-token\r
 
 static void make_calibration(void)
 {
-    char folder[128], output[160], program[600];
+    char folder[128], output[160];
     static const char *const below[] = {"", "/calibrations", "/calibrations/toy"};
     for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
         snprintf(folder, sizeof folder, "%s/state%s", served.folder, below[i]);
         ck_assert_int_eq(mkdir(folder, 0755), 0);
     }
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
     snprintf(archive, sizeof archive, "%s/archive.nc", served.folder);
     snprintf(output, sizeof output, "%s/1.safetensors", folder);
-    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
-                              "60",    "--features", "24", NULL};
-    const char *fit[] = {program,    "fit", "-o",     output, "--name", "toy",
-                         "--method", "svd", "--rank", "3",    archive,  NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
-    ck_assert_int_eq(ntk_test_run(NULL, fit), 0);
+    const char *fit[] = {"fit", "-o",     output, "--name", "toy", "--method",
+                         "svd", "--rank", "3",    archive,  NULL};
+    ntk_test_simulate(archive, 60, 24, 1);
+    ck_assert_int_eq(ntk_test_run_ntkuq(NULL, fit), 0);
 }
 
 static void start(void)
@@ -63,8 +61,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 /* The status of one request whose reply is not looked at. */

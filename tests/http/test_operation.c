@@ -15,6 +15,7 @@
 #include "server/http/trace.h"
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 #define TRACE "0af7651916cd43dd8448eb211c80319c"
 #define SPAN  "b7ad6b7169203331"
@@ -30,8 +31,7 @@ static void create(void)
 static void end(void)
 {
     if (served.pid > 0)
-        ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+        ntk_test_daemon_end(&served);
 }
 
 static void in_folder(const char *name, char out[128])

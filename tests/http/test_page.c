@@ -8,6 +8,7 @@
 
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 static struct ntk_test_daemon served;
 static char dataset[65];
@@ -21,10 +22,7 @@ static json_t *expect_json(const char *method, const char *path, const char *hea
                            const void *body, size_t size, int status)
 {
     struct ntk_test_reply reply = ntk_test_request(&served, method, path, headers, body, size);
-    ck_assert_msg(reply.status == status, "%s: %d %s", path, reply.status, reply.body);
-    json_t *json = ntk_test_reply_json(&reply);
-    ntk_test_reply_clear(&reply);
-    return json;
+    return ntk_test_take_json(&reply, status);
 }
 
 static void upload(void)
@@ -32,11 +30,7 @@ static void upload(void)
     char archive[128];
     size_t size;
     snprintf(archive, sizeof archive, "%s/archive.nc", served.folder);
-    char program[600];
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
-                              "60",    "--features", "24", NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
+    ntk_test_simulate(archive, 60, 24, 1);
     void *bytes = ntk_test_read_file(archive, &size);
     json_t *json = expect_json("POST", "/v1/datasets", "Content-Type: application/x-netcdf\r\n",
                                bytes, size, 201);
@@ -72,8 +66,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 /* The value of a header, "" without. */

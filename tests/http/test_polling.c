@@ -1,12 +1,10 @@
 /* What is polled: tags that change when content may, 304 without a look, the same rows as JSON and
  * as CSV. */
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/http/ledger_world.h"
@@ -40,8 +38,7 @@ static void start(void)
 static void stop(void)
 {
     if (served.pid > 0)
-        ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+        ntk_test_daemon_end(&served);
 }
 
 /* Waits until the watch has looked and has found nothing new to tell. */
@@ -241,9 +238,7 @@ START_TEST(a_304_does_not_touch_the_database)
     char *coverage = ntk_world_get(&served, "/v1/coverage");
     ck_assert_ptr_nonnull(strstr(coverage, "wind"));
     free(coverage);
-    kill(served.pid, SIGKILL);
-    waitpid(served.pid, NULL, 0);
-    served.pid = -1;
+    ntk_test_daemon_kill(&served);
 }
 END_TEST
 

@@ -9,6 +9,7 @@
 
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 static struct ntk_test_daemon served;
 static char token_file[128];
@@ -29,8 +30,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 /* Status and sentence of a message sent as it is. */

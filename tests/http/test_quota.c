@@ -151,8 +151,7 @@ static void start(const char *option, const char *value)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 static const char query[] = "POST /v1/intervals HTTP/1.1\r\nHost: a\r\nContent-Type: "

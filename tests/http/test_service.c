@@ -12,6 +12,7 @@
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
 #include "tests/support/golden.h"
+#include "tests/support/program.h"
 
 enum { FEATURES = 24 };
 
@@ -37,16 +38,7 @@ static json_t *post(const char *path, int status, const char *body)
 
 static json_t *get(const char *path, int status)
 {
-    struct ntk_test_reply reply = ntk_test_request(&served, "GET", path, "", NULL, 0);
-    ck_assert_msg(reply.status == status, "%s: %d %s", path, reply.status, reply.body);
-    json_t *json = ntk_test_reply_json(&reply);
-    ntk_test_reply_clear(&reply);
-    return json;
-}
-
-static const char *text(const json_t *json, const char *key)
-{
-    return json_string_value(json_object_get(json, key));
+    return ntk_test_ask_json(&served, "GET", path, status);
 }
 
 /* Submits a fit and waits for its end; gives the last status document. */
@@ -54,11 +46,11 @@ static json_t *fit(const char *body)
 {
     json_t *job = post("/v1/calibrations", 202, body);
     char path[80];
-    snprintf(path, sizeof path, "/v1/jobs/%s", text(job, "jobID"));
+    snprintf(path, sizeof path, "/v1/jobs/%s", ntk_test_text(job, "jobID"));
     for (;;) {
         json_decref(job);
         job = get(path, 200);
-        const char *state = text(job, "status");
+        const char *state = ntk_test_text(job, "status");
         ck_assert_int_le(json_integer_value(json_object_get(job, "progress")), 100);
         if (strcmp(state, "accepted") && strcmp(state, "running"))
             return job;
@@ -74,7 +66,8 @@ static void fit_named(const char *name)
              "\"rank\": 3}",
              name, dataset);
     json_t *job = fit(body);
-    ck_assert_msg(!strcmp(text(job, "status"), "successful"), "%s", text(job, "message"));
+    ck_assert_msg(!strcmp(ntk_test_text(job, "status"), "successful"), "%s",
+                  ntk_test_text(job, "message"));
     json_decref(job);
 }
 
@@ -86,7 +79,7 @@ static void upload(void)
         ntk_test_request(&served, "POST", "/v1/datasets", netcdf_header, bytes, size);
     ck_assert_msg(reply.status == 201, "%d %s", reply.status, reply.body);
     json_t *json = ntk_test_reply_json(&reply);
-    snprintf(dataset, sizeof dataset, "%s", text(json, "id"));
+    snprintf(dataset, sizeof dataset, "%s", ntk_test_text(json, "id"));
     ck_assert_uint_eq(strlen(dataset), 64);
     ck_assert_int_eq(json_integer_value(json_object_get(json, "bytes")), (json_int_t)size);
     json_decref(json);
@@ -97,13 +90,9 @@ static void upload(void)
 static void start(void)
 {
     size_t count;
-    char program[600];
     ntk_test_daemon_create(&served);
     snprintf(archive, sizeof archive, "%s/archive.nc", served.folder);
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
-                              "60",    "--features", "24", NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
+    ntk_test_simulate(archive, 60, 24, 1);
     double *features = ntk_test_read_doubles(archive, "features", &count);
     for (size_t j = 0; j < FEATURES; j++)
         sample[j] = (float)features[2 * FEATURES + j]; /* sample 0 at the third lead, 24 h */
@@ -115,8 +104,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 /* The sample as a JSON array of one row, `columns` wide. */
@@ -383,8 +371,8 @@ START_TEST(what_does_not_exist_is_named_with_what_does)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *problem = query(cases[i].status, cases[i].rest);
-        ck_assert_msg(strstr(text(problem, "detail"), cases[i].sentence) != NULL, "%s",
-                      text(problem, "detail"));
+        ck_assert_msg(strstr(ntk_test_text(problem, "detail"), cases[i].sentence) != NULL, "%s",
+                      ntk_test_text(problem, "detail"));
         json_decref(problem);
     }
     char features[2000], body[3000];
@@ -392,7 +380,7 @@ START_TEST(what_does_not_exist_is_named_with_what_does)
     snprintf(body, sizeof body,
              "{\"calibration\": \"toy\", \"lead_time_hours\": 24, \"features\": %s}", features);
     json_t *problem = post("/v1/intervals", 422, body);
-    ck_assert_str_eq(text(problem, "detail"),
+    ck_assert_str_eq(ntk_test_text(problem, "detail"),
                      "features have 23 columns, calibration toy expects 24");
     json_decref(problem);
 }
@@ -475,8 +463,9 @@ START_TEST(a_fit_that_cannot_be_is_a_failed_job_with_its_sentence)
     snprintf(body, sizeof body,
              "{\"name\": \"other\", \"datasets\": [\"%s\"], \"features\": \"nothing\"}", dataset);
     json_t *job = fit(body);
-    ck_assert_str_eq(text(job, "status"), "failed");
-    ck_assert_msg(strstr(text(job, "error"), "nothing") != NULL, "%s", text(job, "error"));
+    ck_assert_str_eq(ntk_test_text(job, "status"), "failed");
+    ck_assert_msg(strstr(ntk_test_text(job, "error"), "nothing") != NULL, "%s",
+                  ntk_test_text(job, "error"));
     json_decref(job);
     json_decref(get("/v1/calibrations/other", 404));
 }
@@ -504,8 +493,8 @@ START_TEST(a_fit_request_is_checked_before_it_is_queued)
         snprintf(body, sizeof body, cases[i].body, dataset);
 #pragma GCC diagnostic pop
         json_t *problem = post("/v1/calibrations", cases[i].status, body);
-        ck_assert_msg(strstr(text(problem, "detail"), cases[i].sentence) != NULL, "%s",
-                      text(problem, "detail"));
+        ck_assert_msg(strstr(ntk_test_text(problem, "detail"), cases[i].sentence) != NULL, "%s",
+                      ntk_test_text(problem, "detail"));
         json_decref(problem);
     }
 }
@@ -583,18 +572,19 @@ START_TEST(a_job_can_be_dismissed)
              "{\"name\": \"slow\", \"datasets\": [\"%s\"], \"select\": \"validate\"}", dataset);
     json_t *first = post("/v1/calibrations", 202, body),
            *second = post("/v1/calibrations", 202, body);
-    snprintf(path, sizeof path, "/v1/jobs/%s", text(second, "jobID"));
+    snprintf(path, sizeof path, "/v1/jobs/%s", ntk_test_text(second, "jobID"));
     struct ntk_test_reply reply = ntk_test_request(&served, "DELETE", path, "", NULL, 0);
     ck_assert_int_eq(reply.status, 200);
     ntk_test_reply_clear(&reply);
     for (int i = 0; i < 400; i++) {
         json_decref(second);
         second = get(path, 200);
-        if (strcmp(text(second, "status"), "running") && strcmp(text(second, "status"), "accepted"))
+        if (strcmp(ntk_test_text(second, "status"), "running") &&
+            strcmp(ntk_test_text(second, "status"), "accepted"))
             break;
         usleep(50000);
     }
-    ck_assert_str_eq(text(second, "status"), "dismissed");
+    ck_assert_str_eq(ntk_test_text(second, "status"), "dismissed");
     ck_assert(!json_is_null(json_object_get(second, "finished")));
     json_decref(first), json_decref(second);
 }

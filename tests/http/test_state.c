@@ -12,6 +12,7 @@
 
 #include "tests/http/ledger_world.h"
 #include "tests/http/suites.h"
+#include "tests/support/program.h"
 
 enum { STATIONS = NTK_WORLD_STATIONS };
 
@@ -25,8 +26,7 @@ static void create(void)
 static void destroy(void)
 {
     if (served.pid > 0)
-        ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+        ntk_test_daemon_end(&served);
 }
 
 static json_t *get(const char *path)

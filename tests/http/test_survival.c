@@ -1,7 +1,5 @@
 /* What must not hurt: hostile files, full disks, corrupt artifacts, clients that go away. After
  * each, the daemon answers and nothing published is lost. */
-#include <dirent.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,7 @@
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
 #include "tests/support/golden.h"
+#include "tests/support/program.h"
 
 static struct ntk_test_daemon served;
 static char archive[] = "/tmp/ntk-survival-XXXXXX"; /* made once */
@@ -20,14 +19,10 @@ static const char netcdf[] = "Content-Type: application/x-netcdf\r\n";
 
 static void make_archive(void)
 {
-    char program[600];
     int file = mkstemp(archive);
     ck_assert_int_ge(file, 0);
     close(file);
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *simulate[] = {program, "simulate",   "-o", archive, "--samples",
-                              "40",    "--features", "8",  NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, simulate), 0);
+    ntk_test_simulate(archive, 40, 8, 1);
 }
 
 static void remove_archive(void)
@@ -43,9 +38,7 @@ static void start(void)
 
 static void stop(void)
 {
-    if (served.pid > 0)
-        ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 static void expect_alive(void)
@@ -58,14 +51,8 @@ static void expect_alive(void)
 static size_t count_files(const char *folder)
 {
     char path[200];
-    size_t n = 0;
     snprintf(path, sizeof path, "%s/state/%s", served.folder, folder);
-    DIR *directory = opendir(path);
-    for (struct dirent *entry; directory && (entry = readdir(directory));)
-        n += entry->d_name[0] != '.';
-    if (directory)
-        closedir(directory);
-    return n;
+    return ntk_test_count_files(path);
 }
 
 /* The files of a request go with it, a moment after its reply. */
@@ -198,11 +185,9 @@ END_TEST
 
 static void fit_by_command_line(const char *output)
 {
-    char program[600];
-    snprintf(program, sizeof program, "%s", ntk_test_program("ntkuq"));
-    const char *arguments[] = {program, "fit",    "-o", output,  "--method",
-                               "svd",   "--rank", "2",  archive, NULL};
-    ck_assert_int_eq(ntk_test_run(NULL, arguments), 0);
+    const char *arguments[] = {"fit",    "-o", output,  "--method", "svd",
+                               "--rank", "2",  archive, NULL};
+    ck_assert_int_eq(ntk_test_run_ntkuq(NULL, arguments), 0);
 }
 
 /* A corrupt file is listed with its error, never served; the others go on. */
@@ -299,8 +284,7 @@ START_TEST(kill_nine_loses_nothing_published)
     ck_assert_int_eq(reply.status, 202);
     ntk_test_reply_clear(&reply);
     usleep(30000); /* somewhere in the middle of the job */
-    kill(served.pid, SIGKILL);
-    ntk_test_daemon_stop(&served);
+    ntk_test_daemon_kill(&served);
     ntk_test_daemon_start(&served, NULL);
     reply = ntk_test_request(&served, "GET", path, "", NULL, 0);
     ck_assert_int_eq(reply.status, 200);

@@ -9,6 +9,7 @@
 
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/program.h"
 
 #define KEY "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
 
@@ -55,8 +56,7 @@ static void create(void)
 static void end(void)
 {
     if (served.pid > 0)
-        ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+        ntk_test_daemon_end(&served);
 }
 
 static void start(int wants_clients)

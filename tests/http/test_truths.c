@@ -7,6 +7,7 @@
 
 #include "tests/http/ledger_world.h"
 #include "tests/http/suites.h"
+#include "tests/support/program.h"
 
 enum { STATIONS = NTK_WORLD_STATIONS, DAYS = 6 };
 
@@ -27,8 +28,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_remove(&served);
+    ntk_test_daemon_end(&served);
 }
 
 static struct ntk_test_reply post(const char *query, const char *headers, const void *body,

@@ -11,6 +11,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_config());
     srunner_add_suite(runner, ntk_suite_figure());
     srunner_add_suite(runner, ntk_suite_inference_body());
+    srunner_add_suite(runner, ntk_suite_markup());
     srunner_add_suite(runner, ntk_suite_numbers());
     srunner_add_suite(runner, ntk_suite_publish());
     srunner_add_suite(runner, ntk_suite_rows());

@@ -9,6 +9,7 @@ Suite *ntk_suite_body(void);
 Suite *ntk_suite_config(void);
 Suite *ntk_suite_figure(void);
 Suite *ntk_suite_inference_body(void);
+Suite *ntk_suite_markup(void);
 Suite *ntk_suite_numbers(void);
 Suite *ntk_suite_publish(void);
 Suite *ntk_suite_rows(void);

@@ -1,5 +1,4 @@
 #include <check.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "io/digest.h"
 #include "io/publish.h"
 #include "tests/io/suites.h"
+#include "tests/support/program.h"
 
 static char folder[] = "/tmp/ntk-publish-XXXXXX";
 
@@ -28,16 +28,6 @@ static void remove_folder(void)
     ck_assert_int_eq(system(command), 0);
 }
 
-static size_t count_files(void)
-{
-    size_t n = 0;
-    DIR *directory = opendir(folder);
-    for (struct dirent *entry; (entry = readdir(directory));)
-        n += entry->d_name[0] != '.';
-    closedir(directory);
-    return n;
-}
-
 START_TEST(published_bytes_are_all_there)
 {
     char path[64], sha256[NTK_SHA256_HEX];
@@ -49,7 +39,7 @@ START_TEST(published_bytes_are_all_there)
     ck_assert_str_eq(sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     ck_assert_int_eq(stat(path, &info), 0);
     ck_assert_uint_eq(info.st_mode & 0777, 0640);
-    ck_assert_uint_eq(count_files(), 1);
+    ck_assert_uint_eq(ntk_test_count_files(folder), 1);
 }
 END_TEST
 
@@ -64,7 +54,7 @@ START_TEST(an_exclusive_publication_replaces_nothing)
     ck_assert_ptr_nonnull(strstr(error.text, "File exists"));
     ck_assert_int_eq(ntk_digest_file(path, sha256, NULL), NTK_OK);
     ck_assert_str_eq(sha256, before);
-    ck_assert_uint_eq(count_files(), 1);
+    ck_assert_uint_eq(ntk_test_count_files(folder), 1);
     ck_assert_int_eq(ntk_publish_bytes(path, "new", 3, 0644, 0, NULL), NTK_OK);
     ck_assert_int_eq(ntk_digest_file(path, sha256, NULL), NTK_OK);
     ck_assert_str_ne(sha256, before);
@@ -87,7 +77,7 @@ START_TEST(a_full_disk_leaves_the_old_file)
     ck_assert_ptr_nonnull(strstr(error.text, "File too large"));
     ck_assert_int_eq(ntk_digest_file(path, sha256, NULL), NTK_OK);
     ck_assert_str_eq(sha256, before);
-    ck_assert_uint_eq(count_files(), 1);
+    ck_assert_uint_eq(ntk_test_count_files(folder), 1);
 }
 END_TEST
 

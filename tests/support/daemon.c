@@ -1,7 +1,9 @@
 #include "tests/support/daemon.h"
 
 #include <arpa/inet.h>
+#include <check.h>
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,14 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Check's own assertions work only inside its tests; this is also used by the benchmark. */
-static void require(int condition, const char *complaint, const char *subject)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "%s %s\n", complaint, subject);
-    abort();
-}
+#include "tests/support/program.h"
 
 static void print_file(const char *path)
 {
@@ -32,19 +27,11 @@ static void print_file(const char *path)
         fclose(file);
 }
 
-const char *ntk_test_program(const char *name)
-{
-    static char path[600];
-    const char *build = getenv("NTK_BUILD");
-    snprintf(path, sizeof path, "%s/%s", build ? build : "build/release", name);
-    return path;
-}
-
 void ntk_test_daemon_create(struct ntk_test_daemon *daemon)
 {
     *daemon = (struct ntk_test_daemon){.pid = -1};
     strcpy(daemon->folder, "/tmp/ntk-http-XXXXXX");
-    require(mkdtemp(daemon->folder) != NULL, "cannot make a folder in", "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(daemon->folder));
 }
 
 static int has_option(const char *const *list, const char *option)
@@ -88,44 +75,45 @@ void ntk_test_daemon_start(struct ntk_test_daemon *daemon, const char *const *ex
     }
     if (!port)
         print_file(log); /* its folder may be gone when somebody looks */
-    require(port != NULL, "the daemon did not start; see", log);
-    require(fscanf(port, "%d", &daemon->port) == 1, "no port in", port_file);
+    ck_assert_msg(port != NULL, "the daemon did not start; see %s", log);
+    ck_assert_msg(fscanf(port, "%d", &daemon->port) == 1, "no port in %s", port_file);
     fclose(port);
 }
 
-int ntk_test_daemon_stop(struct ntk_test_daemon *daemon)
+static int end_by(struct ntk_test_daemon *daemon, int signal)
 {
     int status = -1;
-    kill(daemon->pid, SIGTERM);
+    ck_assert_int_gt(daemon->pid, 0); /* 0 and -1 are whole groups of processes */
+    kill(daemon->pid, signal);
     waitpid(daemon->pid, &status, 0);
     daemon->pid = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+int ntk_test_daemon_stop(struct ntk_test_daemon *daemon)
+{
+    return end_by(daemon, SIGTERM);
+}
+
+void ntk_test_daemon_kill(struct ntk_test_daemon *daemon)
+{
+    end_by(daemon, SIGKILL);
+}
+
 void ntk_test_daemon_remove(struct ntk_test_daemon *daemon)
 {
     char command[100];
-    if (daemon->pid > 0) {
-        kill(daemon->pid, SIGKILL);
-        waitpid(daemon->pid, NULL, 0);
-    }
+    if (daemon->pid > 0)
+        ntk_test_daemon_kill(daemon);
     snprintf(command, sizeof command, "rm -rf %s", daemon->folder);
-    require(system(command) == 0, "this failed:", command);
+    ck_assert_msg(system(command) == 0, "this failed: %s", command);
 }
 
-int ntk_test_run(const char *output, const char *const *arguments)
+void ntk_test_daemon_end(struct ntk_test_daemon *daemon)
 {
-    int status = -1;
-    pid_t pid = fork();
-    if (pid == 0) {
-        int out = open(output ? output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        dup2(out, STDOUT_FILENO);
-        dup2(out, STDERR_FILENO);
-        execv(arguments[0], (char *const *)arguments);
-        _exit(127);
-    }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    if (daemon->pid > 0)
+        ck_assert_int_eq(ntk_test_daemon_stop(daemon), 0);
+    ntk_test_daemon_remove(daemon);
 }
 
 int ntk_test_connect(const struct ntk_test_daemon *daemon)
@@ -136,8 +124,8 @@ int ntk_test_connect(const struct ntk_test_daemon *daemon)
     struct timeval patience = {.tv_sec = 60};
     int made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(made, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    require(connect(made, (struct sockaddr *)&address, sizeof address) == 0, "cannot connect to",
-            daemon->folder);
+    ck_assert_msg(connect(made, (struct sockaddr *)&address, sizeof address) == 0,
+                  "cannot connect to %s", daemon->folder);
     return made;
 }
 
@@ -225,19 +213,39 @@ void ntk_test_reply_clear(struct ntk_test_reply *reply)
 json_t *ntk_test_reply_json(const struct ntk_test_reply *reply)
 {
     json_t *json = json_loads(reply->body ? reply->body : "", 0, NULL);
-    require(json != NULL, "this is not JSON:", reply->body ? reply->body : "no body");
+    ck_assert_msg(json != NULL, "this is not JSON: %s", reply->body ? reply->body : "no body");
     return json;
 }
 
-void *ntk_test_read_file(const char *path, size_t *size)
+json_t *ntk_test_take_json(struct ntk_test_reply *reply, int status)
 {
-    FILE *file = fopen(path, "rb");
-    require(file != NULL, "cannot open", path);
-    fseek(file, 0, SEEK_END);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    char *bytes = malloc(*size + 1);
-    require(fread(bytes, 1, *size, file) == *size, "cannot read", path);
-    fclose(file);
-    return bytes;
+    ck_assert_msg(reply->status == status, "%d instead of %d: %s", reply->status, status,
+                  reply->body ? reply->body : "no body");
+    json_t *json = ntk_test_reply_json(reply);
+    ntk_test_reply_clear(reply);
+    return json;
+}
+
+json_t *ntk_test_ask_json(const struct ntk_test_daemon *daemon, const char *method,
+                          const char *path, int status)
+{
+    struct ntk_test_reply reply = ntk_test_request(daemon, method, path, "", NULL, 0);
+    return ntk_test_take_json(&reply, status);
+}
+
+const char *ntk_test_text(const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    return text ? text : "";
+}
+
+json_int_t ntk_test_integer(const json_t *json, const char *key)
+{
+    return json_integer_value(json_object_get(json, key));
+}
+
+double ntk_test_real(const json_t *json, const char *key)
+{
+    const json_t *value = json_object_get(json, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
 }

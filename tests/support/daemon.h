@@ -19,9 +19,6 @@ struct ntk_test_reply {
     size_t size;       /* of the body */
 };
 
-/* $NTK_BUILD/name, or build/release/name. Valid until the next call. */
-const char *ntk_test_program(const char *name);
-
 /* Makes the folder; ntk_test_daemon_start may be called again after a stop, for a restart. `extra`
  * is a list of further arguments ending with NULL, or NULL; where it names neither token_file nor
  * open_writes, everyone may write. */
@@ -31,11 +28,14 @@ void ntk_test_daemon_start(struct ntk_test_daemon *daemon, const char *const *ex
 /* SIGTERM; gives the exit code. */
 int ntk_test_daemon_stop(struct ntk_test_daemon *daemon);
 
+/* SIGKILL, and waits for the end. */
+void ntk_test_daemon_kill(struct ntk_test_daemon *daemon);
+
 /* Kills what runs and removes the folder. */
 void ntk_test_daemon_remove(struct ntk_test_daemon *daemon);
 
-/* Runs a program to its end and gives its exit code; its output goes to `output` (may be NULL). */
-int ntk_test_run(const char *output, const char *const *arguments);
+/* The same, but what runs is stopped in order, with exit code 0. */
+void ntk_test_daemon_end(struct ntk_test_daemon *daemon);
 
 int ntk_test_connect(const struct ntk_test_daemon *daemon);
 void ntk_test_send(int socket, const void *bytes, size_t size);
@@ -52,7 +52,16 @@ void ntk_test_reply_clear(struct ntk_test_reply *reply);
 /* The body as JSON; the caller owns it. */
 json_t *ntk_test_reply_json(const struct ntk_test_reply *reply);
 
-/* The bytes of a file, owned by the caller. */
-void *ntk_test_read_file(const char *path, size_t *size);
+/* The JSON of a reply that must have the status; the caller owns it. Clears the reply. */
+json_t *ntk_test_take_json(struct ntk_test_reply *reply, int status);
+
+/* The same of a request without a body. */
+json_t *ntk_test_ask_json(const struct ntk_test_daemon *daemon, const char *method,
+                          const char *path, int status);
+
+/* A member: "", 0 and NAN where it is missing or something else. Borrowed from `json`. */
+const char *ntk_test_text(const json_t *json, const char *key);
+json_int_t ntk_test_integer(const json_t *json, const char *key);
+double ntk_test_real(const json_t *json, const char *key);
 
 #endif
