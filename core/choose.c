@@ -1,5 +1,6 @@
 #include "core/choose.h"
 
+#include <assert.h>
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -99,9 +100,11 @@ static enum ntk_status fit_fold(const struct ntk_predictors *predictors,
     return ntk_error_centre_fit(predictors, &training->set, terms, &model->centre, error);
 }
 
-/* out (n x points): each sample from the fit without its fold. */
+/* out (n x points): each sample from the fit without its fold. The processes of `reduce` take the
+ * folds in turn. */
 static enum ntk_status out_of_fold(const struct ntk_predictors *predictors,
                                    const struct ntk_choice_data *data,
+                                   const struct ntk_reduce *reduce,
                                    const struct ntk_error_terms *terms, int centre,
                                    evaluate_fn *evaluate, double *out, struct ntk_error *error)
 {
@@ -110,7 +113,11 @@ static enum ntk_status out_of_fold(const struct ntk_predictors *predictors,
     double *work = ntk_matrix_create(2, points);
     if (!work)
         return ntk_fail_memory(error, "a fold", 2 * points * sizeof(double));
+    if (reduce)
+        memset(out, 0, n * points * sizeof *out);
     for (size_t f = 0; f < data->folds && !status; f++) {
+        if (!ntk_reduce_turn(reduce, f))
+            continue;
         struct training training = {0};
         struct ntk_error_model model = {0};
         status = training_make(predictors, data, f, &training, error);
@@ -125,7 +132,19 @@ static enum ntk_status out_of_fold(const struct ntk_predictors *predictors,
         training_clear(&training);
     }
     free(work);
-    return status;
+    return status ? status : ntk_reduce_sum(reduce, out, n * points, error);
+}
+
+static enum ntk_status residuals_of(const struct ntk_predictors *predictors,
+                                    const struct ntk_choice_data *data,
+                                    const struct ntk_reduce *reduce,
+                                    const struct ntk_error_terms *terms, double *residuals,
+                                    struct ntk_error *error)
+{
+    if (terms->centred)
+        return out_of_fold(predictors, data, reduce, terms, 1, keep_residual, residuals, error);
+    memcpy(residuals, data->set.errors, data->set.n * data->set.points * sizeof *residuals);
+    return NTK_OK;
 }
 
 enum ntk_status ntk_choose_residuals(const struct ntk_predictors *predictors,
@@ -133,10 +152,7 @@ enum ntk_status ntk_choose_residuals(const struct ntk_predictors *predictors,
                                      const struct ntk_error_terms *terms, double *residuals,
                                      struct ntk_error *error)
 {
-    if (terms->centred)
-        return out_of_fold(predictors, data, terms, 1, keep_residual, residuals, error);
-    memcpy(residuals, data->set.errors, data->set.n * data->set.points * sizeof *residuals);
-    return NTK_OK;
+    return residuals_of(predictors, data, data->reduce, terms, residuals, error);
 }
 
 enum ntk_status ntk_choose_scales(const struct ntk_predictors *predictors,
@@ -144,7 +160,7 @@ enum ntk_status ntk_choose_scales(const struct ntk_predictors *predictors,
                                   const struct ntk_error_terms *terms, double *scale,
                                   struct ntk_error *error)
 {
-    return out_of_fold(predictors, data, terms, 0, keep_scale, scale, error);
+    return out_of_fold(predictors, data, data->reduce, terms, 0, keep_scale, scale, error);
 }
 
 /* ---- scores -------------------------------------------------------------------------------- */
@@ -229,6 +245,15 @@ static enum ntk_status interval_losses(const struct ntk_choice_data *data, const
 
 /* ---- the contest --------------------------------------------------------------------------- */
 
+/* As many as a step has at most. */
+enum { CANDIDATES_MOST = 32 };
+
+struct candidate {
+    const char *step;
+    char name[48];
+    struct ntk_error_terms terms;
+};
+
 struct contest {
     const struct ntk_predictors *predictors;
     const struct ntk_choice_data *data;
@@ -237,6 +262,8 @@ struct contest {
     int started;
     double incumbent[NTK_CROSSFIT_FOLDS]; /* its loss in each fold */
     double *values;                       /* n x points: residuals or scales of the candidate */
+    struct candidate waiting[CANDIDATES_MOST]; /* of the step: none needs to know how others did */
+    size_t n_waiting;
 };
 
 static enum ntk_status contest_start(struct contest *contest, struct ntk_error *error)
@@ -293,27 +320,41 @@ static double mean_loss(const double *losses, size_t folds)
     return sum / (double)count;
 }
 
-/* Scores one candidate, writes its row, and lets it take the incumbent's place if it earns it. */
-static enum ntk_status enter(struct contest *contest, const char *step, const char *name,
-                             const struct ntk_error_terms *terms, int centre,
-                             struct ntk_error *error)
+static void enter(struct contest *contest, const char *step, const char *name,
+                  const struct ntk_error_terms *terms)
+{
+    assert(contest->n_waiting < CANDIDATES_MOST);
+    struct candidate *candidate = &contest->waiting[contest->n_waiting++];
+    candidate->step = step;
+    candidate->terms = *terms;
+    snprintf(candidate->name, sizeof candidate->name, "%s", name);
+}
+
+/* Losses of a candidate in each fold, found by this process alone. */
+static enum ntk_status score(struct contest *contest, const struct ntk_error_terms *terms,
+                             int centre, double *losses, struct ntk_error *error)
 {
     const struct ntk_choice_data *data = contest->data;
-    double losses[NTK_CROSSFIT_FOLDS];
-    struct ntk_choice_row row = {.gain = NAN, .error = NAN};
+    const struct ntk_predictors *predictors = contest->predictors;
+    double *values = contest->values;
     enum ntk_status status;
     if (centre) {
-        status = ntk_choose_residuals(contest->predictors, data, terms, contest->values, error);
-        absolute_errors(data, contest->values, losses);
-    } else {
-        status = ntk_choose_scales(contest->predictors, data, terms, contest->values, error);
-        if (!status)
-            status = interval_losses(data, contest->values, losses, error);
-    }
-    if (status)
+        status = residuals_of(predictors, data, NULL, terms, values, error);
+        absolute_errors(data, values, losses);
         return status;
-    snprintf(row.step, sizeof row.step, "%s", step);
-    snprintf(row.candidate, sizeof row.candidate, "%s", name);
+    }
+    status = out_of_fold(predictors, data, NULL, terms, 0, keep_scale, values, error);
+    return status ? status : interval_losses(data, values, losses, error);
+}
+
+/* Writes a candidate's row, and lets it take the incumbent's place if it earns it. */
+static enum ntk_status judge(struct contest *contest, const struct candidate *candidate,
+                             const double *losses, struct ntk_error *error)
+{
+    const struct ntk_choice_data *data = contest->data;
+    struct ntk_choice_row row = {.gain = NAN, .error = NAN};
+    snprintf(row.step, sizeof row.step, "%s", candidate->step);
+    snprintf(row.candidate, sizeof row.candidate, "%s", candidate->name);
     row.score = mean_loss(losses, data->folds);
     row.taken = !contest->started;
     if (contest->started) {
@@ -321,20 +362,37 @@ static enum ntk_status enter(struct contest *contest, const char *step, const ch
         row.taken = row.gain > fmax(NTK_CHOICE_MARGIN * row.error, rounding * row.score);
     }
     if (row.taken) {
-        contest->best = *terms;
+        contest->best = candidate->terms;
         contest->started = 1;
         memcpy(contest->incumbent, losses, data->folds * sizeof *losses);
     }
     return append(contest->table, &row, error);
 }
 
+/* Ends a step: the processes score its candidates in turn, then each of them judges all. */
+static enum ntk_status settle(struct contest *contest, int centre, struct ntk_error *error)
+{
+    const struct ntk_choice_data *data = contest->data;
+    double losses[CANDIDATES_MOST][NTK_CROSSFIT_FOLDS] = {{0}};
+    enum ntk_status status = NTK_OK;
+    for (size_t i = 0; i < contest->n_waiting && !status; i++) {
+        if (ntk_reduce_turn(data->reduce, i))
+            status = score(contest, &contest->waiting[i].terms, centre, losses[i], error);
+    }
+    if (!status)
+        status =
+            ntk_reduce_sum(data->reduce, *losses, contest->n_waiting * NTK_CROSSFIT_FOLDS, error);
+    for (size_t i = 0; i < contest->n_waiting && !status; i++)
+        status = judge(contest, &contest->waiting[i], losses[i], error);
+    contest->n_waiting = 0;
+    return status;
+}
+
 /* ---- centre -------------------------------------------------------------------------------- */
 
-static enum ntk_status enter_centres(struct contest *contest, unsigned terms,
-                                     struct ntk_error *error)
+static void enter_centres(struct contest *contest, unsigned terms)
 {
-    enum ntk_status status = NTK_OK;
-    for (size_t i = 0; i < sizeof centre_penalties / sizeof *centre_penalties && !status; i++) {
+    for (size_t i = 0; i < sizeof centre_penalties / sizeof *centre_penalties; i++) {
         char name[48];
         struct ntk_error_terms candidate = contest->best;
         candidate.centred = 1;
@@ -342,9 +400,8 @@ static enum ntk_status enter_centres(struct contest *contest, unsigned terms,
         candidate.centre_penalty = centre_penalties[i];
         snprintf(name, sizeof name, "%s, penalty %g", terms ? ntk_terms_name(terms) : "mean",
                  candidate.centre_penalty);
-        status = enter(contest, "centre", name, &candidate, 1, error);
+        enter(contest, "centre", name, &candidate);
     }
-    return status;
 }
 
 enum ntk_status ntk_choose_centre(const struct ntk_predictors *predictors,
@@ -361,14 +418,16 @@ enum ntk_status ntk_choose_centre(const struct ntk_predictors *predictors,
     struct ntk_error_terms none = *terms;
     enum ntk_centre_choice choice = options->centre;
     none.centred = 0;
+    contest.best = none;
     enum ntk_status status = contest_start(&contest, error);
-    if (!status && (choice == NTK_CENTRE_AUTO || choice == NTK_CENTRE_NONE))
-        status = enter(&contest, "centre", "none", &none, 1, error);
-    for (size_t s = 0; s < 4 && !status; s++) {
-        if ((sets[s] & ~data->allowed) || (choice != NTK_CENTRE_AUTO && choice != named[s]))
-            continue;
-        status = enter_centres(&contest, sets[s], error);
+    if (choice == NTK_CENTRE_AUTO || choice == NTK_CENTRE_NONE)
+        enter(&contest, "centre", "none", &none);
+    for (size_t s = 0; s < 4; s++) {
+        if (!(sets[s] & ~data->allowed) && (choice == NTK_CENTRE_AUTO || choice == named[s]))
+            enter_centres(&contest, sets[s]);
     }
+    if (!status)
+        status = settle(&contest, 1, error);
     if (!status)
         *terms = contest.started ? contest.best : none;
     free(contest.values);
@@ -377,8 +436,8 @@ enum ntk_status ntk_choose_centre(const struct ntk_predictors *predictors,
 
 /* ---- scale --------------------------------------------------------------------------------- */
 
-static enum ntk_status enter_places(struct contest *contest, enum ntk_locality_choice choice,
-                                    const struct ntk_error_terms *start, struct ntk_error *error)
+static void enter_places(struct contest *contest, enum ntk_locality_choice choice,
+                         const struct ntk_error_terms *start)
 {
     static const struct {
         enum ntk_locality_choice choice;
@@ -386,9 +445,8 @@ static enum ntk_status enter_places(struct contest *contest, enum ntk_locality_c
     } places[] = {{NTK_PLACES_CELL, NTK_LOCALITY_CELL},
                   {NTK_PLACES_BAND, NTK_LOCALITY_BAND},
                   {NTK_PLACES_NONE, NTK_LOCALITY_NONE}};
-    enum ntk_status status = NTK_OK;
     int field = contest->data->set.points > 1, bands = contest->data->set.n_bands > 1;
-    for (size_t i = 0; i < 3 && !status; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct ntk_error_terms candidate = *start;
         enum ntk_locality locality = places[i].locality;
         if (choice != NTK_PLACES_AUTO && choice != places[i].choice)
@@ -397,19 +455,15 @@ static enum ntk_status enter_places(struct contest *contest, enum ntk_locality_c
                                           (locality == NTK_LOCALITY_BAND && !(field && bands))))
             continue;
         candidate.locality = locality;
-        status =
-            enter(contest, "place", ntk_locality_name(candidate.locality), &candidate, 0, error);
+        enter(contest, "place", ntk_locality_name(candidate.locality), &candidate);
     }
-    return status;
 }
 
-static enum ntk_status enter_scales(struct contest *contest, unsigned terms,
-                                    struct ntk_error *error)
+static void enter_scales(struct contest *contest, unsigned terms)
 {
-    enum ntk_status status = NTK_OK;
     const unsigned many = NTK_TERM_FEATURES | NTK_TERM_COVARIATES;
     size_t penalties = terms & many ? sizeof scale_penalties / sizeof *scale_penalties : 1;
-    for (size_t i = 0; i < penalties && !status; i++) {
+    for (size_t i = 0; i < penalties; i++) {
         char name[48];
         struct ntk_error_terms candidate = contest->best;
         candidate.proportional = 0;
@@ -421,17 +475,16 @@ static enum ntk_status enter_scales(struct contest *contest, unsigned terms,
         if (terms & many)
             snprintf(name, sizeof name, "%s, penalty %g", ntk_terms_name(terms),
                      candidate.scale_penalty);
-        status = enter(contest, "scale", name, &candidate, 0, error);
+        enter(contest, "scale", name, &candidate);
     }
-    return status;
 }
 
-static enum ntk_status enter_sigma(struct contest *contest, struct ntk_error *error)
+static void enter_sigma(struct contest *contest)
 {
     struct ntk_error_terms candidate = contest->best;
     candidate.proportional = 1;
     candidate.scale_terms = 0;
-    return enter(contest, "scale", "sigma", &candidate, 0, error);
+    enter(contest, "scale", "sigma", &candidate);
 }
 
 static int names_terms(enum ntk_scale_choice choice, unsigned terms)
@@ -450,8 +503,7 @@ static int names_terms(enum ntk_scale_choice choice, unsigned terms)
     }
 }
 
-static enum ntk_status enter_terms(struct contest *contest, enum ntk_scale_choice choice,
-                                   struct ntk_error *error)
+static void enter_terms(struct contest *contest, enum ntk_scale_choice choice)
 {
     static const unsigned sets[] = {NTK_TERM_SEASON,
                                     0,
@@ -463,29 +515,25 @@ static enum ntk_status enter_terms(struct contest *contest, enum ntk_scale_choic
                                     NTK_TERM_SEASON | NTK_TERM_FEATURES,
                                     NTK_TERM_SEASON | NTK_TERM_SIGMA | NTK_TERM_FEATURES,
                                     NTK_TERMS_ALL};
-    enum ntk_status status = NTK_OK;
     contest->started = 0;
-    for (size_t s = 0; s < sizeof sets / sizeof *sets && !status; s++) {
+    for (size_t s = 0; s < sizeof sets / sizeof *sets; s++) {
         if (sets[s] == NTK_TERM_SIGMA && (choice == NTK_SCALE_AUTO || choice == NTK_SCALE_SIGMA))
-            status = enter_sigma(contest, error);
-        if (!status && names_terms(choice, sets[s]) && !(sets[s] & ~contest->data->allowed))
-            status = enter_scales(contest, sets[s], error);
+            enter_sigma(contest);
+        if (names_terms(choice, sets[s]) && !(sets[s] & ~contest->data->allowed))
+            enter_scales(contest, sets[s]);
     }
-    return status;
 }
 
-static enum ntk_status enter_local_seasons(struct contest *contest, struct ntk_error *error)
+static void enter_local_seasons(struct contest *contest)
 {
-    enum ntk_status status = NTK_OK;
-    for (size_t i = 0; i < sizeof local_penalties / sizeof *local_penalties && !status; i++) {
+    for (size_t i = 0; i < sizeof local_penalties / sizeof *local_penalties; i++) {
         char name[48];
         struct ntk_error_terms candidate = contest->best;
         candidate.local_season = 1;
         candidate.local_penalty = local_penalties[i];
         snprintf(name, sizeof name, "penalty %g", candidate.local_penalty);
-        status = enter(contest, "local_season", name, &candidate, 0, error);
+        enter(contest, "local_season", name, &candidate);
     }
-    return status;
 }
 
 enum ntk_status ntk_choose_scale(const struct ntk_predictors *predictors,
@@ -501,13 +549,16 @@ enum ntk_status ntk_choose_scale(const struct ntk_predictors *predictors,
     start.scale_penalty = 0;
     start.local_season = 0;
     enum ntk_status status = contest_start(&contest, error);
-    if (!status)
-        status = enter_places(&contest, options->places, &start, error);
-    if (!status)
-        status = enter_terms(&contest, options->scale, error);
+    enter_places(&contest, options->places, &start);
+    if (!status && !(status = settle(&contest, 0, error))) {
+        enter_terms(&contest, options->scale);
+        status = settle(&contest, 0, error);
+    }
     if (!status && options->scale == NTK_SCALE_AUTO && (data->allowed & NTK_TERM_SEASON) &&
-        options->places == NTK_PLACES_AUTO && contest.best.locality == NTK_LOCALITY_CELL)
-        status = enter_local_seasons(&contest, error);
+        options->places == NTK_PLACES_AUTO && contest.best.locality == NTK_LOCALITY_CELL) {
+        enter_local_seasons(&contest);
+        status = settle(&contest, 0, error);
+    }
     if (!status)
         *terms = contest.best;
     free(contest.values);

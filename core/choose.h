@@ -5,7 +5,8 @@
  * then, on the centre's out-of-fold residuals, other places, other terms of the scale, and a season
  * of each place. A candidate takes the incumbent's place when its mean gain over the folds exceeds
  * NTK_CHOICE_MARGIN standard errors of that gain, so that on noise nothing is learned (the standard
- * error rule of Breiman et al. 1984, on paired differences), and what rounding makes of equal losses.
+ * error rule of Breiman et al. 1984, on paired differences), and what rounding makes of equal
+ * losses.
  *
  * Scores: mean absolute error for the centre; for the scale the weighted interval score at 50, 80
  * and 90 % (Bracher et al. 2021), which approximates the CRPS, with the quantiles of the pooled
@@ -19,6 +20,7 @@
 #include <stddef.h>
 
 #include "core/error_model.h"
+#include "core/reduce.h"
 
 /* Standard errors by which a candidate must beat the incumbent. */
 #define NTK_CHOICE_MARGIN 2
@@ -68,6 +70,8 @@ struct ntk_choice_data {
     size_t folds;
     const double *const *z; /* folds, each n x ntk_predictors_count */
     unsigned allowed;       /* enum ntk_term bits that may be used */
+    /* Processes that have the same data and make the same calls share the work; NULL: alone. */
+    const struct ntk_reduce *reduce;
 };
 
 /* Fills terms->centred, centre_terms and centre_penalty. */

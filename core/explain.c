@@ -316,6 +316,7 @@ enum ntk_status ntk_explain(const struct ntk_explaining *explaining,
     s->n = data->n;
     s->predictors = &lead->predictors;
     s->grouping = explaining->grouping;
+    s->reduce = data->reduce;
     s->valid_time = data->valid_time;
     s->calibration_valid_time = data->calibration_valid_time;
     if (!status && explaining->crossfit) {

@@ -104,7 +104,8 @@ static struct ntk_choice_data choice_data(const struct job *job, const struct th
     return (struct ntk_choice_data){.set = thinned->set,
                                     .folds = job->situations->folds,
                                     .z = job->situations->fold_z,
-                                    .allowed = job->allowed};
+                                    .allowed = job->allowed,
+                                    .reduce = job->situations->reduce};
 }
 
 static enum ntk_status choose(struct job *job, struct ntk_error *error)

@@ -38,6 +38,7 @@ struct ntk_situations {
     const double *calibration_z, *calibration_sigma;
     const double *valid_time, *calibration_valid_time; /* or NULL: no season groups */
     enum ntk_grouping grouping;
+    const struct ntk_reduce *reduce; /* processes that have all of this too; NULL: alone */
 };
 
 /* `allowed`: bits of enum ntk_term. Without any error, or without folds and calibration samples,
