@@ -11,6 +11,7 @@
 #include "cli/map.h"
 #include "core/fit.h"
 #include "io/artifact.h"
+#include "io/digest.h"
 #include "io/netcdf/archive.h"
 #include "io/publish.h"
 
@@ -48,6 +49,36 @@ static void name_after_model(char out[NTK_NAME_SIZE], const char *model)
     }
 }
 
+/* Every file is read for its digest by one rank, which tells the others. */
+static enum ntk_status digest_inputs(const struct ntk_command_context *context,
+                                     const struct ntk_archive *archive, struct ntk_calibration *c,
+                                     struct ntk_error *error)
+{
+    const struct ntk_ranks *ranks = context->ranks;
+    size_t n = archive->n_files;
+    enum ntk_status status = NTK_OK;
+    double *letters = ntk_matrix_create(n, NTK_SHA256_HEX);
+    if (!letters)
+        return ntk_fail_memory(error, "the digests", n * NTK_SHA256_HEX * sizeof *letters);
+    for (size_t i = ranks->rank; i < n && !status; i += ranks->size) {
+        char hex[NTK_SHA256_HEX] = "";
+        status = ntk_digest_file(archive->paths[i], hex, error);
+        for (size_t j = 0; j < NTK_SHA256_HEX; j++)
+            letters[i * NTK_SHA256_HEX + j] = hex[j];
+    }
+    if (!status)
+        status = ntk_ranks_sum(ranks, letters, n * NTK_SHA256_HEX, error);
+    for (size_t i = 0; i < n * NTK_SHA256_HEX && !status; i++) {
+        double letter = i % NTK_SHA256_HEX < NTK_SHA256_HEX - 1 ? letters[i] : 0;
+        if (!(letter >= 0 && letter <= 'f'))
+            status = ntk_fail(error, NTK_BAD_DATA, "the ranks do not agree on the digests");
+        else
+            c->input_sha256[i / NTK_SHA256_HEX][i % NTK_SHA256_HEX] = (char)letter;
+    }
+    free(letters);
+    return status;
+}
+
 static enum ntk_status describe_origin(const struct ntk_command_context *context,
                                        const struct ntk_archive *archive, struct ntk_calibration *c,
                                        struct ntk_error *error)
@@ -74,9 +105,7 @@ static enum ntk_status describe_origin(const struct ntk_command_context *context
     if (!c->input_sha256 || !c->leads)
         return ntk_fail_memory(error, "the calibration", archive->n_leads * sizeof *c->leads);
     c->n_inputs = archive->n_files;
-    for (size_t i = 0; i < archive->n_files; i++)
-        memcpy(c->input_sha256[i], archive->sha256[i], sizeof *c->input_sha256);
-    return NTK_OK;
+    return digest_inputs(context, archive, c, error);
 }
 
 static void note_times(const struct ntk_dataset *dataset, struct totals *totals)
@@ -482,8 +511,8 @@ static enum ntk_status fit_archive(const struct ntk_command_context *context,
 enum ntk_status ntk_fit_command(const struct ntk_command_context *context, struct ntk_error *error)
 {
     const struct ntk_arguments *arguments = context->arguments;
-    struct ntk_archive_options options = {.features_name = arguments->features,
-                                          .split_name = arguments->split};
+    struct ntk_archive_options options = {
+        .features_name = arguments->features, .split_name = arguments->split, .no_digest = 1};
     struct ntk_archive *archive = NULL;
     struct ntk_calibration *calibration = calloc(1, sizeof *calibration);
     if (!calibration)

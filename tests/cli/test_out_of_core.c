@@ -24,8 +24,9 @@ static int is_about_the_way(const char *key)
     return 0;
 }
 
-/* Every number of one within 1e-9 of its counterpart, everything else the same. */
-static void compare(const char *name, const json_t *a, const json_t *b)
+/* Every number of one within 1e-9 of its counterpart, everything else the same. A gain is a
+ * difference of scores, of which 1e-12 is allowed: two equal ones differ by rounding alone. */
+static void compare(const char *name, double score, const json_t *a, const json_t *b)
 {
     const char *key;
     size_t i;
@@ -33,17 +34,18 @@ static void compare(const char *name, const json_t *a, const json_t *b)
     ck_assert_msg(json_is_number(a) == json_is_number(b), "%s", name);
     if (json_is_number(a)) {
         double x = json_number_value(a), y = json_number_value(b);
-        ck_assert_msg(fabs(x - y) <= 1e-9 * fmax(fabs(x), fabs(y)), "%s: %.17g and %.17g", name, x,
-                      y);
+        ck_assert_msg(fabs(x - y) <= 1e-9 * fmax(fabs(x), fabs(y)) + 1e-12 * score,
+                      "%s: %.17g and %.17g", name, x, y);
     } else if (json_is_object(a)) {
+        score = json_number_value(json_object_get(a, "score"));
         json_object_foreach((json_t *)(uintptr_t)a, key, value)
         {
             if (!is_about_the_way(key))
-                compare(key, value, json_object_get(b, key));
+                compare(key, score, value, json_object_get(b, key));
         }
     } else if (json_is_array(a)) {
         ck_assert_msg(json_array_size(a) == json_array_size(b), "%s", name);
-        json_array_foreach(a, i, value) compare(name, value, json_array_get(b, i));
+        json_array_foreach(a, i, value) compare(name, score, value, json_array_get(b, i));
     } else {
         ck_assert_msg(json_equal(a, b), "%s", name);
     }
@@ -71,7 +73,7 @@ static void check_same(const char *options)
     json_t *blocks = fit(words);
     ck_assert(!is_out_of_core(whole));
     ck_assert(is_out_of_core(blocks));
-    compare("calibration", whole, blocks);
+    compare("calibration", 0, whole, blocks);
     json_decref(whole);
     json_decref(blocks);
 }
@@ -198,7 +200,7 @@ START_TEST(blocks_are_read_when_memory_would_not_hold_the_features)
     ck_assert(is_out_of_core(blocks));
     ck_assert_double_lt(json_number_value(json_object_get(blocks, "predicted_memory_bytes")),
                         needed - 5e6);
-    compare("calibration", whole, blocks);
+    compare("calibration", 0, whole, blocks);
     json_decref(whole);
     json_decref(blocks);
     snprintf(words, sizeof words, "fit -o %s %s --memory 310000000 %s", world_paths.calibration,
@@ -214,7 +216,7 @@ START_TEST(memory_out_of_core_does_not_grow_with_samples_times_features)
     struct ntk_fit_size size = {
         .n = 1000000, .own = 1000000, .d = 1024, .points = 1, .most_points = 1};
     double narrow, gib = 1 << 30;
-    ck_assert_double_gt(ntk_fit_memory(&size, &ntk_fit_defaults, 0), 16 * gib);
+    ck_assert_double_gt(ntk_fit_memory(&size, &ntk_fit_defaults, 0), 8 * gib);
     ck_assert_double_lt(ntk_fit_memory(&size, &ntk_fit_defaults, 1), 4 * gib);
     size.d = 64;
     narrow = ntk_fit_memory(&size, &ntk_fit_defaults, 1);
