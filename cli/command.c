@@ -48,8 +48,7 @@ static int complain(enum ntk_status status, const struct ntk_error *error)
     return exit_code_of(status);
 }
 
-enum ntk_status ntk_simulate_command(const struct ntk_command_context *context,
-                                     struct ntk_error *error)
+static enum ntk_status simulate(const struct ntk_command_context *context, struct ntk_error *error)
 {
     const struct ntk_arguments *arguments = context->arguments;
     enum ntk_status status =
@@ -81,7 +80,7 @@ static int work(void *argument)
         status = ntk_report_command(context, &error);
         break;
     case NTK_COMMAND_SIMULATE:
-        status = ntk_simulate_command(context, &error);
+        status = simulate(context, &error);
         break;
     case NTK_COMMAND_TRUTHS:
         status = ntk_truths_command(context, &error);

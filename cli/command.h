@@ -27,8 +27,6 @@ enum ntk_status ntk_inspect_command(const struct ntk_command_context *context,
                                     struct ntk_error *error);
 enum ntk_status ntk_report_command(const struct ntk_command_context *context,
                                    struct ntk_error *error);
-enum ntk_status ntk_simulate_command(const struct ntk_command_context *context,
-                                     struct ntk_error *error);
 enum ntk_status ntk_coverage_command(const struct ntk_command_context *context,
                                      struct ntk_error *error);
 enum ntk_status ntk_truths_command(const struct ntk_command_context *context,

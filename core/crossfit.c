@@ -156,7 +156,8 @@ static enum ntk_status settle(struct split *split, const struct ntk_crossfit_opt
     return status;
 }
 
-size_t ntk_crossfit_keep(const struct ntk_crossfit_options *options)
+/* Directions that any rank or ICA looks at. */
+static size_t directions_to_keep(const struct ntk_crossfit_options *options)
 {
     size_t keep = options->ranks[options->n_ranks - 1];
     int ica = options->method == NTK_METHOD_ICA;
@@ -180,7 +181,7 @@ enum ntk_status ntk_crossfit(const double *coordinates, size_t n, size_t r,
     for (size_t f = 0; f < folds; f++) {
         struct split split = {.fold = ntk_fold_at(f, n, folds), .r = r};
         const struct ntk_fold *fold = &split.fold;
-        split.keep = ntk_crossfit_keep(options);
+        split.keep = directions_to_keep(options);
         enum ntk_status status =
             split_fit(&split, coordinates, options->method == NTK_METHOD_ICA, error);
         if (status == NTK_BAD_DATA)

@@ -56,9 +56,6 @@ enum ntk_status ntk_crossfit(const double *coordinates, size_t n, size_t r,
 
 /* ---- what core/stream.h shares ---- */
 
-/* Directions that any rank or ICA looks at. */
-size_t ntk_crossfit_keep(const struct ntk_crossfit_options *options);
-
 /* NTK_BAD_DATA: the sentence about a fold whose samples do not vary. */
 enum ntk_status ntk_crossfit_refuse(size_t first, size_t held, struct ntk_error *error);
 

@@ -126,11 +126,11 @@ struct ntk_reach ntk_interval_reach(const struct ntk_interval_model *model,
     }
 }
 
-struct ntk_reach ntk_interval_group_reach(const struct ntk_interval_model *model,
-                                          const struct ntk_interval_options *options, double level,
-                                          int group)
+static struct ntk_reach group_reach(const struct ntk_interval_model *model,
+                                    const struct ntk_interval_options *options, double level,
+                                    int group)
 {
-    if (group < 0 || model->n_samples == 0 || options->family != NTK_FAMILY_CONFORMAL ||
+    if (model->n_samples == 0 || options->family != NTK_FAMILY_CONFORMAL ||
         options->confidence > 0 || options->map_miss >= 0)
         return ntk_interval_reach(model, options, level);
     return symmetric(ntk_group_quantile(model, group, level));
@@ -143,7 +143,7 @@ void ntk_interval_reaches(const struct ntk_interval_model *model,
     reach[0] = ntk_interval_reach(model, options, level);
     for (int group = 0; group < NTK_GROUPS_MOST; group++)
         reach[1 + group] =
-            model->group_scores ? ntk_interval_group_reach(model, options, level, group) : reach[0];
+            model->group_scores ? group_reach(model, options, level, group) : reach[0];
 }
 
 /* The normal distribution's quantile of 0.95, ntk_normal_quantile(0.95): every query needs it. */

@@ -66,13 +66,9 @@ struct ntk_reach {
 struct ntk_reach ntk_interval_reach(const struct ntk_interval_model *model,
                                     const struct ntk_interval_options *options, double level);
 
-/* The same for a Mondrian group (core/groups.h); -1: all. Groups have quantiles of the plain
- * conformal family alone: other families, confidence and map_miss are of all. */
-struct ntk_reach ntk_interval_group_reach(const struct ntk_interval_model *model,
-                                          const struct ntk_interval_options *options, double level,
-                                          int group);
-
-/* Reaches of all groups, reach[1 + group] with [0] of all: NTK_GROUPS_MOST + 1. */
+/* Reaches of all and of each Mondrian group (core/groups.h): reach[0] and reach[1 + group],
+ * together NTK_GROUPS_MOST + 1. Groups have quantiles of the plain conformal family alone: other
+ * families, confidence and map_miss are of all. */
 void ntk_interval_reaches(const struct ntk_interval_model *model,
                           const struct ntk_interval_options *options, double level,
                           struct ntk_reach *reach);

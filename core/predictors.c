@@ -8,7 +8,8 @@ size_t ntk_predictors_count(const struct ntk_predictors *predictors)
     return predictors->n_season + 1 + predictors->n_coordinates + predictors->n_covariates;
 }
 
-void ntk_predictors_season(const struct ntk_predictors *predictors, double valid_time, double *z)
+/* The date's part of z (n_season). */
+static void eval_season(const struct ntk_predictors *predictors, double valid_time, double *z)
 {
     const double day = 86400, year = 365.2425 * day;
     if (predictors->n_season == 0)
@@ -32,7 +33,7 @@ static double bounded(double value)
 void ntk_predictors_eval(const struct ntk_predictors *predictors, double valid_time,
                          const double *c, double sigma, const double *covariates, double *z)
 {
-    ntk_predictors_season(predictors, valid_time, z);
+    eval_season(predictors, valid_time, z);
     z += predictors->n_season;
     *z++ = (log(sigma) - predictors->log_sigma_mean) / predictors->log_sigma_sd;
     for (size_t j = 0; j < predictors->n_coordinates; j++)

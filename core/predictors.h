@@ -54,9 +54,6 @@ void ntk_predictors_eval(const struct ntk_predictors *predictors, double valid_t
  * ntk_predictors_count. */
 size_t ntk_predictors_select(const struct ntk_predictors *predictors, unsigned terms, size_t *out);
 
-/* Only the date's part of z (n_season). */
-void ntk_predictors_season(const struct ntk_predictors *predictors, double valid_time, double *z);
-
 /* Week of the year, 0 to 52, of a time in seconds since 1970. */
 unsigned ntk_week_of_year(double time);
 

@@ -124,11 +124,6 @@ json_t *ntk_artifact_describe(const struct ntk_calibration *c)
 
 /* ---- parse ---------------------------------------------------------------------------------- */
 
-static double real_or_nan(const json_t *value)
-{
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 static enum ntk_status bad_description(const char *what, const json_error_t *json_error,
                                        struct ntk_error *error)
 {
@@ -252,11 +247,11 @@ static enum ntk_status parse_sweep(json_t *json, const char *what,
         if (!parse_method(method, &row->method) || rank < 0)
             return ntk_fail(error, NTK_BAD_DATA, "%s: sweep row %zu is not svd or ica", what, a);
         row->k = (size_t)rank;
-        row->noise_variance = real_or_nan(noise);
-        row->collapse_ratio = real_or_nan(collapse);
-        row->coverage = real_or_nan(coverage);
-        row->width = real_or_nan(width);
-        row->crps = real_or_nan(crps);
+        row->noise_variance = ntk_json_real_or_nan(noise);
+        row->collapse_ratio = ntk_json_real_or_nan(collapse);
+        row->coverage = ntk_json_real_or_nan(coverage);
+        row->width = ntk_json_real_or_nan(width);
+        row->crps = ntk_json_real_or_nan(crps);
     }
     return NTK_OK;
 }
@@ -334,7 +329,7 @@ enum ntk_status ntk_description_parse_lead(json_t *json, const char *what, size_
     lead->standardise.d = lead->posterior.d = d;
     lead->standardise.mean_norm = 1;
     lead->n = (size_t)n;
-    lead->n_effective = real_or_nan(n_effective);
+    lead->n_effective = ntk_json_real_or_nan(n_effective);
     lead->rank = lead->count = (size_t)rank;
     lead->route = parse_route(route);
     lead->posterior.k = (size_t)k;

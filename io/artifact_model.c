@@ -56,11 +56,6 @@ json_t *ntk_description_of_model(const struct ntk_interval_model *model)
 
 /* ---- parse ---------------------------------------------------------------------------------- */
 
-static double real_or_nan(const json_t *value)
-{
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 static enum ntk_status bad_model(const char *what, const json_error_t *json_error,
                                  struct ntk_error *error)
 {
@@ -87,9 +82,9 @@ static enum ntk_status parse_choices(json_t *json, const char *what, struct ntk_
             return bad_model(what, &e, error);
         strncpy(row->step, step, sizeof row->step - 1);
         strncpy(row->candidate, candidate, sizeof row->candidate - 1);
-        row->score = real_or_nan(score);
-        row->gain = real_or_nan(gain);
-        row->error = real_or_nan(deviation);
+        row->score = ntk_json_real_or_nan(score);
+        row->gain = ntk_json_real_or_nan(gain);
+        row->error = ntk_json_real_or_nan(deviation);
     }
     return NTK_OK;
 }
@@ -179,10 +174,10 @@ enum ntk_status ntk_description_parse_model(json_t *json, const char *what,
     model->n_samples = (size_t)n;
     model->n_scores = (size_t)n_scores;
     model->n_maps = (size_t)n_maps;
-    model->n_effective = real_or_nan(n_effective);
-    model->gaussian_scale = real_or_nan(gaussian);
-    model->student_scale = real_or_nan(student);
-    model->student_nu = real_or_nan(nu);
+    model->n_effective = ntk_json_real_or_nan(n_effective);
+    model->gaussian_scale = ntk_json_real_or_nan(gaussian);
+    model->student_scale = ntk_json_real_or_nan(student);
+    model->student_nu = ntk_json_real_or_nan(nu);
     if (isnan(model->student_nu) && !isnan(model->student_scale))
         model->student_nu = INFINITY;
     enum ntk_status status = parse_terms(terms, what, &model->error.terms, error);

@@ -9,6 +9,11 @@ json_t *ntk_json_real(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+double ntk_json_real_or_nan(const json_t *value)
+{
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
 static int is_allowed(const char *key, const char *const *allowed)
 {
     while (*allowed && strcmp(key, *allowed))

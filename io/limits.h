@@ -1,5 +1,5 @@
 /* Every limit on what may come in, in one table (io/limits.c), so that a refusal can name both the
- * number found and the number allowed, and the documentation can list them all. */
+ * number found and the number allowed. docs/formats.md lists them too. */
 #ifndef NTK_IO_LIMITS_H
 #define NTK_IO_LIMITS_H
 
@@ -24,12 +24,5 @@ struct ntk_limits {
 };
 
 extern const struct ntk_limits ntk_limits;
-
-struct ntk_limit_row {
-    const char *name, *meaning;
-    size_t value;
-};
-/* The same numbers as rows, for documentation; ends with name == NULL. */
-extern const struct ntk_limit_row ntk_limit_rows[];
 
 #endif

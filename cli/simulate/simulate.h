@@ -15,10 +15,6 @@
 
 #include "core/status.h"
 
-#define NTK_SIMULATE_SAMPLES  300
-#define NTK_SIMULATE_FEATURES 256
-#define NTK_SIMULATE_SEED     1
-
 /* Overwrites the file `path`, NetCDF-4, byte for byte the same for the same arguments on the same
  * machine. `progress` may be NULL. NTK_USAGE: too few or too many samples or features.
  * NTK_CANNOT_CREATE: the file cannot be written. Starts no thread if BLAS runs in one. */

@@ -1,11 +1,14 @@
 #include "io/netcdf/candidate.h"
 
+#include <stdio.h>
+
 #include "io/limits.h"
 #include "io/netcdf/findings.h"
 
 /* ---- shapes --------------------------------------------------------------------------------- */
 
-int ntk_candidate_has_row_shape(const struct ntk_found *found, int *has_lead)
+/* Is it (sample[, lead], anything)? */
+static int has_row_shape(const struct ntk_found *found, int *has_lead)
 {
     *has_lead = found->rank == 3 && found->dimensions[1] == NTK_DIMENSION_LEAD;
     return found->rank == 2 + *has_lead && found->dimensions[0] == NTK_DIMENSION_SAMPLE &&
@@ -102,6 +105,26 @@ enum ntk_status ntk_candidate_add(const struct ntk_candidate *it, struct ntk_ser
     else
         field.conversion = conversion;
     return add_field(it, series, &field, status, &why, added, error);
+}
+
+enum ntk_status ntk_candidate_add_rows(const struct ntk_candidate *it, struct ntk_series *series,
+                                       const char *column, size_t *expected, int *added,
+                                       struct ntk_error *error)
+{
+    int has_lead;
+    *added = 0;
+    if (!has_row_shape(it->found, &has_lead)) {
+        char shape[64];
+        snprintf(shape, sizeof shape, "(sample[, lead], %s)", column);
+        ntk_candidate_refuse_shape(it, shape);
+        return NTK_OK;
+    }
+    enum ntk_status status = ntk_candidate_add(it, series, has_lead, NULL, added, error);
+    if (status || !*added)
+        return status;
+    ntk_candidate_note_all_leads(it, has_lead);
+    ntk_candidate_check_columns(it, series->pieces[series->n_pieces - 1].field.points, expected);
+    return NTK_OK;
 }
 
 enum ntk_status ntk_candidate_add_large(const struct ntk_candidate *it, struct ntk_series *series,

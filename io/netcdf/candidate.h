@@ -24,9 +24,6 @@ enum ntk_status ntk_candidate_text(const struct ntk_candidate *it, const char *n
 /* Notes that units are absent; others than "1" are a problem. */
 enum ntk_status ntk_candidate_check_units_one(const struct ntk_candidate *it);
 
-/* Is it (sample[, lead], anything)? */
-int ntk_candidate_has_row_shape(const struct ntk_found *found, int *has_lead);
-
 /* Notes that a variable without a lead dimension serves several lead times. */
 void ntk_candidate_note_all_leads(const struct ntk_candidate *it, int has_lead);
 
@@ -40,7 +37,14 @@ enum ntk_status ntk_candidate_add(const struct ntk_candidate *it, struct ntk_ser
                                   int has_lead, struct ntk_conversion *conversion, int *added,
                                   struct ntk_error *error);
 
-/* The same for a variable that is read a row at a time, and limited a row at a time. */
+/* The same for a variable of rows, whose columns are checked against `expected`, as above; another
+ * shape than (sample[, lead], `column`) is a problem. */
+enum ntk_status ntk_candidate_add_rows(const struct ntk_candidate *it, struct ntk_series *series,
+                                       const char *column, size_t *expected, int *added,
+                                       struct ntk_error *error);
+
+/* The same as the first for a variable that is read a row at a time, and limited a row at a time.
+ */
 enum ntk_status ntk_candidate_add_large(const struct ntk_candidate *it, struct ntk_series *series,
                                         int has_lead, int *added, struct ntk_error *error);
 

@@ -141,17 +141,12 @@ static enum ntk_status add_covariates(const struct ntk_candidate *it, struct ntk
 {
     struct ntk_archive *archive = it->archive;
     struct ntk_series *series = &archive->files->covariates;
-    int has_lead, added;
-    if (!ntk_candidate_has_row_shape(it->found, &has_lead)) {
-        ntk_candidate_refuse_shape(it, "(sample[, lead], covariate)");
-        return NTK_OK;
-    }
-    enum ntk_status status = ntk_candidate_add(it, series, has_lead, NULL, &added, error);
+    int added;
+    enum ntk_status status =
+        ntk_candidate_add_rows(it, series, "covariate", &archive->n_covariates, &added, error);
     if (status || !added)
         return status;
     size_t n = series->pieces[series->n_pieces - 1].field.points;
-    ntk_candidate_note_all_leads(it, has_lead);
-    ntk_candidate_check_columns(it, n, &archive->n_covariates);
     return n > 0 && n == archive->n_covariates ? take_names(it, error) : NTK_OK;
 }
 

@@ -125,17 +125,11 @@ static enum ntk_status compare_feature_attributes(const struct ntk_candidate *it
 static enum ntk_status add_features(const struct ntk_candidate *it, struct ntk_error *error)
 {
     struct ntk_series *series = &it->archive->files->features;
-    int has_lead, added;
-    if (!ntk_candidate_has_row_shape(it->found, &has_lead)) {
-        ntk_candidate_refuse_shape(it, "(sample[, lead], feature)");
-        return NTK_OK;
-    }
-    enum ntk_status status = ntk_candidate_add(it, series, has_lead, NULL, &added, error);
+    int added;
+    enum ntk_status status =
+        ntk_candidate_add_rows(it, series, "feature", &it->archive->d, &added, error);
     if (status || !added)
         return status;
-    ntk_candidate_note_all_leads(it, has_lead);
-    ntk_candidate_check_columns(it, series->pieces[series->n_pieces - 1].field.points,
-                                &it->archive->d);
     if ((status = ntk_candidate_check_units_one(it)) || (status = compare_feature_attributes(it)))
         return ntk_fail_memory(error, "an attribute", NTK_NAME_SIZE);
     return NTK_OK;

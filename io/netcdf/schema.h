@@ -14,8 +14,7 @@
 
 #include "core/status.h"
 
-#define NTK_SCHEMA_RANK   5
-#define NTK_SCHEMA_GLOBAL (-1) /* the owner of the file's own attributes */
+#define NTK_SCHEMA_RANK 5
 
 struct ntk_schema;
 
@@ -30,7 +29,8 @@ int ntk_schema_add_dimension(struct ntk_schema *schema, const char *name, size_t
 int ntk_schema_add_variable(struct ntk_schema *schema, const char *name, int type, int rank,
                             const int *dimensions);
 
-/* Attributes of a variable or of the file, copied; n values of an nc_type. */
+/* Attributes of a variable or of the file (`owner`: its index or NC_GLOBAL), copied; n values of an
+ * nc_type. */
 void ntk_schema_add_attribute(struct ntk_schema *schema, int owner, const char *name, int type,
                               size_t n, const void *values);
 void ntk_schema_add_text(struct ntk_schema *schema, int owner, const char *name, const char *text);

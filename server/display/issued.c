@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/display/parameters.h"
 #include "server/display/polled.h"
 #include "server/http/routes.h"
 #include "server/ledger/ledger.h"
@@ -18,25 +19,11 @@ struct wanted {
     unsigned version; /* of the last one shown */
 };
 
-static enum ntk_status parse_real(struct ntk_request *request, const char *name, double *out,
-                                  struct ntk_error *error)
-{
-    const char *text = ntk_request_parameter(request, name);
-    char *end;
-    *out = NAN;
-    if (!text)
-        return NTK_OK;
-    *out = strtod(text, &end);
-    if (end == text || *end || !isfinite(*out))
-        return ntk_fail(error, NTK_USAGE, "%s is '%.40s', a number was expected", name, text);
-    return NTK_OK;
-}
-
 /* A whole number from `least` on; NAN where it is not told. */
 static enum ntk_status parse_whole(struct ntk_request *request, const char *name, double least,
                                    double *out, struct ntk_error *error)
 {
-    enum ntk_status status = parse_real(request, name, out, error);
+    enum ntk_status status = ntk_parameter_real(request, name, out, error);
     if (!status && !isnan(*out) && (*out < least || *out > 999999999 || *out != floor(*out)))
         status = ntk_fail(error, NTK_USAGE, "%s is '%.40s', a whole number from %.0f was expected",
                           name, ntk_request_parameter(request, name), least);
@@ -53,7 +40,8 @@ static enum ntk_status parse_wanted(struct ntk_request *request, struct wanted *
     *out = (struct wanted){.server = request->server, .filter = ntk_record_filter_any};
     out->filter.calibration = calibration ? calibration : "";
     out->filter.variable = variable ? variable : "";
-    enum ntk_status status = parse_real(request, "lead_time_hours", &out->filter.lead_hours, error);
+    enum ntk_status status =
+        ntk_parameter_real(request, "lead_time_hours", &out->filter.lead_hours, error);
     if (!status)
         status = parse_whole(request, "version", 1, &version, error);
     if (!status)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/display/parameters.h"
 #include "server/display/polled.h"
 #include "server/display/table.h"
 #include "server/http/routes.h"
@@ -25,20 +26,6 @@ struct shown {
     struct ntk_table table;
 };
 
-static enum ntk_status parse_number(struct ntk_request *request, const char *name, double *out,
-                                    struct ntk_error *error)
-{
-    const char *text = ntk_request_parameter(request, name);
-    char *end;
-    *out = NAN;
-    if (!text)
-        return NTK_OK;
-    *out = strtod(text, &end);
-    if (end == text || *end || !isfinite(*out))
-        return ntk_fail(error, NTK_USAGE, "%s is '%.40s', a number was expected", name, text);
-    return NTK_OK;
-}
-
 static enum ntk_status parse_filter(struct ntk_request *request, struct filter *out,
                                     struct ntk_error *error)
 {
@@ -49,11 +36,12 @@ static enum ntk_status parse_filter(struct ntk_request *request, struct filter *
                            .place_group = ntk_request_parameter(request, "place_group"),
                            .window = ntk_request_parameter(request, "window"),
                            .since = INT64_MIN};
-    enum ntk_status status = parse_number(request, "lead_time_hours", &out->lead_hours, error);
+    enum ntk_status status =
+        ntk_parameter_real(request, "lead_time_hours", &out->lead_hours, error);
     if (!status)
-        status = parse_number(request, "level", &out->level, error);
+        status = ntk_parameter_real(request, "level", &out->level, error);
     if (!status)
-        status = parse_number(request, "version", &version, error);
+        status = ntk_parameter_real(request, "version", &version, error);
     if (!status && !isnan(version) && !(version >= 1 && version == floor(version) && version < 1e9))
         status = ntk_fail(error, NTK_USAGE, "version is %g, a whole number from 1 was expected",
                           version);

@@ -138,7 +138,8 @@ int ntk_entry_level(const struct ntk_entry *entry, double level)
     return -1;
 }
 
-const struct ntk_verified_group *ntk_entry_group(const struct ntk_entry *entry, int band)
+/* The entry's results in a band (-1: all places), or NULL. */
+static const struct ntk_verified_group *find_group(const struct ntk_entry *entry, int band)
 {
     for (size_t g = 0; g < entry->n_groups; g++) {
         if (entry->groups[g].band == band)
@@ -190,7 +191,7 @@ int ntk_series_window(const struct ntk_series *series, double level, int band, i
     double *covered = malloc((series->n + 1) * sizeof *covered);
     for (size_t i = 0; covered && i < series->n; i++) {
         const struct ntk_entry *entry = &series->entries[i];
-        const struct ntk_verified_group *group = ntk_entry_group(entry, band);
+        const struct ntk_verified_group *group = find_group(entry, band);
         int l = ntk_entry_level(entry, level);
         if (!group || l < 0 || entry->reference_time <= after)
             continue;
@@ -246,7 +247,7 @@ void ntk_series_adapt(const struct ntk_series *series, double level, double gamm
     free(records);
 }
 
-struct ntk_drift_options ntk_series_drift_options(const struct ntk_series *series, double level)
+static struct ntk_drift_options drift_options(const struct ntk_series *series, double level)
 {
     struct ntk_drift_options options = {.delta = NTK_SERIES_DELTA,
                                         .lead = 3600 * series->lead_hours};
@@ -271,7 +272,7 @@ static struct ntk_series_test *find_test(struct ntk_series *series, double level
 
 const struct ntk_drift *ntk_series_drift(struct ntk_series *series, double level)
 {
-    struct ntk_drift_options options = ntk_series_drift_options(series, level);
+    struct ntk_drift_options options = drift_options(series, level);
     struct ntk_series_test *test = find_test(series, level);
     size_t end = series->n;
     while (end > 0 && series->entries[end - 1].n_p == 0)

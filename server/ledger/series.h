@@ -59,9 +59,6 @@ int ntk_entry_level(const struct ntk_entry *entry, double level);
 /* The levels that any entry has, ascending; at most NTK_RECORD_LEVELS. */
 size_t ntk_series_levels(const struct ntk_series *series, double levels[NTK_RECORD_LEVELS]);
 
-/* The entry's results in a band (-1: all places), or NULL. */
-const struct ntk_verified_group *ntk_entry_group(const struct ntk_entry *entry, int band);
-
 /* How records of a window did: those verified whose reference time is later than `after`. */
 struct ntk_window_result {
     size_t records;
@@ -85,7 +82,6 @@ void ntk_series_adapt(const struct ntk_series *series, double level, double gamm
  * verified records, and what it compares with. Goes on from where it was, or begins anew where a
  * truth came late. NULL without memory. */
 #define NTK_SERIES_DELTA 1e-4
-struct ntk_drift_options ntk_series_drift_options(const struct ntk_series *series, double level);
 const struct ntk_drift *ntk_series_drift(struct ntk_series *series, double level);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include <check.h>
 #include <math.h>
-#include <netcdf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "core/random.h"
 #include "tests/support/golden.h"
+#include "tests/support/netcdf.h"
 #include "tests/support/program.h"
 
 struct world_paths world_paths;
@@ -104,23 +104,6 @@ struct world *world_make_uneven(uint64_t seed)
     return w;
 }
 
-static void must(int code)
-{
-    ck_assert_msg(code == NC_NOERR, "netcdf: %s", nc_strerror(code));
-}
-
-static void add(int file, const char *name, nc_type type, int rank, const int *dimensions,
-                const char *units, const void *values)
-{
-    int id;
-    must(nc_def_var(file, name, type, rank, dimensions, &id));
-    if (units)
-        must(nc_put_att_text(file, id, "units", strlen(units), units));
-    if (*name == 'w')
-        must(nc_put_att_text(file, id, "standard_name", 10, "wind_speed"));
-    must(nc_put_var(file, id, values));
-}
-
 void world_write(const struct world *w, const char *path)
 {
     int file, sample, lead, feature, station, column, day[1000];
@@ -134,26 +117,28 @@ void world_write(const struct world *w, const char *path)
         latitude[s] = 10 * (float)(s % 17) - 80;
         longitude[s] = (float)s;
     }
-    must(nc_create(path, NC_CLOBBER | NC_NETCDF4, &file));
-    must(nc_def_dim(file, "sample", w->n, &sample));
-    must(nc_def_dim(file, "lead", w->leads, &lead));
-    must(nc_def_dim(file, "feature", w->d, &feature));
-    must(nc_def_dim(file, "station", w->stations, &station));
+    ntk_test_nc_must(nc_create(path, NC_CLOBBER | NC_NETCDF4, &file));
+    ntk_test_nc_must(nc_def_dim(file, "sample", w->n, &sample));
+    ntk_test_nc_must(nc_def_dim(file, "lead", w->leads, &lead));
+    ntk_test_nc_must(nc_def_dim(file, "feature", w->d, &feature));
+    ntk_test_nc_must(nc_def_dim(file, "station", w->stations, &station));
     const int vector[] = {sample, lead, feature}, field[] = {sample, lead, station};
-    add(file, "features", NC_FLOAT, 3, vector, "1", w->features);
-    add(file, "forecast_reference_time", NC_INT, 1, &sample, "days since 2000-01-01", day);
-    add(file, "forecast_period", NC_FLOAT, 1, &lead, "hours", hours);
-    add(file, "latitude", NC_FLOAT, 1, &station, "degrees_north", latitude);
-    add(file, "longitude", NC_FLOAT, 1, &station, "degrees_east", longitude);
-    add(file, "w", NC_FLOAT, 3, field, "m s-1", w->forecast);
-    add(file, "w_truth", NC_FLOAT, 3, field, "m s-1", w->truth);
+    ntk_test_nc_add(file, "features", NC_FLOAT, 3, vector, "1", NULL, w->features);
+    ntk_test_nc_add(file, "forecast_reference_time", NC_INT, 1, &sample, "days since 2000-01-01",
+                    NULL, day);
+    ntk_test_nc_add(file, "forecast_period", NC_FLOAT, 1, &lead, "hours", NULL, hours);
+    ntk_test_nc_add(file, "latitude", NC_FLOAT, 1, &station, "degrees_north", NULL, latitude);
+    ntk_test_nc_add(file, "longitude", NC_FLOAT, 1, &station, "degrees_east", NULL, longitude);
+    ntk_test_nc_add(file, "w", NC_FLOAT, 3, field, "m s-1", "wind_speed", w->forecast);
+    ntk_test_nc_add(file, "w_truth", NC_FLOAT, 3, field, "m s-1", "wind_speed", w->truth);
     if (w->covariates) {
-        must(nc_def_dim(file, "covariate", w->covariates, &column));
-        add(file, "covariates", NC_FLOAT, 2, (int[]){sample, column}, NULL, w->covariate);
+        ntk_test_nc_must(nc_def_dim(file, "covariate", w->covariates, &column));
+        ntk_test_nc_add(file, "covariates", NC_FLOAT, 2, (int[]){sample, column}, NULL, NULL,
+                        w->covariate);
     }
     if (w->event)
-        add(file, "event", NC_BYTE, 1, &sample, NULL, w->event);
-    must(nc_close(file));
+        ntk_test_nc_add(file, "event", NC_BYTE, 1, &sample, NULL, NULL, w->event);
+    ntk_test_nc_must(nc_close(file));
 }
 
 /* ---- running -------------------------------------------------------------------------------- */

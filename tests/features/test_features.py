@@ -21,6 +21,9 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "web"))
+sys.path.insert(0, os.path.join(HERE, "..", "operations"))
+import checks  # noqa: E402
+
 PAGE = os.path.join(HERE, "..", "..", "docs", "features.md")
 HOURS, SAMPLES, CHANNELS = [6.0, 24.0], 60, 12
 LATITUDE, LONGITUDE = np.linspace(60, 30, 4), np.arange(0.0, 50, 10)
@@ -440,9 +443,7 @@ def main(wanted):
                 print(f"FAIL {test.__name__}\n{traceback.format_exc()}", flush=True)
     finally:
         world.close()
-    run_tests = len(tests) - skipped
-    print(f"{100 * (run_tests - failed) // max(1, run_tests)}%: Checks: {run_tests}, Failures: {failed}, Errors: 0")
-    return 1 if failed else 0
+    return checks.summary(len(tests) - skipped, failed)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 #include "tests/http/inference_client.h"
 
 #include <check.h>
-#include <netcdf.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "core/random.h"
 #include "tests/support/golden.h"
+#include "tests/support/netcdf.h"
 #include "tests/support/program.h"
 
 struct ntk_test_daemon oip_served;
@@ -29,11 +29,6 @@ static void read_floats(const char *path, const char *name, float *out, size_t n
     free(values);
 }
 
-static void must(int code)
-{
-    ck_assert_msg(code == NC_NOERR, "netcdf: %s", nc_strerror(code));
-}
-
 /* The simulated archive has no covariates. */
 static void add_covariates(const char *path)
 {
@@ -42,14 +37,14 @@ static void add_covariates(const char *path)
     ntk_random_init(&random, 7);
     for (size_t i = 0; i < SAMPLES * COVARIATES; i++)
         oip_covariates[i / COVARIATES][i % COVARIATES] = (float)ntk_random_normal(&random);
-    must(nc_open(path, NC_WRITE, &file));
-    must(nc_redef(file));
-    must(nc_inq_dimid(file, "sample", &dimensions[0]));
-    must(nc_def_dim(file, "column", COVARIATES, &dimensions[1]));
-    must(nc_def_var(file, "covariates", NC_FLOAT, 2, dimensions, &id));
-    must(nc_enddef(file));
-    must(nc_put_var_float(file, id, oip_covariates[0]));
-    must(nc_close(file));
+    ntk_test_nc_must(nc_open(path, NC_WRITE, &file));
+    ntk_test_nc_must(nc_redef(file));
+    ntk_test_nc_must(nc_inq_dimid(file, "sample", &dimensions[0]));
+    ntk_test_nc_must(nc_def_dim(file, "column", COVARIATES, &dimensions[1]));
+    ntk_test_nc_must(nc_def_var(file, "covariates", NC_FLOAT, 2, dimensions, &id));
+    ntk_test_nc_must(nc_enddef(file));
+    ntk_test_nc_must(nc_put_var_float(file, id, oip_covariates[0]));
+    ntk_test_nc_must(nc_close(file));
 }
 
 static void fit(const char *archive, unsigned version)

@@ -2,7 +2,6 @@
 
 #include <check.h>
 #include <math.h>
-#include <netcdf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <time.h>
 
 #include "core/random.h"
+#include "tests/support/netcdf.h"
 #include "tests/support/program.h"
 
 enum { FEATURES = NTK_WORLD_FEATURES, STATIONS = NTK_WORLD_STATIONS, PLACES = STATIONS + 1 };
@@ -47,13 +47,6 @@ double ntk_world_truth(int day, int place)
     return (double)make_day(day).truth[place];
 }
 
-void ntk_world_features(int day, double out[FEATURES])
-{
-    struct day made = make_day(day);
-    for (int j = 0; j < FEATURES; j++)
-        out[j] = (double)made.features[j];
-}
-
 const char *ntk_world_time(int day)
 {
     static _Thread_local char texts[4][32];
@@ -67,22 +60,6 @@ const char *ntk_world_time(int day)
 }
 
 /* ---- the archive ---------------------------------------------------------------------------- */
-
-static void must(int code)
-{
-    ck_assert_msg(code == NC_NOERR, "netcdf: %s", nc_strerror(code));
-}
-
-static void add(int file, const char *name, nc_type type, int rank, const int *dimensions,
-                const char *units, const char *standard_name, const void *values)
-{
-    int id;
-    must(nc_def_var(file, name, type, rank, dimensions, &id));
-    must(nc_put_att_text(file, id, "units", strlen(units), units));
-    if (standard_name)
-        must(nc_put_att_text(file, id, "standard_name", strlen(standard_name), standard_name));
-    must(nc_put_var(file, id, values));
-}
 
 struct columns {
     float *features, *wind, *wind_truth, *energy, *energy_truth;
@@ -107,22 +84,24 @@ static void write_file(const char *path, int samples, const struct columns *c)
     static const float latitude[STATIONS] = {-35, 12, 15, 90}, longitude[STATIONS] = {1, 2, 3, 4};
     static const float hours = 24;
     int file, sample, feature, station;
-    must(nc_create(path, NC_CLOBBER | NC_NETCDF4, &file));
-    must(nc_def_dim(file, "sample", (size_t)samples, &sample));
-    must(nc_def_dim(file, "feature", FEATURES, &feature));
-    must(nc_def_dim(file, "station", STATIONS, &station));
+    ntk_test_nc_must(nc_create(path, NC_CLOBBER | NC_NETCDF4, &file));
+    ntk_test_nc_must(nc_def_dim(file, "sample", (size_t)samples, &sample));
+    ntk_test_nc_must(nc_def_dim(file, "feature", FEATURES, &feature));
+    ntk_test_nc_must(nc_def_dim(file, "station", STATIONS, &station));
     const int field[] = {sample, station};
-    add(file, "features", NC_FLOAT, 2, (int[]){sample, feature}, "1", NULL, c->features);
-    add(file, "forecast_reference_time", NC_INT, 1, &sample, "days since 2014-01-01", NULL,
-        c->days);
-    add(file, "forecast_period", NC_FLOAT, 0, NULL, "hours", NULL, &hours);
-    add(file, "latitude", NC_FLOAT, 1, &station, "degrees_north", NULL, latitude);
-    add(file, "longitude", NC_FLOAT, 1, &station, "degrees_east", NULL, longitude);
-    add(file, "wind", NC_FLOAT, 2, field, "m s-1", "wind_speed", c->wind);
-    add(file, "wind_truth", NC_FLOAT, 2, field, "m s-1", "wind_speed", c->wind_truth);
-    add(file, "energy", NC_FLOAT, 1, &sample, "J", "kinetic_energy", c->energy);
-    add(file, "energy_truth", NC_FLOAT, 1, &sample, "J", "kinetic_energy", c->energy_truth);
-    must(nc_close(file));
+    ntk_test_nc_add(file, "features", NC_FLOAT, 2, (int[]){sample, feature}, "1", NULL,
+                    c->features);
+    ntk_test_nc_add(file, "forecast_reference_time", NC_INT, 1, &sample, "days since 2014-01-01",
+                    NULL, c->days);
+    ntk_test_nc_add(file, "forecast_period", NC_FLOAT, 0, NULL, "hours", NULL, &hours);
+    ntk_test_nc_add(file, "latitude", NC_FLOAT, 1, &station, "degrees_north", NULL, latitude);
+    ntk_test_nc_add(file, "longitude", NC_FLOAT, 1, &station, "degrees_east", NULL, longitude);
+    ntk_test_nc_add(file, "wind", NC_FLOAT, 2, field, "m s-1", "wind_speed", c->wind);
+    ntk_test_nc_add(file, "wind_truth", NC_FLOAT, 2, field, "m s-1", "wind_speed", c->wind_truth);
+    ntk_test_nc_add(file, "energy", NC_FLOAT, 1, &sample, "J", "kinetic_energy", c->energy);
+    ntk_test_nc_add(file, "energy_truth", NC_FLOAT, 1, &sample, "J", "kinetic_energy",
+                    c->energy_truth);
+    ntk_test_nc_must(nc_close(file));
 }
 
 void ntk_world_write_archive(const char *path, int first, int samples, double stretch)

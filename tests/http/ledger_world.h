@@ -28,7 +28,6 @@ void ntk_world_fit(const struct ntk_test_daemon *daemon, const char *archive, co
  * NTK_WORLD_STATIONS. Floats: what a NetCDF file says of them too. */
 double ntk_world_forecast(int day, int place);
 double ntk_world_truth(int day, int place);
-void ntk_world_features(int day, double out[NTK_WORLD_FEATURES]);
 
 /* 2014-01-03T00:00:00Z. Valid until the fourth call after. */
 const char *ntk_world_time(int day);

@@ -13,6 +13,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_edr_parts());
     srunner_add_suite(runner, ntk_suite_inference());
     srunner_add_suite(runner, ntk_suite_jobs());
+    srunner_add_suite(runner, ntk_suite_job_listeners());
     srunner_add_suite(runner, ntk_suite_rescore_requests());
     srunner_add_suite(runner, ntk_suite_rescore_results());
     srunner_add_suite(runner, ntk_suite_rescore_ends());

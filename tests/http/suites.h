@@ -14,6 +14,7 @@ Suite *ntk_suite_inference_refusals(void);
 Suite *ntk_suite_interval_options(void);
 Suite *ntk_suite_labels(void);
 Suite *ntk_suite_ledger(void);
+Suite *ntk_suite_job_listeners(void);
 Suite *ntk_suite_jobs(void);
 Suite *ntk_suite_metrics(void);
 Suite *ntk_suite_metrics_text(void);

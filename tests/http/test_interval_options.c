@@ -2,7 +2,6 @@
  * thresholds. One daemon and one archive for all tests; its wind has a season and its energy
  * follows a covariate, so that it is known what the chosen models need. */
 #include <math.h>
-#include <netcdf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "core/random.h"
 #include "tests/http/suites.h"
 #include "tests/support/daemon.h"
+#include "tests/support/netcdf.h"
 #include "tests/support/program.h"
 
 enum { SAMPLES = 360, FEATURES = 5, STATIONS = 4, COVARIATES = 2 };
@@ -48,45 +48,31 @@ static void make_values(void)
     }
 }
 
-static void must(int code)
-{
-    ck_assert_msg(code == NC_NOERR, "netcdf: %s", nc_strerror(code));
-}
-
-static void add(int file, const char *name, nc_type type, int rank, const int *dimensions,
-                const char *units, const char *standard_name, const void *values)
-{
-    int id;
-    must(nc_def_var(file, name, type, rank, dimensions, &id));
-    if (units)
-        must(nc_put_att_text(file, id, "units", strlen(units), units));
-    if (standard_name)
-        must(nc_put_att_text(file, id, "standard_name", strlen(standard_name), standard_name));
-    must(nc_put_var(file, id, values));
-}
-
 static void write_archive(const char *path)
 {
     static const float latitude[STATIONS] = {40, 41, 42, 43}, longitude[STATIONS] = {1, 2, 3, 4};
     static const float hours = 24;
     int file, sample, feature, station, column;
-    must(nc_create(path, NC_CLOBBER | NC_NETCDF4, &file));
-    must(nc_def_dim(file, "sample", SAMPLES, &sample));
-    must(nc_def_dim(file, "feature", FEATURES, &feature));
-    must(nc_def_dim(file, "station", STATIONS, &station));
-    must(nc_def_dim(file, "column", COVARIATES, &column));
+    ntk_test_nc_must(nc_create(path, NC_CLOBBER | NC_NETCDF4, &file));
+    ntk_test_nc_must(nc_def_dim(file, "sample", SAMPLES, &sample));
+    ntk_test_nc_must(nc_def_dim(file, "feature", FEATURES, &feature));
+    ntk_test_nc_must(nc_def_dim(file, "station", STATIONS, &station));
+    ntk_test_nc_must(nc_def_dim(file, "column", COVARIATES, &column));
     const int field[] = {sample, station};
-    add(file, "features", NC_FLOAT, 2, (int[]){sample, feature}, "1", NULL, features);
-    add(file, "covariates", NC_FLOAT, 2, (int[]){sample, column}, NULL, NULL, covariates);
-    add(file, "forecast_reference_time", NC_INT, 1, &sample, "days since 2010-01-01", NULL, days);
-    add(file, "forecast_period", NC_FLOAT, 0, NULL, "hours", NULL, &hours);
-    add(file, "latitude", NC_FLOAT, 1, &station, "degrees_north", NULL, latitude);
-    add(file, "longitude", NC_FLOAT, 1, &station, "degrees_east", NULL, longitude);
-    add(file, "wind", NC_FLOAT, 2, field, "m s-1", "wind_speed", wind);
-    add(file, "wind_truth", NC_FLOAT, 2, field, "m s-1", "wind_speed", wind_truth);
-    add(file, "energy", NC_FLOAT, 1, &sample, "J", "kinetic_energy", energy);
-    add(file, "energy_truth", NC_FLOAT, 1, &sample, "J", "kinetic_energy", energy_truth);
-    must(nc_close(file));
+    ntk_test_nc_add(file, "features", NC_FLOAT, 2, (int[]){sample, feature}, "1", NULL, features);
+    ntk_test_nc_add(file, "covariates", NC_FLOAT, 2, (int[]){sample, column}, NULL, NULL,
+                    covariates);
+    ntk_test_nc_add(file, "forecast_reference_time", NC_INT, 1, &sample, "days since 2010-01-01",
+                    NULL, days);
+    ntk_test_nc_add(file, "forecast_period", NC_FLOAT, 0, NULL, "hours", NULL, &hours);
+    ntk_test_nc_add(file, "latitude", NC_FLOAT, 1, &station, "degrees_north", NULL, latitude);
+    ntk_test_nc_add(file, "longitude", NC_FLOAT, 1, &station, "degrees_east", NULL, longitude);
+    ntk_test_nc_add(file, "wind", NC_FLOAT, 2, field, "m s-1", "wind_speed", wind);
+    ntk_test_nc_add(file, "wind_truth", NC_FLOAT, 2, field, "m s-1", "wind_speed", wind_truth);
+    ntk_test_nc_add(file, "energy", NC_FLOAT, 1, &sample, "J", "kinetic_energy", energy);
+    ntk_test_nc_add(file, "energy_truth", NC_FLOAT, 1, &sample, "J", "kinetic_energy",
+                    energy_truth);
+    ntk_test_nc_must(nc_close(file));
 }
 
 /* ---- the daemon ----------------------------------------------------------------------------- */

@@ -1,116 +1,30 @@
-/* Jobs: they outlive the daemon, are made once for a key, refused before they cannot succeed,
- * waited for and listened to. Each test has a daemon of its own; the archive is made once. */
-#include <poll.h>
+/* Jobs: they outlive the daemon, are made once for a key, refused before they cannot succeed, and
+ * described, listed and dismissed. Each test has a daemon of its own; the archive is made once. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/http/fit_world.h"
 #include "tests/http/jobs_client.h"
 #include "tests/http/suites.h"
 #include "tests/support/program.h"
 
-enum { LISTENERS_MOST = 64, WAITERS = 6, WAITERS_MOST = 2 };
-
-static struct ntk_test_daemon served;
-static char archive[] = "/tmp/ntk-jobs-XXXXXX"; /* made once; six lead times */
-static char dataset[65];
-
-static const char json_header[] = "Content-Type: application/json\r\n";
-static const char netcdf_header[] = "Content-Type: application/x-netcdf\r\n";
-
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-static struct ntk_test_reply upload(const char *path)
-{
-    size_t size;
-    void *bytes = ntk_test_read_file(archive, &size);
-    struct ntk_test_reply reply =
-        ntk_test_request(&served, "POST", path, netcdf_header, bytes, size);
-    free(bytes);
-    return reply;
-}
-
-static void make_archive(void)
-{
-    int file = mkstemp(archive);
-    ck_assert_int_ge(file, 0);
-    close(file);
-    ntk_test_simulate(archive, 300, 256, 1);
-}
-
-static void remove_archive(void)
-{
-    unlink(archive);
-}
-
-static void start(void)
-{
-    ntk_test_daemon_create(&served);
-    ntk_test_daemon_start(&served, NULL);
-    struct ntk_test_reply reply = upload("/v1/datasets");
-    ck_assert_int_eq(reply.status, 201);
-    json_t *json = ntk_test_reply_json(&reply);
-    snprintf(dataset, sizeof dataset, "%s", ntk_test_text(json, "id"));
-    json_decref(json);
-    ntk_test_reply_clear(&reply);
-}
-
-static void stop(void)
-{
-    ntk_test_daemon_end(&served);
-}
-
 static void restart(void)
 {
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_start(&served, NULL);
-}
-
-static void restart_by_kill(void)
-{
-    ntk_test_daemon_kill(&served);
-    ntk_test_daemon_start(&served, NULL);
+    ck_assert_int_eq(ntk_test_daemon_stop(&fit_served), 0);
+    ntk_test_daemon_start(&fit_served, NULL);
 }
 
 static struct ntk_test_reply ask(const char *method, const char *path)
 {
-    return ntk_test_request(&served, method, path, "", NULL, 0);
-}
-
-/* A fit of the archive; svd takes a second, the default many. */
-static void print_fit(char out[300], const char *name, const char *method)
-{
-    snprintf(out, 300, "{\"name\": \"%s\", \"datasets\": [\"%s\"], \"method\": \"%s\"}", name,
-             dataset, method);
-}
-
-static struct ntk_test_reply post_fit(const char *path, const char *headers, const char *name,
-                                      const char *method)
-{
-    char body[300], all[400];
-    print_fit(body, name, method);
-    snprintf(all, sizeof all, "%s%s", json_header, headers);
-    return ntk_test_request(&served, "POST", path, all, body, strlen(body));
-}
-
-/* Starts a fit and gives its id. */
-static void start_fit(const char *headers, const char *name, const char *method, char id[40])
-{
-    struct ntk_test_reply reply = post_fit("/v1/calibrations", headers, name, method);
-    ck_assert_msg(reply.status == 202, "%d %s", reply.status, reply.body);
-    json_t *job = ntk_test_reply_json(&reply);
-    snprintf(id, 40, "%s", ntk_test_text(job, "jobID"));
-    ck_assert_uint_eq(strlen(id), 32);
-    json_decref(job);
-    ntk_test_reply_clear(&reply);
+    return ntk_test_request(&fit_served, method, path, "", NULL, 0);
 }
 
 static void expect_end(const char *id, const char *status, unsigned attempts)
 {
-    json_t *job = job_await_end(&served, id, status);
+    json_t *job = job_await_end(&fit_served, id, status);
     ck_assert_int_eq(ntk_test_integer(job, "attempts"), attempts);
     json_decref(job);
 }
@@ -130,7 +44,7 @@ static size_t count_versions(const char *name)
 static size_t count_left_behind(void)
 {
     char path[100];
-    snprintf(path, sizeof path, "%s/state/tmp", served.folder);
+    snprintf(path, sizeof path, "%s/state/tmp", fit_served.folder);
     return ntk_test_count_files(path);
 }
 
@@ -139,7 +53,7 @@ static void change_store(const char *sql)
 {
     char path[100];
     sqlite3 *database = NULL;
-    snprintf(path, sizeof path, "%s/state/state.sqlite", served.folder);
+    snprintf(path, sizeof path, "%s/state/state.sqlite", fit_served.folder);
     ck_assert_int_eq(sqlite3_open(path, &database), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
     ck_assert_int_eq(sqlite3_changes(database), 1);
@@ -151,12 +65,12 @@ static void change_store(const char *sql)
 START_TEST(a_fit_in_the_middle_of_kill_nine_ends_as_exactly_one_version)
 {
     char running[40], waiting[40];
-    start_fit("", "one", "svd", running);
-    start_fit("", "two", "svd", waiting);
-    json_t *job = job_await_progress(&served, running, 16);
+    fit_begin("", "one", "svd", running);
+    fit_begin("", "two", "svd", waiting);
+    json_t *job = job_await_progress(&fit_served, running, 16);
     ck_assert_str_eq(ntk_test_text(job, "status"), "running");
     json_decref(job);
-    restart_by_kill();
+    fit_restart_by_kill();
     expect_end(running, "successful", 2);
     expect_end(waiting, "successful", 1);
     ck_assert_uint_eq(count_versions("one"), 1);
@@ -168,14 +82,14 @@ END_TEST
 START_TEST(a_job_that_ended_the_daemon_twice_is_not_tried_again)
 {
     char id[40];
-    start_fit("", "slow", "auto", id);
+    fit_begin("", "slow", "auto", id);
     for (unsigned attempt = 1; attempt <= 2; attempt++) {
-        json_t *job = job_await_progress(&served, id, 1);
+        json_t *job = job_await_progress(&fit_served, id, 1);
         ck_assert_int_eq(ntk_test_integer(job, "attempts"), attempt);
         json_decref(job);
-        restart_by_kill();
+        fit_restart_by_kill();
     }
-    json_t *job = job_get(&served, id);
+    json_t *job = job_get(&fit_served, id);
     ck_assert_str_eq(ntk_test_text(job, "status"), "failed");
     ck_assert_str_eq(ntk_test_text(job, "error"),
                      "the daemon ended 2 times while this job ran, it is not tried again");
@@ -186,9 +100,9 @@ END_TEST
 START_TEST(an_orderly_stop_is_no_attempt)
 {
     char id[40];
-    start_fit("", "one", "svd", id);
+    fit_begin("", "one", "svd", id);
     for (int i = 0; i < 3; i++) {
-        json_decref(job_await_progress(&served, id, 1));
+        json_decref(job_await_progress(&fit_served, id, 1));
         restart();
     }
     expect_end(id, "successful", 1);
@@ -199,13 +113,13 @@ END_TEST
 START_TEST(a_version_published_right_before_the_crash_is_found_and_not_made_again)
 {
     char id[40];
-    start_fit("", "one", "svd", id);
+    fit_begin("", "one", "svd", id);
     expect_end(id, "successful", 1);
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    ck_assert_int_eq(ntk_test_daemon_stop(&fit_served), 0);
     change_store("UPDATE job SET state = 'running', message = 'publishing', finished = '',"
                  " progress = 99, version = 0, ended = NULL");
-    ntk_test_daemon_start(&served, NULL);
-    json_t *job = job_get(&served, id);
+    ntk_test_daemon_start(&fit_served, NULL);
+    json_t *job = job_get(&fit_served, id);
     ck_assert_str_eq(ntk_test_text(job, "status"), "successful");
     ck_assert_int_eq(ntk_test_integer(json_object_get(job, "result"), "version"), 1);
     ck_assert_int_eq(ntk_test_integer(job, "progress"), 100);
@@ -217,12 +131,12 @@ END_TEST
 START_TEST(a_fit_that_was_not_published_before_the_crash_is_made_again)
 {
     char id[40];
-    start_fit("", "one", "svd", id);
+    fit_begin("", "one", "svd", id);
     expect_end(id, "successful", 1);
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
+    ck_assert_int_eq(ntk_test_daemon_stop(&fit_served), 0);
     change_store("UPDATE job SET state = 'running', message = 'publishing', finished = '',"
                  " progress = 99, version = 0, ended = NULL, sha256 = replace(sha256, '0', '1')");
-    ntk_test_daemon_start(&served, NULL);
+    ntk_test_daemon_start(&fit_served, NULL);
     expect_end(id, "successful", 2);
     ck_assert_uint_eq(count_versions("one"), 2); /* the first is another's */
 }
@@ -231,13 +145,13 @@ END_TEST
 START_TEST(a_resumed_job_whose_dataset_is_gone_fails_with_a_sentence)
 {
     char running[40], waiting[40], path[200];
-    start_fit("", "slow", "auto", running);
-    start_fit("", "one", "svd", waiting);
-    ntk_test_daemon_kill(&served);
-    snprintf(path, sizeof path, "%s/state/datasets/%s.nc", served.folder, dataset);
+    fit_begin("", "slow", "auto", running);
+    fit_begin("", "one", "svd", waiting);
+    ntk_test_daemon_kill(&fit_served);
+    snprintf(path, sizeof path, "%s/state/datasets/%s.nc", fit_served.folder, fit_dataset);
     unlink(path);
-    ntk_test_daemon_start(&served, NULL);
-    json_t *job = job_await_end(&served, waiting, "failed");
+    ntk_test_daemon_start(&fit_served, NULL);
+    json_t *job = job_await_end(&fit_served, waiting, "failed");
     ck_assert_msg(strstr(ntk_test_text(job, "error"), "there is no dataset") != NULL, "%s",
                   ntk_test_text(job, "error"));
     json_decref(job);
@@ -250,7 +164,7 @@ static json_t *post_with_key(const char *key, const char *name, int status)
 {
     char header[300];
     snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", key);
-    struct ntk_test_reply reply = post_fit("/v1/calibrations", header, name, "svd");
+    struct ntk_test_reply reply = fit_post("/v1/calibrations", header, name, "svd");
     ck_assert_msg(reply.status == status, "%s %s: %d %s", key, name, reply.status, reply.body);
     json_t *json = ntk_test_reply_json(&reply);
     ntk_test_reply_clear(&reply);
@@ -267,9 +181,9 @@ START_TEST(a_key_makes_one_job_however_often_it_is_sent)
     ck_assert_str_ne(ntk_test_text(other, "jobID"), id);
     /* the same request with its members in another order */
     snprintf(body, sizeof body, "{\"method\":\"svd\",\"datasets\":[\"%s\"],\"name\":\"one\"}",
-             dataset);
+             fit_dataset);
     struct ntk_test_reply reply = ntk_test_request(
-        &served, "POST", "/v1/calibrations",
+        &fit_served, "POST", "/v1/calibrations",
         "Content-Type: application/json\r\nIdempotency-Key: k-1\r\n", body, strlen(body));
     ck_assert_ptr_nonnull(strstr(reply.body, id));
     ntk_test_reply_clear(&reply);
@@ -280,8 +194,8 @@ END_TEST
 START_TEST(a_key_is_known_after_a_restart_and_answers_with_what_came_of_it)
 {
     json_t *first = post_with_key("k-1", "one", 202);
-    restart_by_kill();
-    json_decref(job_await_end(&served, ntk_test_text(first, "jobID"), "successful"));
+    fit_restart_by_kill();
+    json_decref(job_await_end(&fit_served, ntk_test_text(first, "jobID"), "successful"));
     json_t *again = post_with_key("k-1", "one", 200);
     ck_assert_str_eq(ntk_test_text(again, "jobID"), ntk_test_text(first, "jobID"));
     ck_assert_str_eq(ntk_test_text(again, "status"), "successful");
@@ -314,76 +228,6 @@ START_TEST(a_key_is_1_to_128_visible_characters)
 }
 END_TEST
 
-/* ---- waiting --------------------------------------------------------------------------------- */
-
-START_TEST(who_prefers_to_wait_gets_the_result)
-{
-    struct ntk_test_reply reply =
-        post_fit("/v1/calibrations", "Prefer: respond-async, wait=60\r\n", "one", "svd");
-    ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body);
-    ck_assert_ptr_nonnull(strstr(reply.head, "Preference-Applied: wait=60"));
-    ck_assert_ptr_null(strstr(reply.head, "Retry-After"));
-    json_t *job = ntk_test_reply_json(&reply);
-    ck_assert_str_eq(ntk_test_text(job, "status"), "successful");
-    json_decref(job);
-    ntk_test_reply_clear(&reply);
-}
-END_TEST
-
-START_TEST(who_waits_too_short_is_told_when_to_ask_again)
-{
-    struct ntk_test_reply reply =
-        post_fit("/v1/calibrations", "Prefer: wait=1\r\n", "slow", "auto");
-    ck_assert_msg(reply.status == 202, "%d %s", reply.status, reply.body);
-    ck_assert_ptr_nonnull(strstr(reply.head, "Retry-After: "));
-    ck_assert_ptr_null(strstr(reply.head, "Preference-Applied"));
-    ntk_test_reply_clear(&reply);
-}
-END_TEST
-
-static int post_without_reading(const char *headers, const char *name)
-{
-    char body[300], head[600];
-    print_fit(body, name, "auto");
-    int socket = ntk_test_connect(&served);
-    snprintf(head, sizeof head,
-             "POST /v1/calibrations HTTP/1.1\r\nHost: a\r\n%s%sContent-Length: %zu\r\n\r\n%s",
-             json_header, headers, strlen(body), body);
-    ntk_test_send(socket, head, strlen(head));
-    return socket;
-}
-
-static size_t count_unanswered(const int *sockets, size_t n)
-{
-    size_t unanswered = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct pollfd polled = {.fd = sockets[i], .events = POLLIN};
-        unanswered += poll(&polled, 1, 0) == 0;
-    }
-    return unanswered;
-}
-
-START_TEST(those_who_wait_leave_workers_for_others)
-{
-    int waiters[WAITERS];
-    for (size_t i = 0; i < WAITERS; i++)
-        waiters[i] = post_without_reading("Prefer: wait=60\r\n", "slow");
-    struct ntk_test_reply reply = upload("/v1/datasets?dry_run=1"); /* needs a worker */
-    ck_assert_int_eq(reply.status, 200);
-    ntk_test_reply_clear(&reply);
-    ck_assert_uint_ge(count_unanswered(waiters, WAITERS), 1); /* answered while they wait */
-    while (count_unanswered(waiters, WAITERS) > WAITERS_MOST)
-        usleep(20000);
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0); /* which ends their waiting */
-    for (size_t i = 0; i < WAITERS; i++) {
-        reply = ntk_test_receive(waiters[i]);
-        ck_assert_int_eq(reply.status, 202);
-        ntk_test_reply_clear(&reply);
-        close(waiters[i]);
-    }
-}
-END_TEST
-
 /* ---- documents ------------------------------------------------------------------------------- */
 
 static const char *link_of(const json_t *job, const char *relation)
@@ -404,20 +248,20 @@ START_TEST(a_job_has_the_fields_of_ogc_api_processes)
     static const char *const members[] = {"jobID",   "type",     "processID", "status",
                                           "message", "created",  "started",   "finished",
                                           "updated", "progress", "links"};
-    start_fit("", "one", "svd", id);
+    fit_begin("", "one", "svd", id);
     snprintf(path, sizeof path, "/v1/jobs/%s/results", id);
-    json_t *early = ntk_test_ask_json(&served, "GET", path, 404);
+    json_t *early = ntk_test_ask_json(&fit_served, "GET", path, 404);
     ck_assert_msg(strstr(ntk_test_text(early, "detail"), "once it is successful") != NULL, "%s",
                   ntk_test_text(early, "detail"));
-    json_t *job = job_await_end(&served, id, "successful");
+    json_t *job = job_await_end(&fit_served, id, "successful");
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         ck_assert_msg(json_object_get(job, members[i]) != NULL, "%s is missing", members[i]);
     ck_assert_str_eq(link_of(job, "self") + strlen("/v1/jobs/"), id);
     ck_assert_str_eq(link_of(job, "results"), path);
-    json_t *results = ntk_test_ask_json(&served, "GET", path, 200);
+    json_t *results = ntk_test_ask_json(&fit_served, "GET", path, 200);
     const char *address = ntk_test_text(json_object_get(results, "calibration"), "href");
     ck_assert_str_eq(address, "/v1/calibrations/one/versions/1");
-    json_decref(ntk_test_ask_json(&served, "GET", address, 200));
+    json_decref(ntk_test_ask_json(&fit_served, "GET", address, 200));
     json_decref(early), json_decref(job), json_decref(results);
 }
 END_TEST
@@ -426,7 +270,7 @@ static void expect_listed(const char *query, size_t n)
 {
     char path[80];
     snprintf(path, sizeof path, "/v1/jobs?%s", query);
-    json_t *list = ntk_test_ask_json(&served, "GET", path, 200);
+    json_t *list = ntk_test_ask_json(&fit_served, "GET", path, 200);
     ck_assert_msg(json_array_size(json_object_get(list, "jobs")) == n, "%s: %zu", query,
                   json_array_size(json_object_get(list, "jobs")));
     json_decref(list);
@@ -435,31 +279,31 @@ static void expect_listed(const char *query, size_t n)
 START_TEST(jobs_are_listed_by_status_and_number)
 {
     char done[40], running[40], waiting[40];
-    start_fit("", "one", "svd", done);
-    json_decref(job_await_end(&served, done, "successful"));
-    start_fit("", "slow", "auto", running);
-    json_decref(job_await_progress(&served, running, 1));
-    start_fit("", "slow", "auto", waiting);
+    fit_begin("", "one", "svd", done);
+    json_decref(job_await_end(&fit_served, done, "successful"));
+    fit_begin("", "slow", "auto", running);
+    json_decref(job_await_progress(&fit_served, running, 1));
+    fit_begin("", "slow", "auto", waiting);
     expect_listed("", 3);
     expect_listed("status=successful", 1);
     expect_listed("status=accepted,running", 2);
     expect_listed("status=failed", 0);
     expect_listed("limit=2", 2);
     expect_listed("status=accepted,running&limit=1", 1);
-    json_t *list = ntk_test_ask_json(&served, "GET", "/v1/jobs?limit=1", 200);
+    json_t *list = ntk_test_ask_json(&fit_served, "GET", "/v1/jobs?limit=1", 200);
     ck_assert_str_eq(ntk_test_text(json_array_get(json_object_get(list, "jobs"), 0), "jobID"),
                      waiting);
     json_decref(list);
-    json_decref(ntk_test_ask_json(&served, "GET", "/v1/jobs?status=done", 400));
-    json_decref(ntk_test_ask_json(&served, "GET", "/v1/jobs?limit=0", 400));
-    json_decref(ntk_test_ask_json(&served, "GET", "/v1/jobs?limit=-1", 400));
+    json_decref(ntk_test_ask_json(&fit_served, "GET", "/v1/jobs?status=done", 400));
+    json_decref(ntk_test_ask_json(&fit_served, "GET", "/v1/jobs?limit=0", 400));
+    json_decref(ntk_test_ask_json(&fit_served, "GET", "/v1/jobs?limit=-1", 400));
 }
 END_TEST
 
 START_TEST(who_asks_for_a_job_that_runs_is_told_when_to_ask_again)
 {
     char id[40], path[80];
-    start_fit("", "slow", "auto", id);
+    fit_begin("", "slow", "auto", id);
     snprintf(path, sizeof path, "/v1/jobs/%s", id);
     struct ntk_test_reply reply = ask("GET", path);
     const char *seconds = strstr(reply.head, "Retry-After: ");
@@ -475,24 +319,24 @@ END_TEST
 START_TEST(a_job_that_is_dismissed_leaves_no_files_and_stays_dismissed)
 {
     char running[40], waiting[40], path[80];
-    start_fit("", "slow", "auto", running);
-    start_fit("", "slow", "auto", waiting);
-    json_decref(job_await_progress(&served, running, 1));
+    fit_begin("", "slow", "auto", running);
+    fit_begin("", "slow", "auto", waiting);
+    json_decref(job_await_progress(&fit_served, running, 1));
     const char *const both[] = {waiting, running};
     for (size_t i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "/v1/jobs/%s", both[i]);
-        json_t *job = ntk_test_ask_json(&served, "DELETE", path, 200);
+        json_t *job = ntk_test_ask_json(&fit_served, "DELETE", path, 200);
         ck_assert_str_eq(ntk_test_text(job, "status"), "dismissed");
         json_decref(job);
     }
     ck_assert_uint_eq(count_left_behind(), 0);
-    restart_by_kill();
+    fit_restart_by_kill();
     for (size_t i = 0; i < 2; i++) {
-        json_t *job = job_get(&served, both[i]);
+        json_t *job = job_get(&fit_served, both[i]);
         ck_assert_str_eq(ntk_test_text(job, "status"), "dismissed");
         json_decref(job);
     }
-    json_decref(ntk_test_ask_json(&served, "GET", "/v1/calibrations/slow", 404));
+    json_decref(ntk_test_ask_json(&fit_served, "GET", "/v1/calibrations/slow", 404));
 }
 END_TEST
 
@@ -501,7 +345,7 @@ END_TEST
 START_TEST(a_dry_run_predicts_and_starts_nothing)
 {
     struct ntk_test_reply reply =
-        post_fit("/v1/calibrations?dry_run=1", "Idempotency-Key: k\r\n", "one", "svd");
+        fit_post("/v1/calibrations?dry_run=1", "Idempotency-Key: k\r\n", "one", "svd");
     ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body);
     json_t *json = ntk_test_reply_json(&reply), *predicted = json_object_get(json, "predicted");
     ck_assert_int_gt(ntk_test_integer(predicted, "memory_bytes"), 100 << 20);
@@ -519,14 +363,14 @@ END_TEST
 START_TEST(a_fit_gets_by_with_what_was_predicted)
 {
     char output[100], memory[24], seconds[24];
-    struct ntk_test_reply reply = post_fit("/v1/calibrations?dry_run=1", "", "one", "svd");
+    struct ntk_test_reply reply = fit_post("/v1/calibrations?dry_run=1", "", "one", "svd");
     json_t *json = ntk_test_reply_json(&reply), *predicted = json_object_get(json, "predicted");
-    snprintf(output, sizeof output, "%s/calibration", served.folder);
+    snprintf(output, sizeof output, "%s/calibration", fit_served.folder);
     snprintf(memory, sizeof memory, "%lld", (long long)ntk_test_integer(predicted, "memory_bytes"));
     snprintf(seconds, sizeof seconds, "%lld",
              60 + (long long)ntk_test_integer(predicted, "seconds"));
-    const char *arguments[] = {"fit",  "-o",         output,  "--method", "svd", "--memory",
-                               memory, "--deadline", seconds, archive,    NULL};
+    const char *arguments[] = {"fit",  "-o",         output,  "--method",  "svd", "--memory",
+                               memory, "--deadline", seconds, fit_archive, NULL};
     ck_assert_int_eq(ntk_test_run_ntkuq(NULL, arguments), 0);
     json_decref(json);
     ntk_test_reply_clear(&reply);
@@ -536,14 +380,14 @@ END_TEST
 static void expect_refusal(const char *option, const char *value, const char *sentence)
 {
     const char *extra[] = {option, value, NULL};
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    ntk_test_daemon_start(&served, extra);
-    struct ntk_test_reply reply = post_fit("/v1/calibrations", "", "one", "auto");
+    ck_assert_int_eq(ntk_test_daemon_stop(&fit_served), 0);
+    ntk_test_daemon_start(&fit_served, extra);
+    struct ntk_test_reply reply = fit_post("/v1/calibrations", "", "one", "auto");
     ck_assert_msg(reply.status == 422, "%d %s", reply.status, reply.body);
     ck_assert_msg(strstr(reply.body, sentence) != NULL, "%s", reply.body);
     ntk_test_reply_clear(&reply);
     expect_listed("", 0);
-    reply = post_fit("/v1/calibrations?dry_run=1", "", "one", "auto");
+    reply = fit_post("/v1/calibrations?dry_run=1", "", "one", "auto");
     ck_assert_int_eq(reply.status, 200);
     ck_assert_msg(strstr(reply.body, sentence) != NULL, "%s", reply.body);
     ntk_test_reply_clear(&reply);
@@ -557,158 +401,12 @@ START_TEST(a_fit_beyond_a_limit_is_refused_with_the_number)
 }
 END_TEST
 
-/* ---- events ---------------------------------------------------------------------------------- */
-
-static int listen_to(const char *id, const char *headers)
-{
-    char head[300];
-    int socket = ntk_test_connect(&served);
-    snprintf(head, sizeof head, "GET /v1/jobs/%s/events HTTP/1.1\r\nHost: a\r\n%s\r\n", id,
-             headers);
-    ntk_test_send(socket, head, strlen(head));
-    return socket;
-}
-
-/* All that comes until `last`, or the end of the connection. To be freed. */
-static char *hear(int socket, const char *last)
-{
-    enum { MOST = 1 << 20 };
-    char *heard = calloc(1, MOST);
-    size_t size = 0;
-    while (size < MOST - 1 && !strstr(heard, last)) {
-        ssize_t got = recv(socket, heard + size, MOST - 1 - size, 0);
-        if (got <= 0)
-            break;
-        size += (size_t)got;
-    }
-    return heard;
-}
-
-START_TEST(events_tell_each_change_until_the_end)
-{
-    char id[40];
-    start_fit("", "one", "svd", id);
-    int socket = listen_to(id, "");
-    char *heard = hear(socket, "\r\n0\r\n\r\n"); /* the end of a chunked body */
-    ck_assert_ptr_nonnull(strstr(heard, "HTTP/1.1 200"));
-    ck_assert_ptr_nonnull(strstr(heard, "Content-Type: text/event-stream"));
-    char *running = strstr(heard, "\"status\":\"running\""),
-         *done = strstr(heard, "\"status\":\"successful\"");
-    ck_assert_ptr_nonnull(running);
-    ck_assert_ptr_nonnull(done);
-    ck_assert(running < done);
-    ck_assert_ptr_nonnull(strstr(done, "\r\n0\r\n\r\n"));
-    unsigned long long before = 0;
-    size_t events = 0;
-    for (char *at = heard; (at = strstr(at, "\nid: ")); events++) {
-        unsigned long long change = strtoull(at += 5, NULL, 10);
-        ck_assert(change > before);
-        before = change;
-    }
-    ck_assert_uint_ge(events, 4); /* running, lead times, the end */
-    char header[60];
-    snprintf(header, sizeof header, "Last-Event-ID: %llu\r\n", before);
-    close(socket);
-    free(heard);
-    socket = listen_to(id, header); /* as a browser does */
-    heard = hear(socket, "\r\n\r\n");
-    ck_assert_ptr_nonnull(strstr(heard, "HTTP/1.1 204"));
-    close(socket);
-    free(heard);
-}
-END_TEST
-
-START_TEST(a_job_that_ended_has_one_event)
-{
-    char id[40];
-    start_fit("", "one", "svd", id);
-    json_decref(job_await_end(&served, id, "successful"));
-    int socket = listen_to(id, "");
-    char *heard = hear(socket, "\r\n0\r\n\r\n"), *first = strstr(heard, "event: status");
-    ck_assert_ptr_nonnull(first);
-    ck_assert_ptr_null(strstr(first + 1, "event: status"));
-    close(socket);
-    free(heard);
-    json_decref(ntk_test_ask_json(&served, "GET", "/v1/jobs/none/events", 404));
-}
-END_TEST
-
-START_TEST(a_dismissal_is_heard)
-{
-    char id[40], path[80];
-    start_fit("", "slow", "auto", id);
-    int socket = listen_to(id, "");
-    snprintf(path, sizeof path, "/v1/jobs/%s", id);
-    json_decref(ntk_test_ask_json(&served, "DELETE", path, 200));
-    char *heard = hear(socket, "\r\n0\r\n\r\n");
-    ck_assert_ptr_nonnull(strstr(heard, "\"status\":\"dismissed\""));
-    close(socket);
-    free(heard);
-}
-END_TEST
-
-START_TEST(listeners_are_bounded_cost_no_thread_and_do_not_hold_up_the_end)
-{
-    char id[40];
-    int sockets[LISTENERS_MOST];
-    start_fit("", "slow", "auto", id);
-    for (size_t i = 0; i < LISTENERS_MOST; i++) {
-        sockets[i] = listen_to(id, "");
-        free(hear(sockets[i], "\nid: "));
-    }
-    char path[80];
-    snprintf(path, sizeof path, "/v1/jobs/%s/events", id);
-    struct ntk_test_reply reply = ask("GET", path);
-    ck_assert_int_eq(reply.status, 503);
-    ck_assert_ptr_nonnull(strstr(reply.head, "Retry-After: "));
-    ck_assert_ptr_nonnull(strstr(reply.body, "64 listen to jobs already"));
-    ntk_test_reply_clear(&reply);
-    reply = upload("/v1/datasets?dry_run=1");
-    ck_assert_int_eq(reply.status, 200);
-    ntk_test_reply_clear(&reply);
-    ck_assert_int_eq(ntk_test_daemon_stop(&served), 0);
-    for (size_t i = 0; i < LISTENERS_MOST; i++) {
-        char *heard = hear(sockets[i], "\r\n0\r\n\r\n");
-        ck_assert_ptr_nonnull(strstr(heard, "0\r\n\r\n"));
-        close(sockets[i]);
-        free(heard);
-    }
-}
-END_TEST
-
-START_TEST(a_silent_stream_shows_that_it_lives_and_frees_who_went_away)
-{
-    char waiting[40], last[40];
-    for (int i = 0; i < 17; i++) /* the last one waits longer than the stream is silent */
-        start_fit("", "slow", "auto", i < 16 ? waiting : last);
-    for (size_t i = 1; i < LISTENERS_MOST; i++) {
-        int gone = listen_to(last, "");
-        free(hear(gone, "\nid: "));
-        close(gone);
-    }
-    int socket = listen_to(last, "");
-    free(hear(socket, "\nid: "));
-    char *heard = hear(socket, ": still here\n");
-    ck_assert_ptr_nonnull(strstr(heard, ": still here\n"));
-    for (int taken = 0; !taken;) { /* the places of those who left are free by and by */
-        int other = listen_to(last, "");
-        char *head = hear(other, "\r\n\r\n");
-        taken = strstr(head, "HTTP/1.1 200") != NULL;
-        free(head);
-        close(other);
-        usleep(20000);
-    }
-    close(socket);
-    free(heard);
-}
-END_TEST
-
 Suite *ntk_suite_jobs(void)
 {
     Suite *suite = suite_create("jobs");
     TCase *tests = tcase_create("jobs");
-    tcase_add_unchecked_fixture(tests, make_archive, remove_archive);
-    tcase_add_checked_fixture(tests, start, stop);
+    tcase_add_unchecked_fixture(tests, fit_make_archive, fit_remove_archive);
+    tcase_add_checked_fixture(tests, fit_start, fit_stop);
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, a_fit_in_the_middle_of_kill_nine_ends_as_exactly_one_version);
     tcase_add_test(tests, a_job_that_ended_the_daemon_twice_is_not_tried_again);
@@ -720,9 +418,6 @@ Suite *ntk_suite_jobs(void)
     tcase_add_test(tests, a_key_is_known_after_a_restart_and_answers_with_what_came_of_it);
     tcase_add_test(tests, a_key_of_another_request_is_a_conflict);
     tcase_add_test(tests, a_key_is_1_to_128_visible_characters);
-    tcase_add_test(tests, who_prefers_to_wait_gets_the_result);
-    tcase_add_test(tests, who_waits_too_short_is_told_when_to_ask_again);
-    tcase_add_test(tests, those_who_wait_leave_workers_for_others);
     tcase_add_test(tests, a_job_has_the_fields_of_ogc_api_processes);
     tcase_add_test(tests, jobs_are_listed_by_status_and_number);
     tcase_add_test(tests, who_asks_for_a_job_that_runs_is_told_when_to_ask_again);
@@ -730,11 +425,6 @@ Suite *ntk_suite_jobs(void)
     tcase_add_test(tests, a_dry_run_predicts_and_starts_nothing);
     tcase_add_test(tests, a_fit_gets_by_with_what_was_predicted);
     tcase_add_test(tests, a_fit_beyond_a_limit_is_refused_with_the_number);
-    tcase_add_test(tests, events_tell_each_change_until_the_end);
-    tcase_add_test(tests, a_job_that_ended_has_one_event);
-    tcase_add_test(tests, a_dismissal_is_heard);
-    tcase_add_test(tests, listeners_are_bounded_cost_no_thread_and_do_not_hold_up_the_end);
-    tcase_add_test(tests, a_silent_stream_shows_that_it_lives_and_frees_who_went_away);
     suite_add_tcase(suite, tests);
     return suite;
 }

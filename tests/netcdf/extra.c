@@ -1,13 +1,8 @@
 #include "tests/netcdf/extra.h"
+#include "tests/support/netcdf.h"
 
 #include <check.h>
-#include <netcdf.h>
 #include <string.h>
-
-static void must(int code)
-{
-    ck_assert_msg(code == NC_NOERR, "netcdf: %s", nc_strerror(code));
-}
 
 /* Multiples of 1/4 within +-8191: a short packed with 1/4 holds them. */
 double extra_value(enum extra_role role, double hour, double lead_hours, size_t index)
@@ -19,21 +14,22 @@ static void define_names(int ncid, int dimension, const struct extra *extra)
 {
     int ids[2] = {dimension}, id, is_text = extra->name_length > 0;
     if (is_text)
-        must(nc_def_dim(ncid, "length", extra->name_length, &ids[1]));
-    must(nc_def_var(ncid, "covariate", is_text ? NC_CHAR : NC_STRING, 1 + is_text, ids, &id));
+        ntk_test_nc_must(nc_def_dim(ncid, "length", extra->name_length, &ids[1]));
+    ntk_test_nc_must(
+        nc_def_var(ncid, "covariate", is_text ? NC_CHAR : NC_STRING, 1 + is_text, ids, &id));
 }
 
 static void put_names(int ncid, const struct extra *extra)
 {
     int id;
-    must(nc_inq_varid(ncid, "covariate", &id));
+    ntk_test_nc_must(nc_inq_varid(ncid, "covariate", &id));
     for (size_t i = 0; i < extra->columns; i++) {
         const char *text = extra->names[i];
         if (extra->name_length)
-            must(nc_put_vara_text(ncid, id, (const size_t[]){i, 0},
-                                  (const size_t[]){1, strlen(text)}, text));
+            ntk_test_nc_must(nc_put_vara_text(ncid, id, (const size_t[]){i, 0},
+                                              (const size_t[]){1, strlen(text)}, text));
         else
-            must(nc_put_var1_string(ncid, id, &i, &text));
+            ntk_test_nc_must(nc_put_var1_string(ncid, id, &i, &text));
     }
 }
 
@@ -42,28 +38,29 @@ static int define(int ncid, const struct make *make, const struct extra *extra)
     int ids[5], rank = 0, id;
     int is_map = extra->role == EXTRA_MAP;
     const char *name = is_map ? "features_map" : "covariates";
-    must(nc_inq_dimid(ncid, "sample", &ids[rank++]));
+    ntk_test_nc_must(nc_inq_dimid(ncid, "sample", &ids[rank++]));
     if (make->n_lead && !extra->without_lead)
-        must(nc_inq_dimid(ncid, "lead", &ids[rank++]));
+        ntk_test_nc_must(nc_inq_dimid(ncid, "lead", &ids[rank++]));
     if (nc_inq_dimid(ncid, is_map ? "channel" : "covariate", &ids[rank]) != NC_NOERR)
-        must(nc_def_dim(ncid, is_map ? "channel" : "covariate", extra->columns, &ids[rank]));
+        ntk_test_nc_must(
+            nc_def_dim(ncid, is_map ? "channel" : "covariate", extra->columns, &ids[rank]));
     rank++;
     if (extra->names)
         define_names(ncid, ids[rank - 1], extra);
     if (is_map) {
-        must(nc_inq_dimid(ncid, "latitude", &ids[rank++]));
-        must(nc_inq_dimid(ncid, "longitude", &ids[rank++]));
+        ntk_test_nc_must(nc_inq_dimid(ncid, "latitude", &ids[rank++]));
+        ntk_test_nc_must(nc_inq_dimid(ncid, "longitude", &ids[rank++]));
     }
-    must(nc_def_var(ncid, name, extra->type ? extra->type : NC_FLOAT, rank, ids, &id));
-    must(nc_put_att_text(ncid, id, "units", 1, "1"));
+    ntk_test_nc_must(nc_def_var(ncid, name, extra->type ? extra->type : NC_FLOAT, rank, ids, &id));
+    ntk_test_nc_must(nc_put_att_text(ncid, id, "units", 1, "1"));
     if (extra->scale != 0) {
-        must(nc_put_att_double(ncid, id, "scale_factor", NC_DOUBLE, 1, &extra->scale));
-        must(nc_put_att_double(ncid, id, "add_offset", NC_DOUBLE, 1, &extra->offset));
+        ntk_test_nc_must(nc_put_att_double(ncid, id, "scale_factor", NC_DOUBLE, 1, &extra->scale));
+        ntk_test_nc_must(nc_put_att_double(ncid, id, "add_offset", NC_DOUBLE, 1, &extra->offset));
     }
     if (extra->chunk)
-        must(nc_def_var_chunking(ncid, id, NC_CHUNKED, extra->chunk));
+        ntk_test_nc_must(nc_def_var_chunking(ncid, id, NC_CHUNKED, extra->chunk));
     if (extra->deflate)
-        must(nc_def_var_deflate(ncid, id, 1, 1, extra->deflate));
+        ntk_test_nc_must(nc_def_var_deflate(ncid, id, 1, 1, extra->deflate));
     return id;
 }
 
@@ -83,22 +80,22 @@ static void put_row(int ncid, int id, const struct make *make, const struct extr
         double value = extra_value(extra->role, hour, hours, i);
         if (extra->scale != 0)
             value = (value - extra->offset) / extra->scale;
-        must(nc_put_var1_double(ncid, id, index, &value));
+        ntk_test_nc_must(nc_put_var1_double(ncid, id, index, &value));
     }
 }
 
 void add_extra(const char *path, const struct make *make, const struct extra *extra)
 {
     int ncid;
-    must(nc_open(path, NC_WRITE, &ncid));
+    ntk_test_nc_must(nc_open(path, NC_WRITE, &ncid));
     nc_redef(ncid); /* refused where it is not needed */
     int id = define(ncid, make, extra);
-    must(nc_enddef(ncid));
+    ntk_test_nc_must(nc_enddef(ncid));
     size_t n_lead = make->n_lead && !extra->without_lead ? make->n_lead : 1;
     for (size_t sample = 0; sample < make->n_sample; sample++)
         for (size_t lead = 0; lead < n_lead; lead++)
             put_row(ncid, id, make, extra, sample, lead);
     if (extra->names)
         put_names(ncid, extra);
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_close(ncid));
 }

@@ -1,10 +1,10 @@
 #include "tests/netcdf/make.h"
+#include "tests/support/netcdf.h"
 
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netcdf.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,11 +50,6 @@ const char *make_path(const char *name)
 /* ---- making
  * -------------------------------------------------------------------------------------- */
 
-static void must(int code)
-{
-    ck_assert_msg(code == NC_NOERR, "netcdf: %s", nc_strerror(code));
-}
-
 struct make make_usual(void)
 {
     return (struct make){.mode = NC_NETCDF4,
@@ -96,15 +91,15 @@ static double lead_of(const struct make *make, size_t sample, size_t lead)
 static void define_dimensions(struct making *m)
 {
     size_t length = m->make->unlimited ? NC_UNLIMITED : m->make->n_sample;
-    must(nc_def_dim(m->ncid, "sample", length, &m->sample));
-    must(nc_def_dim(m->ncid, "feature", m->make->d, &m->feature));
+    ntk_test_nc_must(nc_def_dim(m->ncid, "sample", length, &m->sample));
+    ntk_test_nc_must(nc_def_dim(m->ncid, "feature", m->make->d, &m->feature));
     if (m->make->n_lead)
-        must(nc_def_dim(m->ncid, "lead", m->make->n_lead, &m->lead));
+        ntk_test_nc_must(nc_def_dim(m->ncid, "lead", m->make->n_lead, &m->lead));
     if (m->make->place == NTK_PLACE_GRID) {
-        must(nc_def_dim(m->ncid, "latitude", 2, &m->latitude));
-        must(nc_def_dim(m->ncid, "longitude", 3, &m->longitude));
+        ntk_test_nc_must(nc_def_dim(m->ncid, "latitude", 2, &m->latitude));
+        ntk_test_nc_must(nc_def_dim(m->ncid, "longitude", 3, &m->longitude));
     } else if (m->make->place == NTK_PLACE_STATION) {
-        must(nc_def_dim(m->ncid, "station", 4, &m->station));
+        ntk_test_nc_must(nc_def_dim(m->ncid, "station", 4, &m->station));
     }
 }
 
@@ -112,11 +107,12 @@ static int define(struct making *m, const char *name, nc_type type, int rank, co
                   const char *units, const char *standard_name)
 {
     int id;
-    must(nc_def_var(m->ncid, name, type, rank, dimensions, &id));
+    ntk_test_nc_must(nc_def_var(m->ncid, name, type, rank, dimensions, &id));
     if (units)
-        must(nc_put_att_text(m->ncid, id, "units", strlen(units), units));
+        ntk_test_nc_must(nc_put_att_text(m->ncid, id, "units", strlen(units), units));
     if (standard_name)
-        must(nc_put_att_text(m->ncid, id, "standard_name", strlen(standard_name), standard_name));
+        ntk_test_nc_must(
+            nc_put_att_text(m->ncid, id, "standard_name", strlen(standard_name), standard_name));
     return id;
 }
 
@@ -167,16 +163,16 @@ static void define_variables(struct making *m)
     if (roles & MAKE_FEATURES) {
         dimensions[rank] = m->feature;
         int id = define(m, "features", NC_FLOAT, rank + 1, dimensions, "1", NULL);
-        must(nc_put_att_text(m->ncid, id, "ntkuq__model", 4, "toy1"));
-        must(nc_put_att_text(m->ncid, id, "ntkuq__layer", 4, "last"));
+        ntk_test_nc_must(nc_put_att_text(m->ncid, id, "ntkuq__model", 4, "toy1"));
+        ntk_test_nc_must(nc_put_att_text(m->ncid, id, "ntkuq__layer", 4, "last"));
     }
 }
 
 static void put(struct making *m, const char *name, const size_t *index, double value)
 {
     int id;
-    must(nc_inq_varid(m->ncid, name, &id));
-    must(nc_put_var1_double(m->ncid, id, index, &value));
+    ntk_test_nc_must(nc_inq_varid(m->ncid, name, &id));
+    ntk_test_nc_must(nc_put_var1_double(m->ncid, id, index, &value));
 }
 
 static void put_row(struct making *m, enum make_role role, const char *name, size_t sample,
@@ -224,10 +220,10 @@ static void put_sample(struct making *m, size_t sample)
 void make_archive(const char *path, const struct make *make)
 {
     struct making m = {.make = make};
-    must(nc_create(path, NC_CLOBBER | make->mode, &m.ncid));
+    ntk_test_nc_must(nc_create(path, NC_CLOBBER | make->mode, &m.ncid));
     define_dimensions(&m);
     define_variables(&m);
-    must(nc_enddef(m.ncid));
+    ntk_test_nc_must(nc_enddef(m.ncid));
     for (size_t i = 0; i < make->n_lead; i++)
         put(&m, "forecast_period", &i, lead_of(make, 0, i));
     size_t n_latitude = make->place == NTK_PLACE_GRID      ? 2
@@ -240,7 +236,7 @@ void make_archive(const char *path, const struct make *make)
         put(&m, "longitude", &i, 10 + 2.5 * (double)i);
     for (size_t i = 0; i < make->n_sample; i++)
         put_sample(&m, i);
-    must(nc_close(m.ncid));
+    ntk_test_nc_must(nc_close(m.ncid));
 }
 
 /* ---- editing
@@ -249,8 +245,8 @@ void make_archive(const char *path, const struct make *make)
 static int open_to_edit(const char *path, const char *variable, int *id)
 {
     int ncid;
-    must(nc_open(path, NC_WRITE, &ncid));
-    must(nc_inq_varid(ncid, variable, id));
+    ntk_test_nc_must(nc_open(path, NC_WRITE, &ncid));
+    ntk_test_nc_must(nc_inq_varid(ncid, variable, id));
     nc_redef(ncid); /* refused where it is not needed */
     return ncid;
 }
@@ -258,32 +254,32 @@ static int open_to_edit(const char *path, const char *variable, int *id)
 void edit_text(const char *path, const char *variable, const char *attribute, const char *text)
 {
     int id, ncid = open_to_edit(path, variable, &id);
-    must(nc_put_att_text(ncid, id, attribute, strlen(text), text));
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_put_att_text(ncid, id, attribute, strlen(text), text));
+    ntk_test_nc_must(nc_close(ncid));
 }
 
 void edit_number(const char *path, const char *variable, const char *attribute, double value)
 {
     int id, ncid = open_to_edit(path, variable, &id);
     nc_type type;
-    must(nc_inq_vartype(ncid, id, &type));
+    ntk_test_nc_must(nc_inq_vartype(ncid, id, &type));
     int is_fill = strcmp(attribute, "_FillValue") == 0;
-    must(nc_put_att_double(ncid, id, attribute, is_fill ? type : NC_DOUBLE, 1, &value));
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_put_att_double(ncid, id, attribute, is_fill ? type : NC_DOUBLE, 1, &value));
+    ntk_test_nc_must(nc_close(ncid));
 }
 
 void edit_delete(const char *path, const char *variable, const char *attribute)
 {
     int id, ncid = open_to_edit(path, variable, &id);
-    must(nc_del_att(ncid, id, attribute));
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_del_att(ncid, id, attribute));
+    ntk_test_nc_must(nc_close(ncid));
 }
 
 void edit_rename(const char *path, const char *variable, const char *name)
 {
     int id, ncid = open_to_edit(path, variable, &id);
-    must(nc_rename_var(ncid, id, name));
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_rename_var(ncid, id, name));
+    ntk_test_nc_must(nc_close(ncid));
 }
 
 void edit_value(const char *path, const char *variable, const size_t *index, double value)
@@ -291,26 +287,26 @@ void edit_value(const char *path, const char *variable, const size_t *index, dou
     int id, ncid;
     nc_type type;
     const float narrow = (float)value; /* libnetcdf would not convert an infinity */
-    must(nc_open(path, NC_WRITE, &ncid));
-    must(nc_inq_varid(ncid, variable, &id));
-    must(nc_inq_vartype(ncid, id, &type));
+    ntk_test_nc_must(nc_open(path, NC_WRITE, &ncid));
+    ntk_test_nc_must(nc_inq_varid(ncid, variable, &id));
+    ntk_test_nc_must(nc_inq_vartype(ncid, id, &type));
     if (type == NC_FLOAT)
-        must(nc_put_var1_float(ncid, id, index, &narrow));
+        ntk_test_nc_must(nc_put_var1_float(ncid, id, index, &narrow));
     else
-        must(nc_put_var1_double(ncid, id, index, &value));
-    must(nc_close(ncid));
+        ntk_test_nc_must(nc_put_var1_double(ncid, id, index, &value));
+    ntk_test_nc_must(nc_close(ncid));
 }
 
 void add_variable(const char *path, const char *variable, const char *const *dimensions,
                   size_t rank)
 {
     int ncid, id, ids[8];
-    must(nc_open(path, NC_WRITE, &ncid));
+    ntk_test_nc_must(nc_open(path, NC_WRITE, &ncid));
     for (size_t i = 0; i < rank; i++)
-        must(nc_inq_dimid(ncid, dimensions[i], &ids[i]));
+        ntk_test_nc_must(nc_inq_dimid(ncid, dimensions[i], &ids[i]));
     nc_redef(ncid);
-    must(nc_def_var(ncid, variable, NC_DOUBLE, (int)rank, ids, &id));
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_def_var(ncid, variable, NC_DOUBLE, (int)rank, ids, &id));
+    ntk_test_nc_must(nc_close(ncid));
 }
 
 unsigned char *load_bytes(const char *path, size_t *size)

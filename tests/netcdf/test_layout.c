@@ -1,7 +1,6 @@
 /* Files of intervals that are laid out by hand: as libnetcdf would, byte for byte; and archives
  * read in blocks, each stored chunk once. */
 #include <math.h>
-#include <netcdf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "io/netcdf/interval_schema.h"
 #include "tests/netcdf/make.h"
 #include "tests/netcdf/suites.h"
+#include "tests/support/netcdf.h"
 
 static const double levels[] = {0.5, 0.9, 0.99};
 static const struct ntk_interval_header header = {.calibration_name = "toy",
@@ -23,11 +23,6 @@ static const struct ntk_interval_header header = {.calibration_name = "toy",
                                                   .program = "ntkuq test",
                                                   .levels = levels,
                                                   .n_levels = 3};
-
-static void must(int code)
-{
-    ck_assert_msg(code == NC_NOERR, "netcdf: %s", nc_strerror(code));
-}
 
 static const struct {
     enum ntk_place place;
@@ -55,7 +50,7 @@ static enum ntk_status put_coordinate(void *user, int variable, const double *va
                                       struct ntk_error *error)
 {
     (void)n, (void)error;
-    must(nc_put_var_double(*(int *)user, variable, values));
+    ntk_test_nc_must(nc_put_var_double(*(int *)user, variable, values));
     return NTK_OK;
 }
 
@@ -69,12 +64,12 @@ START_TEST(the_layout_is_the_one_of_libnetcdf)
     int ncid, old;
     size_t size;
     ck_assert_int_eq(ntk_interval_schema_init(&schema, archive, &header, 1, NULL), NTK_OK);
-    must(nc_create(path, NC_CLOBBER | NC_64BIT_DATA, &ncid));
-    must(nc_set_fill(ncid, NC_NOFILL, &old));
+    ntk_test_nc_must(nc_create(path, NC_CLOBBER | NC_64BIT_DATA, &ncid));
+    ntk_test_nc_must(nc_set_fill(ncid, NC_NOFILL, &old));
     ck_assert_int_eq(ntk_schema_define(schema.schema, ncid, NULL), NTK_OK);
     ck_assert_int_eq(ntk_interval_schema_coordinates(&schema, levels, put_coordinate, &ncid, NULL),
                      NTK_OK);
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_close(ncid));
     ck_assert_int_eq(ntk_interval_layout_create(archive, &header, layout, &preface, NULL), NTK_OK);
     unsigned char *written = load_bytes(path, &size);
     ck_assert_uint_ge(size, layout->file_bytes); /* to the end of the library's buffer */
@@ -197,34 +192,34 @@ static void make_chunked(const char *path)
     static const char *const names[] = {"sample", "lead", "latitude", "longitude", "feature"};
     struct ntk_random random;
     ntk_random_init(&random, 3);
-    must(nc_create(path, NC_CLOBBER | NC_NETCDF4, &ncid));
+    ntk_test_nc_must(nc_create(path, NC_CLOBBER | NC_NETCDF4, &ncid));
     for (int i = 0; i < 5; i++)
-        must(nc_def_dim(ncid, names[i], lengths[i], &dimensions[i]));
-    must(nc_def_var(ncid, "forecast_reference_time", NC_INT, 1, dimensions, &ids[0]));
-    must(nc_def_var(ncid, "forecast_period", NC_INT, 1, dimensions + 1, &ids[1]));
-    must(nc_def_var(ncid, "features", NC_FLOAT, 3,
-                    (int[]){dimensions[0], dimensions[1], dimensions[4]}, &ids[2]));
-    must(nc_def_var(ncid, "t", NC_FLOAT, 4, dimensions, &ids[3]));
-    must(nc_def_var_chunking(ncid, ids[3], NC_CHUNKED,
-                             (size_t[]){STORED, LEADS, LATITUDES / 2, LONGITUDES}));
-    must(nc_def_var_deflate(ncid, ids[3], 0, deflate, 1));
-    must(nc_put_att_text(ncid, ids[0], "units", 22, "hours since 2000-01-01"));
-    must(nc_put_att_text(ncid, ids[1], "units", 5, "hours"));
-    must(nc_put_att_text(ncid, ids[2], "units", 1, "1"));
-    must(nc_put_att_text(ncid, ids[3], "units", 1, "K"));
-    must(nc_put_att_text(ncid, ids[3], "standard_name", 15, "air_temperature"));
-    must(nc_enddef(ncid));
-    must(nc_put_var_int(ncid, ids[1], (int[]){24, 48, 72}));
+        ntk_test_nc_must(nc_def_dim(ncid, names[i], lengths[i], &dimensions[i]));
+    ntk_test_nc_must(nc_def_var(ncid, "forecast_reference_time", NC_INT, 1, dimensions, &ids[0]));
+    ntk_test_nc_must(nc_def_var(ncid, "forecast_period", NC_INT, 1, dimensions + 1, &ids[1]));
+    ntk_test_nc_must(nc_def_var(ncid, "features", NC_FLOAT, 3,
+                                (int[]){dimensions[0], dimensions[1], dimensions[4]}, &ids[2]));
+    ntk_test_nc_must(nc_def_var(ncid, "t", NC_FLOAT, 4, dimensions, &ids[3]));
+    ntk_test_nc_must(nc_def_var_chunking(ncid, ids[3], NC_CHUNKED,
+                                         (size_t[]){STORED, LEADS, LATITUDES / 2, LONGITUDES}));
+    ntk_test_nc_must(nc_def_var_deflate(ncid, ids[3], 0, deflate, 1));
+    ntk_test_nc_must(nc_put_att_text(ncid, ids[0], "units", 22, "hours since 2000-01-01"));
+    ntk_test_nc_must(nc_put_att_text(ncid, ids[1], "units", 5, "hours"));
+    ntk_test_nc_must(nc_put_att_text(ncid, ids[2], "units", 1, "1"));
+    ntk_test_nc_must(nc_put_att_text(ncid, ids[3], "units", 1, "K"));
+    ntk_test_nc_must(nc_put_att_text(ncid, ids[3], "standard_name", 15, "air_temperature"));
+    ntk_test_nc_must(nc_enddef(ncid));
+    ntk_test_nc_must(nc_put_var_int(ncid, ids[1], (int[]){24, 48, 72}));
     for (size_t i = 0; i < SAMPLES; i++) {
-        must(nc_put_var1_int(ncid, ids[0], &i, (int[]){24 * (int)i}));
-        must(nc_put_vara_float(ncid, ids[2], (size_t[]){i, 0, 0}, (size_t[]){1, LEADS, 4},
-                               (float[LEADS * 4]){0}));
+        ntk_test_nc_must(nc_put_var1_int(ncid, ids[0], &i, (int[]){24 * (int)i}));
+        ntk_test_nc_must(nc_put_vara_float(ncid, ids[2], (size_t[]){i, 0, 0},
+                                           (size_t[]){1, LEADS, 4}, (float[LEADS * 4]){0}));
         for (size_t j = 0; j < LEADS * LATITUDES * LONGITUDES; j++)
             field[j] = (float)ntk_random_normal(&random);
-        must(nc_put_vara_float(ncid, ids[3], (size_t[]){i, 0, 0, 0},
-                               (size_t[]){1, LEADS, LATITUDES, LONGITUDES}, field));
+        ntk_test_nc_must(nc_put_vara_float(ncid, ids[3], (size_t[]){i, 0, 0, 0},
+                                           (size_t[]){1, LEADS, LATITUDES, LONGITUDES}, field));
     }
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_close(ncid));
 }
 
 /* Blocks of two samples, lead after lead, as rescore reads them: every byte of the file is read

@@ -1,5 +1,4 @@
 #include <math.h>
-#include <netcdf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "io/netcdf/interval_writer.h"
 #include "tests/netcdf/make.h"
 #include "tests/netcdf/suites.h"
+#include "tests/support/netcdf.h"
 
 static const double levels[] = {0.29, 0.9};
 enum { LEVELS = 2 };
@@ -23,11 +23,6 @@ static const struct ntk_interval_header header = {
     .program = "ntkuq 0.1.0",
     .levels = levels,
     .n_levels = LEVELS};
-
-static void must(int code)
-{
-    ck_assert_msg(code == NC_NOERR, "netcdf: %s", nc_strerror(code));
-}
 
 /* Values that tell where they belong. */
 static float field_value(size_t what, size_t lead, size_t sample, size_t point)
@@ -103,7 +98,7 @@ static struct ntk_archive *make_forecasts(enum ntk_place place, size_t n_lead)
 static int open_file(const char *path)
 {
     int ncid;
-    must(nc_open(path, NC_NOWRITE, &ncid));
+    ntk_test_nc_must(nc_open(path, NC_NOWRITE, &ncid));
     return ncid;
 }
 
@@ -122,7 +117,7 @@ static void expect_text(int ncid, const char *variable, const char *attribute, c
     ck_assert_msg(nc_inq_attlen(ncid, id, attribute, &length) == NC_NOERR, "there is no %s:%s",
                   variable, attribute);
     ck_assert_uint_lt(length, sizeof text);
-    must(nc_get_att_text(ncid, id, attribute, text));
+    ntk_test_nc_must(nc_get_att_text(ncid, id, attribute, text));
     ck_assert_msg(strcmp(text, expected) == 0, "%s:%s is '%s'", variable, attribute, text);
 }
 
@@ -130,10 +125,10 @@ static void expect_dimensions(int ncid, const char *variable, const char *expect
 {
     char text[256] = "", name[NC_MAX_NAME + 1];
     int rank, ids[8], id = id_of(ncid, variable);
-    must(nc_inq_varndims(ncid, id, &rank));
-    must(nc_inq_vardimid(ncid, id, ids));
+    ntk_test_nc_must(nc_inq_varndims(ncid, id, &rank));
+    ntk_test_nc_must(nc_inq_vardimid(ncid, id, ids));
     for (int i = 0; i < rank; i++) {
-        must(nc_inq_dimname(ncid, ids[i], name));
+        ntk_test_nc_must(nc_inq_dimname(ncid, ids[i], name));
         strcat(text, name);
         strcat(text, i + 1 < rank ? " " : "");
     }
@@ -152,23 +147,23 @@ START_TEST(every_value_is_found_where_it_belongs)
         const size_t above[5] = {1, sample, lead, point / 3, point % 3};
         float value;
         unsigned char flag;
-        must(nc_get_var1_float(ncid, id_of(ncid, "t2m"), at + 1, &value));
+        ntk_test_nc_must(nc_get_var1_float(ncid, id_of(ncid, "t2m"), at + 1, &value));
         ck_assert_float_eq(value, field_value(1, lead, sample, point));
-        must(nc_get_var1_float(ncid, id_of(ncid, "t2m_std"), at + 1, &value));
+        ntk_test_nc_must(nc_get_var1_float(ncid, id_of(ncid, "t2m_std"), at + 1, &value));
         ck_assert_float_eq(value, point == 1 ? NC_FILL_FLOAT : field_value(2, lead, sample, point));
-        must(nc_get_var1_float(ncid, id_of(ncid, "t2m_lower"), at, &value));
+        ntk_test_nc_must(nc_get_var1_float(ncid, id_of(ncid, "t2m_lower"), at, &value));
         ck_assert_float_eq(value, field_value(3, lead, sample, point));
-        must(nc_get_var1_float(ncid, id_of(ncid, "t2m_lower"), above, &value));
+        ntk_test_nc_must(nc_get_var1_float(ncid, id_of(ncid, "t2m_lower"), above, &value));
         ck_assert_float_eq(value, field_value(4, lead, sample, point));
-        must(nc_get_var1_float(ncid, id_of(ncid, "t2m_upper"), above, &value));
+        ntk_test_nc_must(nc_get_var1_float(ncid, id_of(ncid, "t2m_upper"), above, &value));
         if (point == 2)
             ck_assert(isinf(value) && value > 0);
         else
             ck_assert_float_eq(value, field_value(6, lead, sample, point));
-        must(nc_get_var1_uchar(ncid, id_of(ncid, "t2m_flag"), at + 1, &flag));
+        ntk_test_nc_must(nc_get_var1_uchar(ncid, id_of(ncid, "t2m_flag"), at + 1, &flag));
         ck_assert_int_eq(flag, point == 1 ? 2 : 0);
     }
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_close(ncid));
     ntk_archive_free(archive);
 }
 END_TEST
@@ -184,21 +179,22 @@ START_TEST(samples_have_their_variance)
     int ncid = open_file(path);
     for (size_t i = 0; i < 5; i++) {
         for (size_t which = 0; which < 5; which++) {
-            must(nc_get_var1_double(ncid, id_of(ncid, names[which]), &i, &value));
+            ntk_test_nc_must(nc_get_var1_double(ncid, id_of(ncid, names[which]), &i, &value));
             ck_assert_double_eq(value, (double)field_value(9, i % 2, i, 0) + (double)which);
         }
-        must(nc_get_var1_double(ncid, id_of(ncid, "novelty"), &i, &value));
+        ntk_test_nc_must(nc_get_var1_double(ncid, id_of(ncid, "novelty"), &i, &value));
         ck_assert_double_eq(value, i < 2 ? NC_FILL_DOUBLE : 50);
-        must(nc_get_var1_double(ncid, id_of(ncid, "forecast_period"), &i, &value));
+        ntk_test_nc_must(nc_get_var1_double(ncid, id_of(ncid, "forecast_period"), &i, &value));
         ck_assert_double_eq(value, 24 * (1 + (double)(i % 2)));
-        must(nc_get_var1_double(ncid, id_of(ncid, "forecast_reference_time"), &i, &value));
+        ntk_test_nc_must(
+            nc_get_var1_double(ncid, id_of(ncid, "forecast_reference_time"), &i, &value));
         ck_assert_double_eq(value, 1451606400 + 86400 * (double)i);
     }
     expect_dimensions(ncid, "sigma", "sample");
     expect_dimensions(ncid, "t2m_upper", "coverage sample station");
     expect_text(ncid, "t2m", "coordinates",
                 "forecast_reference_time forecast_period latitude longitude");
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_close(ncid));
     ntk_archive_free(archive);
 }
 END_TEST
@@ -220,7 +216,7 @@ START_TEST(the_file_follows_the_conventions)
     expect_text(ncid, "", "ntkuq_rank", "10");
     expect_text(ncid, "", "ntkuq_model", "toy1");
     expect_text(ncid, "coverage", "units", "percent");
-    must(nc_get_var_double(ncid, id_of(ncid, "coverage"), coverage));
+    ntk_test_nc_must(nc_get_var_double(ncid, id_of(ncid, "coverage"), coverage));
     ck_assert_double_eq(coverage[0], 29);
     ck_assert_double_eq(coverage[1], 90);
     expect_text(ncid, "t2m", "standard_name", "air_temperature");
@@ -235,7 +231,7 @@ START_TEST(the_file_follows_the_conventions)
     expect_text(ncid, "t2m_flag", "flag_meanings",
                 "uncalibrated nonfinite_input outside_calibration_support interval_unbounded "
                 "variance_collapsed limit_at_bound beyond_bound features_alone");
-    must(nc_get_att_uchar(ncid, id_of(ncid, "t2m_flag"), "flag_masks", masks));
+    ntk_test_nc_must(nc_get_att_uchar(ncid, id_of(ncid, "t2m_flag"), "flag_masks", masks));
     ck_assert_int_eq(masks[NTK_FLAG_COUNT - 1], NTK_FLAG_FEATURES_ALONE);
     expect_dimensions(ncid, "t2m", "sample lead latitude longitude");
     expect_dimensions(ncid, "t2m_std", "sample lead latitude longitude");
@@ -244,7 +240,7 @@ START_TEST(the_file_follows_the_conventions)
     expect_dimensions(ncid, "sigma", "sample lead");
     expect_dimensions(ncid, "latitude", "latitude");
     expect_text(ncid, "latitude", "axis", "Y");
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_close(ncid));
     ntk_archive_free(archive);
 }
 END_TEST
@@ -275,9 +271,10 @@ START_TEST(what_is_not_written_is_missing)
     put_fields(writer, archive, 0, 0, 2);
     ck_assert_int_eq(ntk_interval_writer_close(writer, NULL), NTK_OK);
     int ncid = open_file(path);
-    must(nc_get_var1_float(ncid, id_of(ncid, "t2m"), (const size_t[]){3, 1, 0, 0}, &value));
+    ntk_test_nc_must(
+        nc_get_var1_float(ncid, id_of(ncid, "t2m"), (const size_t[]){3, 1, 0, 0}, &value));
     ck_assert_float_eq(value, NC_FILL_FLOAT);
-    must(nc_close(ncid));
+    ntk_test_nc_must(nc_close(ncid));
     ntk_archive_free(archive);
 }
 END_TEST

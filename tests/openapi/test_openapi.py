@@ -16,11 +16,12 @@ import struct
 import sys
 import tempfile
 import time
-import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "web"))
+sys.path.insert(0, os.path.join(HERE, "..", "operations"))
+import checks  # noqa: E402
 
 JSON, CSV, NETCDF = "application/json", "text/csv", "application/x-netcdf"
 RAW, NPY, PROBLEM = "application/octet-stream", "application/x-npy", "application/problem+json"
@@ -886,21 +887,11 @@ def main():
     except ImportError as missing:
         print(f"skipped: {missing}\n100%: Checks: 0, Failures: 0, Errors: 0")
         return 0
-    failed = 0
     world = World()
     try:
-        for test in TESTS:  # in this order: the first make what the others ask about
-            started = time.monotonic()
-            try:
-                test(world)
-                print(f"ok   {test.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
-            except Exception:
-                failed += 1
-                print(f"FAIL {test.__name__}\n{traceback.format_exc()}", flush=True)
+        return checks.report(TESTS, world)  # in this order: the first make what the others ask about
     finally:
         world.close()
-    print(f"{100 * (len(TESTS) - failed) // len(TESTS)}%: Checks: {len(TESTS)}, Failures: {failed}, Errors: 0")
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

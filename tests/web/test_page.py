@@ -9,11 +9,12 @@ import json
 import os
 import sys
 import tempfile
-import time
-import traceback
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, "..", "operations"))
 import browser  # noqa: E402
+import checks  # noqa: E402
 import mock  # noqa: E402
 
 TOKEN = "0123456789abcdef-page"
@@ -624,25 +625,12 @@ def main(wanted):
         )
         return 0
     tests = [test for test in TESTS if not wanted or test.__name__ in wanted]
-    failed = 0
     world = World()
     try:
         world.archive = world.daemon.simulate("--samples", 60, "--features", 24)
-        for test in tests:
-            started = time.monotonic()
-            try:
-                test(world)
-                print(f"ok   {test.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
-            except Exception:
-                failed += 1
-                print(f"FAIL {test.__name__}\n{traceback.format_exc()}", flush=True)
+        return checks.report(tests, world)
     finally:
         world.close()
-    print(f"{len(tests) - failed} of {len(tests)} hold")
-    print(
-        f"{100 * (len(tests) - failed) // max(1, len(tests))}%: Checks: {len(tests)}, Failures: {failed}, Errors: 0"
-    )
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":
