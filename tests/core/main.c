@@ -16,6 +16,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_ica());
     srunner_add_suite(runner, ntk_suite_ica_sweep());
     srunner_add_suite(runner, ntk_suite_scores());
+    srunner_add_suite(runner, ntk_suite_sort());
     srunner_add_suite(runner, ntk_suite_conformal());
     srunner_add_suite(runner, ntk_suite_adapt());
     srunner_add_suite(runner, ntk_suite_drift());

@@ -25,6 +25,7 @@ Suite *ntk_suite_leading(void);
 Suite *ntk_suite_monitor(void);
 Suite *ntk_suite_random(void);
 Suite *ntk_suite_scores(void);
+Suite *ntk_suite_sort(void);
 Suite *ntk_suite_stream(void);
 Suite *ntk_suite_student_t(void);
 Suite *ntk_suite_symbols(void);
