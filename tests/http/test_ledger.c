@@ -100,19 +100,25 @@ static void make_steps(void)
     add_step(WIND, NULL, 6, 0);
 }
 
+static json_t *truth_of(const struct step *step)
+{
+    if (step->kind == WIND)
+        return ntk_world_truth_wind(step->calibration, step->day);
+    if (step->kind == ENERGY)
+        return ntk_world_truth_energy(step->calibration, step->day);
+    json_t *truth = ntk_world_truth_place(step->calibration, step->day, step->place);
+    if (step->kind == OTHER_VALUE)
+        json_object_set_new(truth, "value", json_real(20.5));
+    return truth;
+}
+
 static void take_step(const struct step *step)
 {
     if (step->kind == RECORD) {
         json_decref(ntk_world_record(&served, step->calibration, step->day, 1));
         return;
     }
-    json_t *truth = step->kind == WIND ? ntk_world_truth_wind(step->calibration, step->day)
-                    : step->kind == ENERGY
-                        ? ntk_world_truth_energy(step->calibration, step->day)
-                        : ntk_world_truth_place(step->calibration, step->day, step->place);
-    if (step->kind == OTHER_VALUE)
-        json_object_set_new(truth, "value", json_real(20.5));
-    json_decref(ntk_world_verify(&served, json_pack("[o]", truth), 0, 200));
+    json_decref(ntk_world_verify(&served, json_pack("[o]", truth_of(step)), 0, 200));
 }
 
 static void shuffle(struct ntk_random *random)
@@ -163,17 +169,10 @@ START_TEST(one_body_of_many_truths_is_as_good_as_many_bodies)
     start();
     for (size_t i = 0; i < n_steps; i++) {
         const struct step *step = &steps[i];
-        if (step->kind == RECORD) {
+        if (step->kind == RECORD)
             take_step(step);
-            continue;
-        }
-        json_t *truth = step->kind == WIND ? ntk_world_truth_wind(step->calibration, step->day)
-                        : step->kind == ENERGY
-                            ? ntk_world_truth_energy(step->calibration, step->day)
-                            : ntk_world_truth_place(step->calibration, step->day, step->place);
-        if (step->kind == OTHER_VALUE)
-            json_object_set_new(truth, "value", json_real(20.5));
-        json_array_insert_new(truths, 0, truth); /* backwards */
+        else
+            json_array_insert_new(truths, 0, truth_of(step)); /* backwards */
     }
     json_decref(ntk_world_verify(&served, truths, 0, 200));
     expect_state(expected, "one body", 0);

@@ -39,6 +39,13 @@ static hid_t space_of(size_t n)
     return H5Screate_simple(1, &extent, NULL);
 }
 
+static void add_dataset(hid_t file, const char *name, hid_t type, hid_t space, hid_t creation)
+{
+    hid_t dataset = H5Dcreate2(file, name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+    ck_assert_int_ge(dataset, 0);
+    H5Dclose(dataset);
+}
+
 static const char *make_secret(void)
 {
     const char *path = make_path("secret");
@@ -61,10 +68,7 @@ START_TEST(external_storage_is_refused)
     const char *path;
     hid_t file = open_good(&path), space = space_of(8), plist = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_external(plist, make_secret(), 0, 32);
-    hid_t dataset =
-        H5Dcreate2(file, "extra", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    ck_assert_int_ge(dataset, 0);
-    H5Dclose(dataset);
+    add_dataset(file, "extra", H5T_NATIVE_FLOAT, space, plist);
     H5Pclose(plist);
     H5Sclose(space);
     H5Fclose(file);
@@ -80,10 +84,7 @@ START_TEST(external_storage_of_features_is_refused)
     H5Pset_external(plist, "/etc/passwd", 0, 120);
     H5Ldelete(file, "features", H5P_DEFAULT);
     hid_t space = H5Screate_simple(3, extent, NULL);
-    hid_t dataset =
-        H5Dcreate2(file, "features", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    ck_assert_int_ge(dataset, 0);
-    H5Dclose(dataset);
+    add_dataset(file, "features", H5T_NATIVE_FLOAT, space, plist);
     H5Sclose(space);
     H5Pclose(plist);
     H5Fclose(file);
@@ -98,10 +99,7 @@ START_TEST(a_virtual_dataset_is_refused)
     make_archive(other, &make);
     hid_t file = open_good(&path), space = space_of(5), plist = H5Pcreate(H5P_DATASET_CREATE);
     ck_assert_int_ge(H5Pset_virtual(plist, space, other, "split", space), 0);
-    hid_t dataset =
-        H5Dcreate2(file, "extra", H5T_NATIVE_SCHAR, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    ck_assert_int_ge(dataset, 0);
-    H5Dclose(dataset);
+    add_dataset(file, "extra", H5T_NATIVE_SCHAR, space, plist);
     H5Pclose(plist);
     H5Sclose(space);
     H5Fclose(file);
@@ -144,10 +142,7 @@ START_TEST(an_unknown_filter_is_refused)
     const hsize_t chunk = 8;
     H5Pset_chunk(plist, 1, &chunk);
     ck_assert_int_ge(H5Pset_filter(plist, 32015, H5Z_FLAG_OPTIONAL, 0, NULL), 0);
-    hid_t dataset =
-        H5Dcreate2(file, "extra", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    ck_assert_int_ge(dataset, 0);
-    H5Dclose(dataset);
+    add_dataset(file, "extra", H5T_NATIVE_FLOAT, space, plist);
     H5Pclose(plist);
     H5Sclose(space);
     H5Fclose(file);
@@ -191,10 +186,7 @@ START_TEST(a_name_beyond_what_libnetcdf_can_hold_is_refused)
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = 0;
     hid_t file = open_good(&path), space = space_of(2);
-    hid_t dataset =
-        H5Dcreate2(file, name, H5T_NATIVE_INT, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    ck_assert_int_ge(dataset, 0);
-    H5Dclose(dataset);
+    add_dataset(file, name, H5T_NATIVE_INT, space, H5P_DEFAULT);
     H5Sclose(space);
     H5Fclose(file);
     expect_refusal(path, "a name has 299 bytes; at most 256 were expected");
@@ -209,10 +201,7 @@ START_TEST(a_chunk_beyond_the_limit_is_refused)
     hid_t space = H5Screate_simple(2, extent, NULL);
     H5Pset_chunk(plist, 2, extent);
     H5Pset_deflate(plist, 1);
-    hid_t dataset =
-        H5Dcreate2(file, "extra", H5T_NATIVE_INT, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    ck_assert_int_ge(dataset, 0);
-    H5Dclose(dataset);
+    add_dataset(file, "extra", H5T_NATIVE_INT, space, plist);
     H5Pclose(plist);
     H5Sclose(space);
     H5Fclose(file);
