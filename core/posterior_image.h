@@ -23,7 +23,7 @@ struct ntk_posterior_image;
 
 enum {
     NTK_IMAGE_TILE = 16, /* coordinates of a tile of directions, with zeros beyond them */
-    NTK_IMAGE_TILES = 5, /* tiles of which a block keeps the coordinates */
+    NTK_IMAGE_TILES = 9, /* tiles of which a block keeps the coordinates */
     NTK_IMAGE_ROWS = 32, /* samples of a block, at most */
 };
 
