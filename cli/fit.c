@@ -7,9 +7,9 @@
 
 #include "cli/command.h"
 #include "cli/dataset.h"
-#include "cli/fit_memory.h"
 #include "cli/map.h"
 #include "core/fit.h"
+#include "core/fit_memory.h"
 #include "io/artifact.h"
 #include "io/digest.h"
 #include "io/netcdf/archive.h"
@@ -265,8 +265,6 @@ static enum ntk_status measure(const struct ntk_archive *archive, size_t l,
     return status;
 }
 
-/* Features are held where there is room, as that is one reading of them and not several. With fewer
- * samples than features they are smaller than one Gram matrix, and held in any case. */
 static enum ntk_status choose_route(const struct ntk_command_context *context,
                                     const struct ntk_archive *archive, size_t l, int *out_of_core,
                                     struct totals *totals, struct ntk_error *error)
@@ -286,8 +284,8 @@ static enum ntk_status choose_route(const struct ntk_command_context *context,
                         "features read by blocks",
                         context->ranks->size);
     *out_of_core = several || arguments->out_of_core == NTK_OUT_OF_CORE_YES ||
-                   (arguments->out_of_core == NTK_OUT_OF_CORE_AUTO && whole > budget &&
-                    size.n > size.d && blocks < whole);
+                   (arguments->out_of_core == NTK_OUT_OF_CORE_AUTO &&
+                    ntk_fit_reads_blocks(&size, &arguments->fit, budget));
     double needed = *out_of_core ? blocks : whole;
     if (needed > budget)
         return ntk_fail(error, NTK_TRY_AGAIN,

@@ -1,15 +1,17 @@
 #include "server/calibrations/prediction.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/fit_memory.h"
 #include "server/calibrations/datasets.h"
 
 enum { POINTS_SCORED = 2048, LEADS_MOST = 512, MIB = 1 << 20 };
 
 /* Sums over the datasets. */
 struct shape {
-    double samples, features, points, scored, cached;
+    double samples, features, points, most_points, scored, cached;
     double leads[LEADS_MOST];
     size_t n_leads;
 };
@@ -59,6 +61,7 @@ static void add_variables(struct shape *shape, const json_t *variables, double r
         if (!json_is_true(json_object_get(variable, "truth")))
             continue;
         points += own;
+        shape->most_points = fmax(shape->most_points, own);
         scored += fmin(own, POINTS_SCORED);
         shape->cached += 2 * cached_bytes(rows * own);
     }
@@ -85,11 +88,22 @@ static void add_dataset(struct shape *shape, const json_t *description, int own_
     add_variables(shape, json_object_get(description, "variables"), rows);
 }
 
-static double predict_memory(const struct shape *s)
+/* What ntkuq fit counts itself, by the route that it will take, and what HDF5 and the heap keep. */
+static double predict_memory(const struct shape *s, const struct ntk_fit_request *request,
+                             const struct ntk_config *config)
 {
-    double n = s->samples, m = fmin(n, s->features);
-    double work = 8 * n * (48 * s->scored + s->points + 4 * s->features + 4 * m);
-    return 288.0 * MIB + 1.5 * (s->cached + work);
+    const char *method = option(request, "--method"), *rank = option(request, "--rank");
+    const struct ntk_fit_size size = {.n = (size_t)s->samples,
+                                      .own = (size_t)s->samples,
+                                      .d = (size_t)s->features,
+                                      .points = (size_t)s->points,
+                                      .most_points = (size_t)s->most_points};
+    struct ntk_fit_options options = ntk_fit_defaults;
+    options.method = method && !strcmp(method, "svd") ? NTK_CHOOSE_SVD : NTK_CHOOSE_AUTO;
+    options.rank = rank ? strtoull(rank, NULL, 10) : 0; /* auto */
+    int blocks = ntk_fit_reads_blocks(&size, &options, (double)config->job_memory_bytes);
+    return ntk_fit_memory(&size, &options, blocks) +
+           1.5 * (s->cached + 8 * 16 * s->samples * s->scored);
 }
 
 static double predict_seconds(const struct shape *s, const struct ntk_fit_request *request)
@@ -123,7 +137,7 @@ int ntk_predict_fit(const struct ntk_config *config, const struct ntk_fit_reques
         if (!known)
             return 0;
     }
-    *out = (struct ntk_prediction){.memory_bytes = predict_memory(&shape),
+    *out = (struct ntk_prediction){.memory_bytes = predict_memory(&shape, request, config),
                                    .seconds = predict_seconds(&shape, request),
                                    .samples = shape.samples,
                                    .features = shape.features,

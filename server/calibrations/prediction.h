@@ -4,14 +4,16 @@
  * variables with truths, T of them scored (2048 of a variable at most), A_i bytes of the i-th array
  * as it is on the disk when unpacked:
  *
- *   memory  = 288 MiB + 1.5 (sum_i min(3 A_i, 192 MiB) + 8 n (48 T + P + 4 d + 4 m))
+ *   memory  = M + 1.5 (sum_i min(3 A_i, 192 MiB) + 8 n 16 T)
  *   seconds = 3 L (0.05 + ICA + 3.5e-9 n m^2 + 3e-6 n T + 2e-8 n P + 5e-8 n d)
  *   ICA     = (1.2 + 8e-4 n) (min(m, 64) / 64)^2, 0 for method svd
  *
- * and three times the seconds for noise validate.
+ * and three times the seconds for noise validate. M is what ntkuq fit counts before it begins
+ * (core/fit_memory.h): with the features in memory or, where job_memory_bytes would not hold them,
+ * read by blocks.
  *
- * 288 MiB is the address space of the program and its libraries; 3 A_i is what HDF5 keeps of an
- * array in one chunk. 1.5 and 3 are the safety factors over what docs/configuration.md measured.
+ * 3 A_i is what HDF5 keeps of an array in one chunk, 16 T stands for what the heap does not give
+ * back. 1.5 and 3 are the safety factors over what docs/configuration.md measured.
  * Archives that repeat samples of each other are counted twice, features_map is not counted.
  * Functions of their arguments only.
  */

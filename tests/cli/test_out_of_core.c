@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "cli/fit_memory.h"
+#include "core/fit_memory.h"
 #include "core/random.h"
 #include "tests/cli/suites.h"
 #include "tests/cli/world.h"

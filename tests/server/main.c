@@ -10,6 +10,7 @@ int main(void)
     srunner_add_suite(runner, ntk_suite_series());
     srunner_add_suite(runner, ntk_suite_verification());
     srunner_add_suite(runner, ntk_suite_store());
+    srunner_add_suite(runner, ntk_suite_prediction());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -10,5 +10,6 @@ Suite *ntk_suite_table(void);
 Suite *ntk_suite_series(void);
 Suite *ntk_suite_verification(void);
 Suite *ntk_suite_store(void);
+Suite *ntk_suite_prediction(void);
 
 #endif

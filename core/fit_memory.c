@@ -1,4 +1,4 @@
-#include "cli/fit_memory.h"
+#include "core/fit_memory.h"
 
 #include <math.h>
 
@@ -63,4 +63,11 @@ double ntk_fit_memory(const struct ntk_fit_size *size, const struct ntk_fit_opti
     }
     double most = fmax(stages[0], fmax(stages[1], stages[2]));
     return program_bytes + 8 * (most + all * (12 + 1.5 * (double)size->points));
+}
+
+int ntk_fit_reads_blocks(const struct ntk_fit_size *size, const struct ntk_fit_options *options,
+                         double memory_bytes)
+{
+    const double whole = ntk_fit_memory(size, options, 0);
+    return whole > memory_bytes && size->n > size->d && ntk_fit_memory(size, options, 1) < whole;
 }

@@ -12,10 +12,10 @@
  *
  * and on several ranks 1.5 n m more out of core, when that is little (core/stream.h).
  *
- * A function of its arguments.
+ * Functions of their arguments.
  */
-#ifndef NTK_CLI_FIT_MEMORY_H
-#define NTK_CLI_FIT_MEMORY_H
+#ifndef NTK_CORE_FIT_MEMORY_H
+#define NTK_CORE_FIT_MEMORY_H
 
 #include <stddef.h>
 
@@ -35,5 +35,11 @@ int ntk_fit_sweeps(size_t n, size_t d);
 /* Bytes. */
 double ntk_fit_memory(const struct ntk_fit_size *size, const struct ntk_fit_options *options,
                       int out_of_core);
+
+/* Whether the features are read by blocks where nobody says it: held where there is room, as that
+ * is one reading of them and not several. With fewer samples than features they are smaller than
+ * one Gram matrix, and held in any case. */
+int ntk_fit_reads_blocks(const struct ntk_fit_size *size, const struct ntk_fit_options *options,
+                         double memory_bytes);
 
 #endif
