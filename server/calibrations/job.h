@@ -45,11 +45,19 @@ struct ntk_job {
     struct ntk_job *next;         /* the one submitted before; guarded by both locks */
 };
 
+/* The thread that runs the jobs of one kind. Immutable. */
+struct ntk_job_runner {
+    struct ntk_jobs *jobs;
+    const struct ntk_job_kind *kind;
+    pthread_t thread;
+};
+
 struct ntk_jobs {
-    const struct ntk_config *config; /* immutable, as the next three */
+    const struct ntk_config *config; /* immutable, as the next four */
     struct ntk_store *store;
     struct ntk_registry *registry;
-    pthread_t thread;
+    struct ntk_job_runner runners[NTK_JOB_KINDS];
+    size_t n_runners;
     pthread_mutex_t journal;
     pthread_mutex_t lock;   /* guards all below */
     pthread_cond_t changed; /* monotonic */
@@ -95,10 +103,12 @@ void ntk_job_link(json_t *links, const char *relation, const char *type, const c
 json_t *ntk_job_describe(const struct ntk_job *job);
 unsigned ntk_job_retry_after(const struct ntk_job *job);
 
-/* The oldest job that waits, or NULL; the lock is held. */
-struct ntk_job *ntk_job_oldest_waiting(const struct ntk_jobs *jobs);
+/* The oldest job of the kind that waits, or NULL; the lock is held. */
+struct ntk_job *ntk_job_oldest_waiting(const struct ntk_jobs *jobs,
+                                       const struct ntk_job_kind *kind);
 
-/* The thread that runs them, one after another; `jobs` is a struct ntk_jobs. */
-void *ntk_job_run_all(void *jobs);
+/* Runs the jobs of a kind, one after another, until the daemon stops; `runner` is a struct
+ * ntk_job_runner. */
+void *ntk_job_run_all(void *runner);
 
 #endif

@@ -24,7 +24,7 @@ struct ntk_job_kind {
     int goes_on;
     /* Before the job is stored: makes its files from the wish's plan, and fills job->now. */
     enum ntk_status (*prepare)(struct ntk_job *job, const void *plan, struct ntk_error *error);
-    /* On the job thread, no lock held; leaves nothing behind but what lasts. */
+    /* On the kind's own thread, no lock held; leaves nothing behind but what lasts. */
     enum ntk_status (*run)(struct ntk_job *job, struct ntk_job_outcome *out,
                            struct ntk_error *error);
     /* Of a job that ran when the daemon ended: the version it had published by then, or 0. */

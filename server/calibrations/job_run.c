@@ -1,4 +1,4 @@
-/* Running: one job after another, each as its kind does it. */
+/* Running: of each kind one job after another, as the kind does it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -93,10 +93,11 @@ static void run_job(struct ntk_job *job)
 /* ---- one after another ----------------------------------------------------------------------- */
 
 /* Waits until there is one or the daemon stops; false when it stops. */
-static int wait_for_job(struct ntk_jobs *jobs)
+static int wait_for_job(const struct ntk_job_runner *runner)
 {
+    struct ntk_jobs *jobs = runner->jobs;
     pthread_mutex_lock(&jobs->lock);
-    while (!ntk_job_oldest_waiting(jobs) && !jobs->stopping)
+    while (!ntk_job_oldest_waiting(jobs, runner->kind) && !jobs->stopping)
         pthread_cond_wait(&jobs->changed, &jobs->lock);
     int goes_on = !jobs->stopping;
     pthread_mutex_unlock(&jobs->lock);
@@ -104,11 +105,12 @@ static int wait_for_job(struct ntk_jobs *jobs)
 }
 
 /* NULL when the one that waited was dismissed meanwhile. */
-static struct ntk_job *take_job(struct ntk_jobs *jobs)
+static struct ntk_job *take_job(const struct ntk_job_runner *runner)
 {
+    struct ntk_jobs *jobs = runner->jobs;
     pthread_mutex_lock(&jobs->journal);
     pthread_mutex_lock(&jobs->lock);
-    struct ntk_job *job = jobs->stopping ? NULL : ntk_job_oldest_waiting(jobs);
+    struct ntk_job *job = jobs->stopping ? NULL : ntk_job_oldest_waiting(jobs, runner->kind);
     if (job)
         job->started_ns = ntk_request_now_ns();
     pthread_mutex_unlock(&jobs->lock);
@@ -126,9 +128,9 @@ static struct ntk_job *take_job(struct ntk_jobs *jobs)
 
 void *ntk_job_run_all(void *argument)
 {
-    struct ntk_jobs *jobs = argument;
-    while (wait_for_job(jobs)) {
-        struct ntk_job *job = take_job(jobs);
+    const struct ntk_job_runner *runner = argument;
+    while (wait_for_job(runner)) {
+        struct ntk_job *job = take_job(runner);
         if (job)
             run_job(job);
     }

@@ -132,11 +132,11 @@ static struct ntk_job *find_job(const struct ntk_jobs *jobs, const char *id)
     return job;
 }
 
-struct ntk_job *ntk_job_oldest_waiting(const struct ntk_jobs *jobs)
+struct ntk_job *ntk_job_oldest_waiting(const struct ntk_jobs *jobs, const struct ntk_job_kind *kind)
 {
     struct ntk_job *found = NULL;
     for (struct ntk_job *job = jobs->newest; job; job = job->next) {
-        if (job->now.state == NTK_JOB_ACCEPTED)
+        if (job->now.state == NTK_JOB_ACCEPTED && job->kind == kind)
             found = job;
     }
     return found;
@@ -290,6 +290,20 @@ static void table_free(struct ntk_jobs *jobs)
     free(jobs);
 }
 
+static enum ntk_status start_runners(struct ntk_jobs *jobs, struct ntk_error *error)
+{
+    for (; jobs->n_runners < NTK_JOB_KINDS; jobs->n_runners++) {
+        struct ntk_job_runner *runner = &jobs->runners[jobs->n_runners];
+        runner->jobs = jobs;
+        runner->kind = kinds[jobs->n_runners];
+        int reason = pthread_create(&runner->thread, NULL, ntk_job_run_all, runner);
+        if (reason)
+            return ntk_fail(error, NTK_TRY_AGAIN, "cannot start a thread for jobs: %s",
+                            strerror(reason));
+    }
+    return NTK_OK;
+}
+
 enum ntk_status ntk_jobs_create(const struct ntk_config *config, struct ntk_store *store,
                                 struct ntk_registry *registry, struct ntk_jobs **out,
                                 struct ntk_error *error)
@@ -308,12 +322,10 @@ enum ntk_status ntk_jobs_create(const struct ntk_config *config, struct ntk_stor
     jobs->store = store;
     jobs->registry = registry;
     enum ntk_status status = load_all(jobs, error);
-    int reason = status ? 0 : pthread_create(&jobs->thread, NULL, ntk_job_run_all, jobs);
-    if (reason)
-        status =
-            ntk_fail(error, NTK_TRY_AGAIN, "cannot start the job thread: %s", strerror(reason));
+    if (!status)
+        status = start_runners(jobs, error);
     if (status)
-        table_free(jobs);
+        ntk_jobs_free(jobs);
     else
         *out = jobs;
     return status;
@@ -329,7 +341,8 @@ void ntk_jobs_free(struct ntk_jobs *jobs)
         atomic_store(&job->cancel, 1);
     pthread_cond_broadcast(&jobs->changed);
     pthread_mutex_unlock(&jobs->lock);
-    pthread_join(jobs->thread, NULL);
+    for (size_t r = 0; r < jobs->n_runners; r++)
+        pthread_join(jobs->runners[r].thread, NULL);
     table_free(jobs);
 }
 

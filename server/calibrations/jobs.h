@@ -1,5 +1,5 @@
-/* Jobs: one runs, the others wait. States and fields as OGC API Processes has them; job_kind.h says
- * what there is to do.
+/* Jobs: one of each kind runs, the others wait. States and fields as OGC API Processes has them;
+ * job_kind.h says what there is to do.
  *
  * Every change of state is in the store before it is seen: a job that was accepted outlives kill
  * -9. What waited then waits again. A fit that ran is started once more, or fails with a sentence

@@ -144,6 +144,43 @@ START_TEST(one_that_runs_is_not_removed_and_one_that_is_dismissed_leaves_nothing
 }
 END_TEST
 
+/* Starts a fit to an archive, which is uploaded. */
+static void begin_fit(const char *archive, char id[40])
+{
+    size_t size;
+    char body[200];
+    void *bytes = ntk_test_read_file(rescore_below(archive), &size);
+    struct ntk_test_reply reply =
+        ntk_test_request(&rescore_served, "POST", "/v1/datasets",
+                         "Content-Type: application/x-netcdf\r\n", bytes, size);
+    json_t *json = ntk_test_take_json(&reply, 201);
+    snprintf(body, sizeof body,
+             "{\"name\": \"other\", \"datasets\": [\"%s\"], \"method\": \"svd\"}",
+             ntk_test_text(json, "id"));
+    json_decref(json);
+    reply = ntk_test_request(&rescore_served, "POST", "/v1/calibrations",
+                             "Content-Type: application/json\r\n", body, strlen(body));
+    json = ntk_test_take_json(&reply, 202);
+    snprintf(id, 40, "%s", ntk_test_text(json, "jobID"));
+    json_decref(json);
+    free(bytes);
+}
+
+START_TEST(a_fit_does_not_wait_for_a_rescore)
+{
+    char rescore[40], fit[40];
+    rescore_begin(long_members, rescore);
+    json_decref(job_await_progress(&rescore_served, rescore, 1));
+    begin_fit("archives/2014/b.nc", fit);
+    json_decref(job_await_progress(&rescore_served, fit, 1));
+    json_t *job = job_get(&rescore_served, rescore);
+    ck_assert_str_eq(ntk_test_text(job, "status"), "running");
+    json_decref(job);
+    json_decref(job_await_end(&rescore_served, fit, "successful"));
+    json_decref(job_await_end(&rescore_served, rescore, "successful"));
+}
+END_TEST
+
 static void expect_same_rescore(const char *id, const char *other)
 {
     DIR *folder = opendir(rescore_place(id, "."));
@@ -325,6 +362,7 @@ Suite *ntk_suite_rescore_ends(void)
     tcase_set_timeout(long_ones, 300);
     tcase_add_test(long_ones,
                    one_that_runs_is_not_removed_and_one_that_is_dismissed_leaves_nothing);
+    tcase_add_test(long_ones, a_fit_does_not_wait_for_a_rescore);
     tcase_add_test(long_ones, what_was_killed_with_the_daemon_goes_on_to_the_same_bytes);
     tcase_add_test(long_ones, an_orderly_stop_is_gone_on_from_and_is_no_attempt);
     tcase_add_test(long_ones, archives_that_came_to_lead_elsewhere_are_not_read);
