@@ -3,13 +3,13 @@
  *
  * For a sample with predictors z (core/predictors.h) and a place p of the field
  *
- *   centre  b_p(z) = B_0p + sum_j B_jp z_j           the expected error forecast - truth: for terms
- *                                                    of features, the Gaussian process's posterior
- *                                                    mean with a linear kernel on the kept
- * directions scale   s_p(z) = g_p exp(a + w'z) exp(u_p'z_season)          or, `proportional`,
- *           s_p(z) = g_p sigma                                   as published
+ *   centre  b_p(z) = B_0p + sum_j B_jp z_j
  *
- * g is 1, one factor a latitude band, or one a grid cell, shrunk towards its band by
+ *   scale   s_p(z) = g_p exp(a + w'z) exp(u_p'z_season),   or, `proportional`,   g_p sigma
+ *
+ * The centre is the expected error forecast - truth: for terms of features, the Gaussian process's
+ * posterior mean with a linear kernel on the kept directions. The proportional scale is as
+ * published. g is 1, one factor a latitude band, or one a grid cell, shrunk towards its band by
  * NTK_PLACE_STRENGTH samples; u_p is a season of the place's own. Every part may be absent. The
  * interval's half-width is q s_p with q conformal, whatever the model is. Scale in the variable's
  * units; a place without a single error has g = 0 and evaluates to NAN.

@@ -6,8 +6,8 @@
  *
  * with the centre m kept in two float32 parts and Q in float32, aligned to cache lines. Products
  * are summed in float32 over at most 64 terms, these sums in double. Prior and coordinates then err
- * by some 1e-7 of the prior and of its root; what that leaves of a residual is what
- * ntk_posterior_image_residual decides.
+ * by some 1e-7 of the prior and of its root; what that leaves of a residual is
+ * said at the sums below.
  *
  * Immutable: may be shared between threads. Nothing but _create allocates.
  */

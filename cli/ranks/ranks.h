@@ -7,8 +7,12 @@
  *
  *     outer process                                  jailed work
  *     ntk_ranks_join
- *     ntk_ranks_jail_run  -------------------------> ntk_ranks_sum, _gather, then _tell if it
- * failed ntk_ranks_agree     everybody's end ntk_ranks_leave
+ *
+ *     ntk_ranks_jail_run  --------------> ntk_ranks_sum, _gather, then _tell if it failed
+ *
+ *     ntk_ranks_agree: everybody's end
+ *
+ *     ntk_ranks_leave
  *
  * sum, gather and agree are collective: every rank makes the same calls in the same order, and none
  * returns before all have called. A rank that fails stops the others within a moment, also in the
