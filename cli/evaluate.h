@@ -2,8 +2,8 @@
  *
  *   ntk_evaluator_create(&query, arguments, capacity, n_coordinates, &evaluator, error)
  *   ntk_evaluator_samples(evaluator, lead, first, count, &samples, error)    variances of the rows
- *   ntk_evaluator_check(evaluator, variable, &samples, forecast, error)      once the forecast is
- * read ntk_evaluator_row(evaluator, &samples, i, variable, &row)                limits of one row
+ *   ntk_evaluator_check(evaluator, variable, &samples, forecast, error)      of what was read
+ *   ntk_evaluator_row(evaluator, &samples, i, variable, &row)                limits of one row
  *
  * A row's results are a function of that row alone, whatever the blocks. One process, one thread.
  */

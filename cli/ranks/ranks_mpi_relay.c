@@ -1,9 +1,10 @@
 /* The conversation of the jailed work with its parent, over a socketpair.
  *
  *   sum      work: request, then each block, and after each its sum comes back
- *   gather   work: request; parent: all sizes; work: one byte, whether it has room; then the bytes
- * of every rank in order, block by block, of which its own come from the work first tell     work:
- * request and sentence; its end
+ *   gather   work: request; parent: all sizes; work: one byte, whether it has room; then bytes
+ *   tell     work: request and sentence; its end
+ *
+ * Gathered bytes are those of every rank in order, block by block, its own from the work first.
  *
  * The parent keeps the work's end open too: that the work is gone, it learns from the jail alone.
  *
