@@ -30,24 +30,38 @@ enum {
     DIGITS_SHORT = 15    /* every number of so many digits survives double, and %.15g shows it */
 };
 
+static const char digit_pairs[] = "0001020304050607080910111213141516171819"
+                                  "2021222324252627282930313233343536373839"
+                                  "4041424344454647484950515253545556575859"
+                                  "6061626364656667686970717273747576777879"
+                                  "8081828384858687888990919293949596979899";
+
 /* Room for put() to read beyond the digits, which end in the middle. */
 struct digits {
     char room[2 * DIGITS_MOST];
 };
 
-/* From the last digit on, two at a time; nothing for 0. Gives the first. */
+/* Four and four, two and two: nothing waits for more than two divisions. */
+static void put_eight_digits(char *to, uint32_t value)
+{
+    uint32_t high = value / 10000, low = value % 10000;
+    memcpy(to, digit_pairs + 2 * (high / 100), 2);
+    memcpy(to + 2, digit_pairs + 2 * (high % 100), 2);
+    memcpy(to + 4, digit_pairs + 2 * (low / 100), 2);
+    memcpy(to + 6, digit_pairs + 2 * (low % 100), 2);
+}
+
+/* From the last digit on; nothing for 0. Gives the first. */
 static const char *print_digits(uint64_t digits, struct digits *out, size_t *n)
 {
-    static const char pairs[] = "0001020304050607080910111213141516171819"
-                                "2021222324252627282930313233343536373839"
-                                "4041424344454647484950515253545556575859"
-                                "6061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
     char *end = out->room + DIGITS_MOST, *at = end;
-    for (; digits >= 10; digits /= 100)
-        memcpy(at -= 2, pairs + 2 * (digits % 100), 2);
-    if (digits)
-        *--at = (char)('0' + digits);
+    for (; digits >= 100000000; digits /= 100000000)
+        put_eight_digits(at -= 8, (uint32_t)(digits % 100000000));
+    uint32_t rest = (uint32_t)digits;
+    for (; rest >= 10; rest /= 100)
+        memcpy(at -= 2, digit_pairs + 2 * (rest % 100), 2);
+    if (rest)
+        *--at = (char)('0' + rest);
     *n = (size_t)(end - at);
     return at;
 }

@@ -173,7 +173,7 @@ def prepare_rescore(ntkuq, at):
         raise Missing("ntkuq has no rescore")
     calibration = calibrated(ntkuq, at)
     for number in range(4):
-        write_archive(at(f"archive_{number}.nc"), int(1e9 / ROW), number=number)
+        write_archive(at(f"archive_{number}.nc"), int(5e8 / ROW), number=number)
     return [ntkuq, "rescore", calibration, at("archive_*.nc"), "-o", at("out"), "--levels", "0.9"]
 
 
@@ -186,5 +186,5 @@ def prepare_fit(ntkuq, at):
 
 def contests(build):
     yield rescore(build)
-    yield mpi(build, "rescore of 4 GB", prepare_rescore, 14)
+    yield mpi(build, "rescore of 2 GB", prepare_rescore, 8)
     yield mpi(build, "fit of 50000 x 1024", prepare_fit, 1)
