@@ -181,7 +181,8 @@ def prepare_fit(ntkuq, at):
     archives = [at(f"archive_{number}.nc") for number in range(2)]
     for number, archive in enumerate(archives):
         write_archive(archive, 25000, features=1024, grid=(2, 3), number=number)
-    return [ntkuq, "fit", "-o", at("out"), "--method", "svd", "--rank", "10", *archives]
+    options = ["--method", "svd", "--rank", "10", "--out-of-core", "yes"]
+    return [ntkuq, "fit", "-o", at("out"), *options, *archives]
 
 
 def contests(build):
