@@ -457,25 +457,32 @@ static void wait_for_journal(const char *out, off_t bytes)
     }
 }
 
+/* The disk has lost what of the three outputs in "out" was not flushed. */
+static void lose_unfinished(void)
+{
+    char unfinished[120];
+    struct stat info;
+    for (int number = 0; number < 3; number++) {
+        snprintf(unfinished, sizeof unfinished, "%s/out/.rescore/%d.nc", folder, number);
+        if (!stat(unfinished, &info) && info.st_size > 0) {
+            ck_assert_int_eq(truncate(unfinished, 0), 0);
+            ck_assert_int_eq(truncate(unfinished, info.st_size), 0);
+        }
+    }
+}
+
 /* Chunks that were not flushed when the machine stopped are done again: their bytes may be gone. */
 START_TEST(what_was_not_flushed_before_the_machine_stopped_is_done_again)
 {
-    char archives[200], unfinished[120];
+    char archives[200];
     make_three(archives, sizeof archives);
     must_rescore("whole", archives);
     pid_t command = begin_rescore("out", "--jobs 1 --chunk 1", archives);
-    struct stat info;
     wait_for_journal("out", 1200);
     kill(command, SIGKILL);
     waitpid(command, NULL, 0);
     forge_boot("out");
-    for (int number = 0; number < 3; number++) {
-        snprintf(unfinished, sizeof unfinished, "%s/out/.rescore/%d.nc", folder, number);
-        if (!stat(unfinished, &info) && info.st_size > 0) {
-            ck_assert_int_eq(truncate(unfinished, 0), 0); /* lost ... */
-            ck_assert_int_eq(truncate(unfinished, info.st_size), 0);
-        }
-    }
+    lose_unfinished();
     must_rescore("out", archives);
     check_same_folders("whole", "out");
 }
@@ -484,8 +491,7 @@ END_TEST
 /* Bytes that a failed flush left behind may be any. */
 START_TEST(what_a_failed_flush_began_with_is_done_again)
 {
-    char archives[200], library[600], unfinished[120];
-    struct stat info;
+    char archives[200], library[600];
     make_three(archives, sizeof archives);
     must_rescore("whole", archives);
     snprintf(library, sizeof library, "%s", ntk_test_program("tests/flush.so"));
@@ -495,13 +501,7 @@ START_TEST(what_a_failed_flush_began_with_is_done_again)
     unsetenv("LD_PRELOAD");
     ck_assert_msg(code == EX_CANTCREAT, "%d %s", code, world_printed());
     ck_assert_msg(strstr(world_printed(), "cannot flush"), "%s", world_printed());
-    for (int number = 0; number < 3; number++) {
-        snprintf(unfinished, sizeof unfinished, "%s/out/.rescore/%d.nc", folder, number);
-        if (!stat(unfinished, &info) && info.st_size > 0) {
-            ck_assert_int_eq(truncate(unfinished, 0), 0); /* lost ... */
-            ck_assert_int_eq(truncate(unfinished, info.st_size), 0);
-        }
-    }
+    lose_unfinished();
     must_rescore("out", archives);
     check_same_folders("whole", "out");
 }
