@@ -142,7 +142,7 @@ static void print_archive(const struct ntk_archive *a)
     for (size_t i = 0; i < a->n_problems; i++)
         printf("refused:   %s\n", a->problems[i]);
     if (a->n_problems == 0)
-        printf("nothing would be refused\n");
+        printf("nothing in its layout would be refused; values are not looked at\n");
 }
 
 static enum ntk_status inspect_archive(const struct ntk_command_context *context,
@@ -253,8 +253,8 @@ static void print_calibration(const struct ntk_calibration *c, const char *sha25
            *c->layer ? c->layer : "not named", *c->aggregation ? c->aggregation : "not described");
     printf("features:  %s, %zu columns, fitted on %s to %s\n", c->features_name, c->d,
            c->first_time, c->last_time);
-    printf("variance:  %s; selection by %s; seed %llu\n", ntk_variance_mode_name(c->variance_mode),
-           c->select == NTK_SELECT_VALIDATE ? "validation" : "rule", (unsigned long long)c->seed);
+    printf("variance:  %s; selection: %s; seed %llu\n", ntk_variance_mode_name(c->variance_mode),
+           ntk_select_name(c->select), (unsigned long long)c->seed);
     printf("made:      %s by %s with %s\n", c->created, c->program, c->blas);
     if (c->places.kind == NTK_PLACE_GRID)
         printf("places:    a grid of %zu latitudes and %zu longitudes\n", c->places.n_latitude,

@@ -4,6 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *ntk_select_name(enum ntk_select select)
+{
+    static const char *const names[] = {
+        [NTK_SELECT_RULE] = "rule", [NTK_SELECT_VALIDATE] = "validate", [NTK_SELECT_AUTO] = "auto"};
+    return names[select];
+}
+
 const double ntk_map_misses[NTK_MAP_MISSES] = {0, 0.01, 0.02, 0.05, 0.1, 0.2};
 
 const char *ntk_baseline_name(enum ntk_baseline baseline)

@@ -27,6 +27,9 @@ enum ntk_select {
     NTK_SELECT_AUTO /* validate where n allows, else rule */
 };
 
+/* "rule", "validate" or "auto". */
+const char *ntk_select_name(enum ntk_select select);
+
 /* Mondrian groups, with a quantile of their own (core/groups.h). */
 enum ntk_grouping {
     NTK_GROUPING_NONE,

@@ -113,10 +113,9 @@ json_t *ntk_artifact_describe(const struct ntk_calibration *c)
         "schema_version", NTK_SCHEMA_VERSION, "name", c->name, "forecast_model", c->model, "layer",
         c->layer, "aggregation", c->aggregation, "checkpoint_sha256", c->checkpoint_sha256,
         "features", c->features_name, "variance", ntk_variance_mode_name(c->variance_mode),
-        "select", c->select == NTK_SELECT_VALIDATE ? "validate" : "rule", "seed",
-        (json_int_t)c->seed, "created", c->created, "program", c->program, "blas", c->blas, "times",
-        c->first_time, c->last_time, "input_sha256", inputs, "feature_count", (json_int_t)c->d,
-        "leads", leads);
+        "select", ntk_select_name(c->select), "seed", (json_int_t)c->seed, "created", c->created,
+        "program", c->program, "blas", c->blas, "times", c->first_time, c->last_time,
+        "input_sha256", inputs, "feature_count", (json_int_t)c->d, "leads", leads);
     if (json && c->places.kind != NTK_PLACE_NONE)
         json_object_set_new(json, "places", ntk_places_describe(&c->places));
     return json;
@@ -414,7 +413,9 @@ enum ntk_status ntk_description_parse(json_t *json, const char *what, struct ntk
                         what, (long long)d, n_leads);
     c->variance_mode =
         strcmp(variance, "reference") ? NTK_VARIANCE_PUBLISHED : NTK_VARIANCE_REFERENCE;
-    c->select = strcmp(select, "validate") ? NTK_SELECT_RULE : NTK_SELECT_VALIDATE;
+    c->select = !strcmp(select, "auto")       ? NTK_SELECT_AUTO
+                : !strcmp(select, "validate") ? NTK_SELECT_VALIDATE
+                                              : NTK_SELECT_RULE;
     c->seed = (uint64_t)seed;
     c->d = (size_t)d;
     return parse_inputs(inputs, what, c, error);

@@ -15,14 +15,32 @@ static enum ntk_status cannot_write(const char *path, int reason, struct ntk_err
     return ntk_fail(error, NTK_CANNOT_CREATE, "cannot write %s: %s", path, strerror(reason));
 }
 
+/* Only a file may be replaced: /dev/null is to stay a device. */
+static enum ntk_status check_replaced(const char *path, struct ntk_error *error)
+{
+    struct stat info;
+    if (stat(path, &info) || S_ISREG(info.st_mode))
+        return NTK_OK;
+    return ntk_fail(error, NTK_CANNOT_CREATE,
+                    "cannot write %s: it is a %s, a regular file or none was expected", path,
+                    S_ISDIR(info.st_mode)                            ? "folder"
+                    : S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode) ? "device"
+                                                                     : "pipe or socket");
+}
+
 enum ntk_status ntk_publish_prepare(const char *path, char *temporary, size_t size,
                                     struct ntk_error *error)
 {
+    enum ntk_status status = check_replaced(path, error);
+    if (status)
+        return status;
     int length = snprintf(temporary, size, "%s.XXXXXX", path);
     if (length < 0 || (size_t)length >= size)
         return ntk_fail(error, NTK_CANNOT_CREATE,
                         "cannot write %s: the path is longer than %zu bytes", path, size);
     int descriptor = mkostemp(temporary, O_CLOEXEC);
+    if (descriptor < 0 && errno == ENOENT)
+        return ntk_fail(error, NTK_CANNOT_CREATE, "cannot write %s: its folder is not there", path);
     if (descriptor < 0)
         return cannot_write(path, errno, error);
     close(descriptor);

@@ -11,7 +11,8 @@
 #include "core/status.h"
 
 /* Creates an empty temporary file next to `path` (mode 0600), for ntk_publish_file later; its name
- * goes to `temporary` (size bytes). NTK_CANNOT_CREATE with the reason. */
+ * goes to `temporary` (size bytes). NTK_CANNOT_CREATE with the reason, also when `path` is there
+ * and no regular file. */
 enum ntk_status ntk_publish_prepare(const char *path, char *temporary, size_t size,
                                     struct ntk_error *error);
 

@@ -102,6 +102,8 @@ static enum ntk_status parse_header(const void *bytes, size_t size, const char *
     if (size < prefix_size)
         return ntk_fail(error, NTK_BAD_DATA, "%s is %zu bytes long: not a safetensors file", what,
                         size);
+    if (!memcmp(bytes, "\211HDF\r\n\032\n", prefix_size) || !memcmp(bytes, "CDF", 3))
+        return ntk_fail(error, NTK_BAD_DATA, "%s is NetCDF, a calibration was expected here", what);
     memcpy(&announced, bytes, prefix_size);
     announced = le64toh(announced);
     if (announced > size - prefix_size || announced > header_most || announced % 8)

@@ -98,11 +98,12 @@ static void remove_folder(void)
 START_TEST(the_main_job_runs)
 {
     ck_assert_int_eq(NTKUQ("inspect", archive), 0);
-    ck_assert(printed_has("nothing would be refused"));
+    ck_assert(printed_has("nothing in its layout would be refused"));
     ck_assert_int_eq(NTKUQ("fit", "-o", calibration, "--name", "toy", archive), 0);
     ck_assert_int_eq(NTKUQ("inspect", "--json", calibration), 0);
     json_t *json = read_json();
     ck_assert_str_eq(json_string_value(json_object_get(json, "name")), "toy");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "select")), "auto");
     ck_assert_uint_eq(json_array_size(json_object_get(json, "leads")), 6);
     json_decref(json);
     ck_assert_int_eq(NTKUQ("apply", "-o", output, "--levels", "0.5,0.9", calibration, archive), 0);
@@ -219,6 +220,8 @@ START_TEST(inputs_that_are_not_there_are_named)
 {
     ck_assert_int_eq(NTKUQ("inspect", "/no/such/file"), EX_NOINPUT);
     ck_assert(printed_has("cannot open /no/such/file: No such file or directory"));
+    ck_assert_int_eq(NTKUQ("apply", "-o", output, archive, archive), EX_DATAERR);
+    ck_assert(printed_has("is NetCDF, a calibration was expected here"));
     ck_assert_int_eq(NTKUQ("inspect", folder), EX_NOINPUT);
     ck_assert(printed_has("is a directory (Zarr stores are not read)"));
     ck_assert_int_eq(NTKUQ("inspect", "http://127.0.0.1/x.nc#mode=bytes"), EX_NOINPUT);
@@ -235,7 +238,7 @@ START_TEST(a_failed_command_leaves_no_output)
     ck_assert_int_eq(NTKUQ("apply", "-o", output, archive, archive), EX_DATAERR);
     ck_assert_uint_eq(ntk_test_count_files(folder), before);
     ck_assert_int_eq(NTKUQ("fit", "-o", "/no/such/folder/x", archive), EX_CANTCREAT);
-    ck_assert(printed_has("cannot write /no/such/folder/x: No such file or directory"));
+    ck_assert(printed_has("cannot write /no/such/folder/x: its folder is not there"));
 }
 END_TEST
 

@@ -43,6 +43,28 @@ START_TEST(published_bytes_are_all_there)
 }
 END_TEST
 
+START_TEST(only_a_file_is_replaced)
+{
+    char path[64];
+    struct stat info;
+    struct ntk_error error = {""};
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    const char *const kept[] = {path, folder, "/dev/null"}, *kinds[] = {"pipe", "folder", "device"};
+    for (size_t i = 0; i < 3; i++) {
+        mode_t before;
+        ck_assert_int_eq(stat(kept[i], &info), 0);
+        before = info.st_mode;
+        ck_assert_int_eq(ntk_publish_bytes(kept[i], "a", 1, 0644, 0, &error), NTK_CANNOT_CREATE);
+        ck_assert_msg(strstr(error.text, kinds[i]) && strstr(error.text, "regular file"), "%s",
+                      error.text);
+        ck_assert_int_eq(stat(kept[i], &info), 0);
+        ck_assert_uint_eq(info.st_mode, before);
+    }
+    ck_assert_uint_eq(ntk_test_count_files(folder), 1);
+}
+END_TEST
+
 START_TEST(an_exclusive_publication_replaces_nothing)
 {
     char path[64], sha256[NTK_SHA256_HEX], before[NTK_SHA256_HEX];
@@ -113,7 +135,7 @@ START_TEST(a_folder_that_is_not_there_is_named)
     struct ntk_error error = {""};
     ck_assert_int_eq(ntk_publish_bytes("/no/such/folder/a", "abc", 3, 0644, 0, &error),
                      NTK_CANNOT_CREATE);
-    ck_assert_str_eq(error.text, "cannot write /no/such/folder/a: No such file or directory");
+    ck_assert_str_eq(error.text, "cannot write /no/such/folder/a: its folder is not there");
 }
 END_TEST
 
@@ -125,6 +147,7 @@ Suite *ntk_suite_publish(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, published_bytes_are_all_there);
     tcase_add_test(tests, an_exclusive_publication_replaces_nothing);
+    tcase_add_test(tests, only_a_file_is_replaced);
     tcase_add_test(tests, a_full_disk_leaves_the_old_file);
     tcase_add_test(tests, publish_survives_kill_at_any_write);
     tcase_add_test(tests, a_folder_that_is_not_there_is_named);
