@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/simulate/simulation.h"
 #include "io/limits.h"
@@ -125,6 +126,22 @@ NUMBER_PARSER(seed, fit.seed, 0, INT64_MAX)
 NUMBER_PARSER(samples, samples, NTK_SIMULATION_MIN_SAMPLES, NTK_SIMULATION_MAX_SAMPLES)
 NUMBER_PARSER(feature_count, feature_count, NTK_SIMULATION_MIN_FEATURES,
               NTK_SIMULATION_MAX_FEATURES)
+/* strptime takes days that the month does not have, timegm moves them into the next. */
+PARSER(start)
+{
+    enum { DAY = 86400, DAYS_1970_TO_2000 = 10957 };
+    struct tm utc = {0};
+    const char *end = strlen(value) == 10 ? strptime(value, "%Y-%m-%d", &utc) : NULL;
+    const int day_of_month = utc.tm_mday;
+    const int64_t day = (int64_t)timegm(&utc) / DAY - DAYS_1970_TO_2000;
+    if (!end || *end || utc.tm_mday != day_of_month || day < 0 || day > NTK_SIMULATION_MAX_DAY)
+        return ntk_fail(error, NTK_USAGE,
+                        "%s is '%s', a date from 2000-01-01 to 2273-10-16 was expected",
+                        option->name, value);
+    out->first_day = (size_t)day;
+    return NTK_OK;
+}
+
 NUMBER_PARSER(memory, memory_bytes, (uint64_t)64 << 20, (uint64_t)1 << 48)
 
 PARSER(deadline)
@@ -342,6 +359,8 @@ static const struct option options[] = {
      parse_levels},
     {"--samples", SIMULATE, "N", "forecasts in the archive", parse_samples},
     {"--features", SIMULATE, "D", "hidden units of the network", parse_feature_count},
+    {"--start", SIMULATE, "DATE",
+     "of the first forecast; later weather, same network; default: 2000-01-01", parse_start},
     {"--seed", FIT | SIMULATE, "N", "of everything random", parse_seed},
     {"--json", ALL, NULL, "print the result as JSON on standard output", parse_json},
     {"--progress-fd", ALL, "N", "write progress as JSON lines to this descriptor",

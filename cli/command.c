@@ -51,9 +51,9 @@ static int complain(enum ntk_status status, const struct ntk_error *error)
 static enum ntk_status simulate(const struct ntk_command_context *context, struct ntk_error *error)
 {
     const struct ntk_arguments *arguments = context->arguments;
-    enum ntk_status status =
-        ntk_simulate(context->output, arguments->samples, arguments->feature_count,
-                     arguments->fit.seed, ntk_progress_report, context->progress, error);
+    enum ntk_status status = ntk_simulate(
+        context->output, arguments->samples, arguments->feature_count, arguments->fit.seed,
+        arguments->first_day, ntk_progress_report, context->progress, error);
     if (!status && arguments->json)
         printf("{\"samples\": %zu, \"features\": %zu, \"seed\": %llu}\n", arguments->samples,
                arguments->feature_count, (unsigned long long)arguments->fit.seed);

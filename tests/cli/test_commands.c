@@ -205,6 +205,8 @@ START_TEST(usage_errors_name_what_was_expected)
         {{"apply", "--levels", "90", "a", "b"}, "numbers between 0 and 1"},
         {{"fit", "--colour", "red", "a.nc"}, "'--colour' is not an option of ntkuq fit"},
         {{"simulate", "-o", "x", "--samples", "1"}, "--samples is '1'"},
+        {{"simulate", "-o", "x", "--start", "2001-02-29"}, "a date from 2000-01-01 to 2273-10-16"},
+        {{"simulate", "-o", "x", "--start", "1999-12-31"}, "--start is '1999-12-31', a date"},
         {{"fit", "--name", "../x", "a.nc"}, "--name is '../x'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
