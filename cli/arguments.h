@@ -70,6 +70,7 @@ struct ntk_arguments {
 enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments *out,
                                     struct ntk_error *error);
 
-void ntk_arguments_help(FILE *stream);
+/* Of the command of that name alone; of all where `command` is no command. */
+void ntk_arguments_help(FILE *stream, const char *command);
 
 #endif

@@ -217,6 +217,19 @@ START_TEST(usage_errors_name_what_was_expected)
 }
 END_TEST
 
+START_TEST(help_is_of_the_command_that_is_named)
+{
+    ck_assert_int_eq(NTKUQ("simulate", "--help"), EX_OK);
+    ck_assert(printed_has("--start") && printed_has("--sandbox"));
+    char *text = read_printed();
+    ck_assert_ptr_null(strstr(text, "ntkuq fit"));
+    ck_assert_ptr_null(strstr(text, "--rank"));
+    free(text);
+    ck_assert_int_eq(NTKUQ("--help"), EX_OK);
+    ck_assert(printed_has("--start") && printed_has("--rank"));
+}
+END_TEST
+
 START_TEST(inputs_that_are_not_there_are_named)
 {
     ck_assert_int_eq(NTKUQ("inspect", "/no/such/file"), EX_NOINPUT);
@@ -524,6 +537,7 @@ Suite *ntk_suite_commands(void)
     tcase_add_test(tests, the_same_input_gives_the_same_bytes);
     tcase_add_test(tests, a_calibration_is_drawn_as_a_well_formed_figure);
     tcase_add_test(tests, usage_errors_name_what_was_expected);
+    tcase_add_test(tests, help_is_of_the_command_that_is_named);
     tcase_add_test(tests, inputs_that_are_not_there_are_named);
     tcase_add_test(tests, a_failed_command_leaves_no_output);
     tcase_add_test(tests, an_input_is_never_overwritten);
