@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/simulate/simulation.h"
 #include "io/limits.h"
@@ -125,6 +126,22 @@ NUMBER_PARSER(seed, fit.seed, 0, INT64_MAX)
 NUMBER_PARSER(samples, samples, NTK_SIMULATION_MIN_SAMPLES, NTK_SIMULATION_MAX_SAMPLES)
 NUMBER_PARSER(feature_count, feature_count, NTK_SIMULATION_MIN_FEATURES,
               NTK_SIMULATION_MAX_FEATURES)
+/* strptime takes days that the month does not have, timegm moves them into the next. */
+PARSER(start)
+{
+    enum { DAY = 86400, DAYS_1970_TO_2000 = 10957 };
+    struct tm utc = {0};
+    const char *end = strlen(value) == 10 ? strptime(value, "%Y-%m-%d", &utc) : NULL;
+    const int day_of_month = utc.tm_mday;
+    const int64_t day = (int64_t)timegm(&utc) / DAY - DAYS_1970_TO_2000;
+    if (!end || *end || utc.tm_mday != day_of_month || day < 0 || day > NTK_SIMULATION_MAX_DAY)
+        return ntk_fail(error, NTK_USAGE,
+                        "%s is '%s', a date from 2000-01-01 to 2273-10-16 was expected",
+                        option->name, value);
+    out->first_day = (size_t)day;
+    return NTK_OK;
+}
+
 NUMBER_PARSER(memory, memory_bytes, (uint64_t)64 << 20, (uint64_t)1 << 48)
 
 PARSER(deadline)
@@ -316,7 +333,7 @@ static const struct option options[] = {
     {"--family", APPLY | REPORT | RESCORE, "conformal|asymmetric|gaussian|student_t",
      "the distribution intervals are read from", parse_family},
     {"--confidence", APPLY | REPORT | RESCORE, "P",
-     "of the level for this calibration set; 0: on average", parse_confidence},
+     "of the level for this calibration set; default: 0, on average", parse_confidence},
     {"--map", APPLY | RESCORE, "on|off", "sigma of the grid point where there is a features_map",
      parse_map},
     {"--map-miss", APPLY | REPORT | RESCORE, "off|SHARE",
@@ -333,21 +350,24 @@ static const struct option options[] = {
      "read the features a block at a time: when --memory would not hold them, always, never",
      parse_out_of_core},
     {"--features", FIT | APPLY | REPORT | RESCORE | INSPECT | TRUTHS, "NAME",
-     "the variable with the features", parse_features},
-    {"--split", FIT | REPORT | INSPECT, "NAME", "the variable that divides the samples",
-     parse_split},
+     "the variable with the features; default: features", parse_features},
+    {"--split", FIT | REPORT | INSPECT, "NAME",
+     "the variable that divides the samples; default: split", parse_split},
     {"--missing", FIT | APPLY | REPORT | RESCORE, "reject|drop_sample|mask_point",
      "what to do with values that are not finite", parse_missing},
-    {"--levels", APPLY | REPORT | RESCORE, "L,L...", "coverage of the intervals, such as 0.5,0.9",
+    {"--levels", APPLY | REPORT | RESCORE, "L,L...", "coverage of the intervals; default: 0.5,0.9",
      parse_levels},
-    {"--samples", SIMULATE, "N", "forecasts in the archive", parse_samples},
-    {"--features", SIMULATE, "D", "hidden units of the network", parse_feature_count},
-    {"--seed", FIT | SIMULATE, "N", "of everything random", parse_seed},
+    {"--samples", SIMULATE, "N", "forecasts in the archive; default: 300", parse_samples},
+    {"--features", SIMULATE, "D", "hidden units of the network; default: 256", parse_feature_count},
+    {"--start", SIMULATE, "DATE",
+     "of the first forecast; later weather, same network; default: 2000-01-01", parse_start},
+    {"--seed", FIT | SIMULATE, "N", "of everything random; default: 1", parse_seed},
     {"--json", ALL, NULL, "print the result as JSON on standard output", parse_json},
     {"--progress-fd", ALL, "N", "write progress as JSON lines to this descriptor",
      parse_progress_fd},
-    {"--memory", ALL, "BYTES", "address space the work may use", parse_memory},
-    {"--deadline", ALL, "SECONDS", "after which the work is killed", parse_deadline},
+    {"--memory", ALL, "BYTES", "address space the work may use; default: 64 GiB", parse_memory},
+    {"--deadline", ALL, "SECONDS", "after which the work is killed; default: 86400",
+     parse_deadline},
     {"--sandbox", ALL, "on|off", "whether files are parsed in the jail", parse_sandbox},
 };
 
@@ -389,6 +409,15 @@ static const struct option *find_option(const char *name, size_t length, enum nt
             return &options[i];
     }
     return NULL;
+}
+
+/* N_COMMANDS: there is none of that name. */
+static size_t find_command(const char *name)
+{
+    size_t c = 0;
+    while (c < N_COMMANDS && strcmp(commands[c].name, name))
+        c++;
+    return c;
 }
 
 static enum ntk_status parse_options(int argc, char **argv, struct ntk_arguments *out,
@@ -441,13 +470,11 @@ enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments 
         .deadline_seconds = 86400,
         .silence_seconds = 900, /* opening an archive, or a chunk, takes a thousandth */
     };
-    size_t c = 0;
     if (argc < 2)
         return ntk_fail(error, NTK_USAGE,
                         "a command was expected: fit, apply, report, inspect, simulate, truths, "
                         "rescore or coverage; see ntkuq --help");
-    while (c < N_COMMANDS && strcmp(commands[c].name, argv[1]))
-        c++;
+    const size_t c = find_command(argv[1]);
     if (c == N_COMMANDS)
         return ntk_fail(
             error, NTK_USAGE,
@@ -482,23 +509,30 @@ static void print_option(FILE *stream, const struct option *option)
             option->argument ? option->argument : "", option->meaning);
 }
 
-void ntk_arguments_help(FILE *stream)
+static void print_command(FILE *stream, size_t c)
 {
+    fprintf(stream, "\nntkuq %s %s\n    %s\n", commands[c].name, commands[c].synopsis,
+            commands[c].meaning);
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (options[i].commands & commands[c].command && options[i].commands != ALL)
+            print_option(stream, &options[i]);
+    }
+}
+
+void ntk_arguments_help(FILE *stream, const char *command)
+{
+    const size_t asked = find_command(command);
     fprintf(stream, "ntkuq %s: error bars for AI weather forecasts\n", NTK_VERSION);
     for (size_t c = 0; c < N_COMMANDS; c++) {
-        fprintf(stream, "\nntkuq %s %s\n    %s\n", commands[c].name, commands[c].synopsis,
-                commands[c].meaning);
-        for (size_t i = 0; i < N_OPTIONS; i++) {
-            if (!(options[i].commands & commands[c].command) || options[i].commands == ALL)
-                continue;
-            print_option(stream, &options[i]);
-        }
+        if (asked == N_COMMANDS || asked == c)
+            print_command(stream, c);
     }
     fprintf(stream, "\nevery command\n");
     for (size_t i = 0; i < N_OPTIONS; i++) {
         if (options[i].commands == ALL)
             print_option(stream, &options[i]);
     }
-    fprintf(stream, "\nexit codes: 0 done, 64 usage, 65 bad data, 66 no input, 70 a bug, 73 cannot "
+    fprintf(stream, "\nof several choices the first is the default\n"
+                    "exit codes: 0 done, 64 usage, 65 bad data, 66 no input, 70 a bug, 73 cannot "
                     "write, 75 try again\n");
 }

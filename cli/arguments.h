@@ -51,6 +51,7 @@ struct ntk_arguments {
     double levels[NTK_LEVELS_MOST]; /* ascending */
     size_t n_levels;
     size_t samples, feature_count;   /* simulate */
+    size_t first_day;                /* simulate: days since 2000-01-01 */
     const char *sha256;              /* rescore: the calibration must be this one; NULL: any */
     size_t jobs, chunk;              /* rescore: processes, samples a chunk; 0: as it fits */
     size_t share_index, share_count; /* rescore: the archives of share 0 .. count - 1; 0: all */
@@ -69,6 +70,7 @@ struct ntk_arguments {
 enum ntk_status ntk_arguments_parse(int argc, char **argv, struct ntk_arguments *out,
                                     struct ntk_error *error);
 
-void ntk_arguments_help(FILE *stream);
+/* Of the command of that name alone; of all where `command` is no command. */
+void ntk_arguments_help(FILE *stream, const char *command);
 
 #endif

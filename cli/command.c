@@ -51,9 +51,9 @@ static int complain(enum ntk_status status, const struct ntk_error *error)
 static enum ntk_status simulate(const struct ntk_command_context *context, struct ntk_error *error)
 {
     const struct ntk_arguments *arguments = context->arguments;
-    enum ntk_status status =
-        ntk_simulate(context->output, arguments->samples, arguments->feature_count,
-                     arguments->fit.seed, ntk_progress_report, context->progress, error);
+    enum ntk_status status = ntk_simulate(
+        context->output, arguments->samples, arguments->feature_count, arguments->fit.seed,
+        arguments->first_day, ntk_progress_report, context->progress, error);
     if (!status && arguments->json)
         printf("{\"samples\": %zu, \"features\": %zu, \"seed\": %llu}\n", arguments->samples,
                arguments->feature_count, (unsigned long long)arguments->fit.seed);
@@ -334,13 +334,19 @@ static int run_rescore(const struct ntk_arguments *arguments, const struct ntk_r
     return exit_code_of(status);
 }
 
-static int asks_for_help(int argc, char **argv)
+/* `ntkuq --help`, `ntkuq help fit` and `ntkuq fit --help`: the name of the command, "" for all of
+ * them; NULL: no help is asked for. */
+static const char *asks_for_help(int argc, char **argv)
 {
-    for (int i = 1; i < argc && i < 3; i++) {
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-            return 1;
+    static const char *const words[] = {"--help", "-h", "help"};
+    const char *second = argc > 2 ? argv[2] : "";
+    for (size_t w = 0; w < 3 && argc > 1; w++) {
+        if (!strcmp(argv[1], words[w]))
+            return second;
+        if (w < 2 && !strcmp(second, words[w]))
+            return argv[1];
     }
-    return argc > 1 && !strcmp(argv[1], "help");
+    return NULL;
 }
 
 /* BLAS maps a buffer when it is first asked for more than a little, and asks for ever where the
@@ -363,8 +369,9 @@ int ntk_command_run(int argc, char **argv)
 {
     struct ntk_arguments arguments;
     struct ntk_error error = {""};
-    if (asks_for_help(argc, argv)) {
-        ntk_arguments_help(stdout);
+    const char *help = asks_for_help(argc, argv);
+    if (help) {
+        ntk_arguments_help(stdout, help);
         return EX_OK;
     }
     if (argc > 1 && !strcmp(argv[1], "--version")) {

@@ -159,6 +159,13 @@ static int find_action(const char *argument, enum ntk_config_action *action)
     return 0;
 }
 
+/* Whether what follows an unknown flag looks like its value, of which nothing more need be said. */
+static int has_value_after(int argc, char *const *argv, int at)
+{
+    return !strncmp(argv[at], "--", 2) && !strchr(argv[at], '=') && at + 1 < argc &&
+           argv[at + 1][0] != '-';
+}
+
 /* Reads argv[at]; gives the number of arguments taken. */
 static int load_flag(int argc, char *const *argv, int at, struct ntk_config *out,
                      enum ntk_config_action *action, struct ntk_config_problems *problems)
@@ -171,7 +178,7 @@ static int load_flag(int argc, char *const *argv, int at, struct ntk_config *out
         strncmp(argument, "--", 2) ? NULL : ntk_option_find(argument + 2, length - 2);
     if (!option) {
         usage_problem(problems, argument, "there is no such flag");
-        return 1;
+        return 1 + has_value_after(argc, argv, at);
     }
     const char *value = argument[length] ? argument + length + 1 : NULL;
     int taken = 1;

@@ -122,8 +122,9 @@ static void write_comparison_card(FILE *out, const struct ntk_report_comparison 
     snprintf(value, sizeof value, "%s%.1f %%", comparison->relative < 0 ? "\u2212" : "+",
              100 * fabs(comparison->relative));
     snprintf(text, sizeof text,
-             "interval score against %s; better in %zu of %zu rows, worse in %zu", what,
-             comparison->better, comparison->rows, comparison->worse);
+             "interval score against %s; significantly better in %zu of %zu rows, "
+             "worse in %zu",
+             what, comparison->better, comparison->rows, comparison->worse);
     write_card(out, value, verdict, text);
 }
 

@@ -126,6 +126,28 @@ static void summarise_scores(const json_t *rows, struct ntk_report_summary *out)
     out->constant = all[NTK_BASELINE_CONSTANT];
 }
 
+static void count_centre(int centred, unsigned terms, struct ntk_report_summary *out)
+{
+    const int season = (terms & NTK_TERM_SEASON) != 0, features = (terms & NTK_TERM_FEATURES) != 0;
+    out->centred += centred;
+    out->centre_season += season;
+    out->centre_features += features;
+    out->centre_both += season && features;
+    out->centre_neither += centred && !season && !features;
+}
+
+static void count_scale(unsigned terms, struct ntk_report_summary *out)
+{
+    const int season = (terms & NTK_TERM_SEASON) != 0, sigma = (terms & NTK_TERM_SIGMA) != 0;
+    const int features = (terms & NTK_TERM_FEATURES) != 0;
+    out->scale_season += season;
+    out->scale_sigma += sigma;
+    out->scale_features += features;
+    out->scale_two += season + sigma + features == 2;
+    out->scale_three += season + sigma + features == 3;
+    out->scale_none += season + sigma + features == 0;
+}
+
 static void summarise_model(const json_t *row, struct ntk_report_summary *out)
 {
     const json_t *model = json_object_get(json_object_get(row, "model"), "model");
@@ -137,12 +159,8 @@ static void summarise_model(const json_t *row, struct ntk_report_summary *out)
     if (is_true(model, "proportional"))
         scale = NTK_TERM_SIGMA;
     out->models++;
-    out->centred += centred;
-    out->centre_season += (centre & NTK_TERM_SEASON) != 0;
-    out->centre_features += (centre & NTK_TERM_FEATURES) != 0;
-    out->scale_season += (scale & NTK_TERM_SEASON) != 0;
-    out->scale_sigma += (scale & NTK_TERM_SIGMA) != 0;
-    out->scale_features += (scale & NTK_TERM_FEATURES) != 0;
+    count_centre(centred, centre, out);
+    count_scale(scale, out);
     out->covariates += ((centre | scale) & NTK_TERM_COVARIATES) != 0;
     out->local_season += is_true(model, "local_season");
     out->with_features += ((centre | scale) & NTK_TERM_FEATURES) != 0;
@@ -260,10 +278,13 @@ static void say_relative(FILE *out, double relative)
 
 static void say_counts(FILE *out, const struct ntk_report_comparison *comparison)
 {
-    fprintf(out, "significantly lower in %zu of %zu rows, higher in %zu", comparison->better,
-            comparison->rows, comparison->worse);
-    if (comparison->equal)
-        fprintf(out, ", the same in %zu", comparison->equal);
+    const struct ntk_report_comparison *c = comparison;
+    fprintf(out,
+            "significantly lower in %zu of %zu rows, higher in %zu, different by no more than "
+            "chance in %zu",
+            c->better, c->rows, c->worse, c->rows - c->better - c->worse - c->equal);
+    if (c->equal)
+        fprintf(out, ", the same in %zu", c->equal);
 }
 
 static void say_scores(FILE *out, const struct ntk_report_summary *summary)
@@ -296,10 +317,14 @@ static void say_models(FILE *out, const struct ntk_report_summary *summary)
     size_t n = summary->models;
     fprintf(out,
             "Of %zu models (a variable at a lead time), the width follows the season in %zu, sigma "
-            "in %zu and the features in %zu; the bias taken off follows the season in %zu and the "
-            "features in %zu, and there is none in %zu.",
+            "in %zu and the features in %zu (two of them in %zu, all three in %zu, none in %zu); "
+            "the bias "
+            "taken off follows the season in %zu and the features in %zu (both in %zu, neither in "
+            "%zu), and there is none in %zu.",
             n, summary->scale_season, summary->scale_sigma, summary->scale_features,
-            summary->centre_season, summary->centre_features, n - summary->centred);
+            summary->scale_two, summary->scale_three, summary->scale_none, summary->centre_season,
+            summary->centre_features, summary->centre_both, summary->centre_neither,
+            n - summary->centred);
     if (summary->local_season)
         fprintf(out, " Each place has a season of its own in %zu.", summary->local_season);
     if (summary->covariates)

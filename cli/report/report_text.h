@@ -33,8 +33,10 @@ struct ntk_report_summary {
     struct ntk_report_comparison hindsight; /* in each row the best there; name is "" */
     struct ntk_report_comparison constant;
     size_t models;
-    size_t centre_season, centre_features, centred;
-    size_t scale_season, scale_sigma, scale_features, local_season, covariates;
+    size_t centre_season, centre_features, centre_both, centre_neither; /* of those with one */
+    size_t centred;
+    size_t scale_season, scale_sigma, scale_features, scale_two, scale_three, scale_none;
+    size_t local_season, covariates;
     size_t with_features; /* the features take part in centre or scale, other than by sigma */
     size_t leads, shifted, shift_untested;
     size_t leads_with_events, told_apart;

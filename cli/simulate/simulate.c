@@ -204,11 +204,11 @@ static void put_bytes(struct writer *writer, enum variable variable, const signe
 }
 
 /* A forecast every 24 h; stations every 10 degrees around 45 N. */
-static void put_coordinates(struct writer *writer, size_t samples)
+static void put_coordinates(struct writer *writer, const struct ntk_simulation *simulation)
 {
     float periods[LEADS], latitudes[STATIONS], longitudes[STATIONS];
-    for (size_t i = 0; i < samples && !writer->failure; i++) {
-        int hours = (int)(24 * i);
+    for (size_t i = 0; i < simulation->samples && !writer->failure; i++) {
+        int hours = (int)(24 * (simulation->first_day + i));
         keep(writer, nc_put_var1_int(writer->file, writer->variables[TIME], &i, &hours));
     }
     for (size_t l = 0; l < LEADS; l++)
@@ -229,7 +229,7 @@ static void write_archive(struct writer *writer, const struct ntk_simulation *si
     describe_archive(writer, simulation);
     if (!writer->failure)
         keep(writer, nc_enddef(writer->file));
-    put_coordinates(writer, simulation->samples);
+    put_coordinates(writer, simulation);
     put_floats(writer, FEATURES, simulation->hidden);
     put_floats(writer, WIND, simulation->wind);
     put_floats(writer, WIND_TRUTH, simulation->wind_truth);
@@ -241,6 +241,7 @@ static void write_archive(struct writer *writer, const struct ntk_simulation *si
 
 /* The file is created first: a path that cannot be written should not cost a simulation. */
 enum ntk_status ntk_simulate(const char *path, size_t samples, size_t features, uint64_t seed,
+                             size_t first_day,
                              void (*progress)(void *user, double fraction, const char *message),
                              void *user, struct ntk_error *error)
 {
@@ -251,7 +252,7 @@ enum ntk_status ntk_simulate(const char *path, size_t samples, size_t features, 
         return ntk_fail(error, NTK_CANNOT_CREATE, "%s cannot be created: %s", path,
                         nc_strerror(writer.failure));
     enum ntk_status status =
-        ntk_simulation_run(samples, features, seed, progress, user, &simulation, error);
+        ntk_simulation_run(samples, features, seed, first_day, progress, user, &simulation, error);
     if (!status) {
         if (progress)
             progress(user, 0.95, "writing");

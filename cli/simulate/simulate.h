@@ -16,9 +16,12 @@
 #include "core/status.h"
 
 /* Overwrites the file `path`, NetCDF-4, byte for byte the same for the same arguments on the same
- * machine. `progress` may be NULL. NTK_USAGE: too few or too many samples or features.
+ * machine. The first forecast is of `first_day`, days since 2000-01-01; the same features and seed
+ * with another day give another stretch of the same weather and network. `progress` may be NULL.
+ * NTK_USAGE: too few or too many samples, features or days.
  * NTK_CANNOT_CREATE: the file cannot be written. Starts no thread if BLAS runs in one. */
 enum ntk_status ntk_simulate(const char *path, size_t samples, size_t features, uint64_t seed,
+                             size_t first_day,
                              void (*progress)(void *user, double fraction, const char *message),
                              void *user, struct ntk_error *error);
 

@@ -31,10 +31,10 @@ static void tell(const struct report *report, double fraction, const char *messa
         report->progress(report->user, fraction, message);
 }
 
-/* The slow variables every six hours, `count` x STATIONS, on a trajectory of its own. Progress runs
- * from `begin` to `end`. */
-static double *integrate(uint64_t seed, size_t count, const struct report *report, double begin,
-                         double end, const char *message)
+/* The slow variables every six hours, `count` x STATIONS, on a trajectory of its own, of which the
+ * first `skipped` are left out. Progress runs from `begin` to `end`. */
+static double *integrate(uint64_t seed, size_t skipped, size_t count, const struct report *report,
+                         double begin, double end, const char *message)
 {
     const double step = 6 / NTK_LORENZ96_HOURS_PER_UNIT / STEPS_A_STATE;
     double *series = ntk_matrix_create(count, STATIONS);
@@ -45,10 +45,11 @@ static double *integrate(uint64_t seed, size_t count, const struct report *repor
     ntk_random_init(&random, seed);
     ntk_lorenz96_init(&state, &random);
     ntk_lorenz96_advance(&state, step, SPIN_UP_STATES * STEPS_A_STATE);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < skipped + count; i++) {
         if (i % 500 == 0)
-            tell(report, begin + (end - begin) * (double)i / (double)count, message);
-        memcpy(series + i * STATIONS, state.slow, sizeof state.slow);
+            tell(report, begin + (end - begin) * (double)i / (double)(skipped + count), message);
+        if (i >= skipped)
+            memcpy(series + (i - skipped) * STATIONS, state.slow, sizeof state.slow);
         ntk_lorenz96_advance(&state, step, STEPS_A_STATE);
     }
     return series;
@@ -162,8 +163,9 @@ static enum ntk_status simulate(struct ntk_simulation *simulation, const struct 
     uint64_t past = ntk_random_bits(&seeds), future = ntk_random_bits(&seeds);
     uint64_t weights = ntk_random_bits(&seeds);
 
-    double *training = integrate(past, TRAINING_STATES, report, 0, 0.4, "weather to train on");
-    double *weather = integrate(future, states, report, 0.4, 0.5, "weather to forecast");
+    double *training = integrate(past, 0, TRAINING_STATES, report, 0, 0.4, "weather to train on");
+    double *weather = integrate(future, simulation->first_day * STATES_A_DAY, states, report, 0.4,
+                                0.5, "weather to forecast");
     double threshold = training ? event_threshold(training) : NAN;
     if (!training || !weather || isnan(threshold)) {
         status = ntk_fail_memory(error, "the weather", (TRAINING_STATES + states) * STATIONS * 8);
@@ -215,7 +217,7 @@ static enum ntk_status check_bounds(const char *what, size_t found, size_t least
                     what, least, most);
 }
 
-enum ntk_status ntk_simulation_run(size_t samples, size_t features, uint64_t seed,
+enum ntk_status ntk_simulation_run(size_t samples, size_t features, uint64_t seed, size_t first_day,
                                    ntk_simulation_progress *progress, void *user,
                                    struct ntk_simulation **out, struct ntk_error *error)
 {
@@ -228,6 +230,8 @@ enum ntk_status ntk_simulation_run(size_t samples, size_t features, uint64_t see
     if (!status)
         status = check_bounds("samples x features", samples * features, 1,
                               NTK_SIMULATION_MAX_PRODUCT, error);
+    if (!status)
+        status = check_bounds("days before the start", first_day, 0, NTK_SIMULATION_MAX_DAY, error);
     if (status)
         return status;
     struct ntk_simulation *simulation = allocate(samples, features);
@@ -235,6 +239,7 @@ enum ntk_status ntk_simulation_run(size_t samples, size_t features, uint64_t see
         return ntk_fail_memory(error, "the forecasts",
                                samples * LEADS * (features + 2 * STATIONS + 2) * sizeof(float));
     simulation->seed = seed;
+    simulation->first_day = first_day;
     status = simulate(simulation, &report, error);
     if (status)
         ntk_simulation_free(simulation);

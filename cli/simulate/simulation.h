@@ -21,6 +21,7 @@
 #define NTK_SIMULATION_STATIONS     NTK_LORENZ96_SLOW
 #define NTK_SIMULATION_MIN_SAMPLES  10
 #define NTK_SIMULATION_MAX_SAMPLES  100000
+#define NTK_SIMULATION_MAX_DAY      100000
 #define NTK_SIMULATION_MIN_FEATURES 8
 #define NTK_SIMULATION_MAX_FEATURES 4096
 #define NTK_SIMULATION_MAX_PRODUCT  50000000 /* samples x features: 1.2 GB of hidden units */
@@ -28,9 +29,11 @@
 /* 6 12 24 48 72 120 */
 extern const unsigned ntk_simulation_lead_hours[NTK_SIMULATION_LEADS];
 
-/* Forecasts start every 24 h. Row-major arrays, sample first, then lead. */
+/* Forecasts start every 24 h, the first on `first_day`. Row-major arrays, sample first, then lead.
+ */
 struct ntk_simulation {
     size_t samples, features;
+    size_t first_day; /* since the beginning of the weather that is forecast */
     uint64_t seed;
     float *hidden;                /* samples x leads x features */
     float *wind, *wind_truth;     /* samples x leads x stations: X_k */
@@ -46,10 +49,11 @@ struct ntk_simulation {
 /* Called with the fraction done (0 to 1) and what is being done. */
 typedef void ntk_simulation_progress(void *user, double fraction, const char *message);
 
-/* `progress` may be NULL. NTK_USAGE: samples, features or their product
- * outside the bounds above. The caller frees
- * *out with ntk_simulation_free. A few seconds. */
-enum ntk_status ntk_simulation_run(size_t samples, size_t features, uint64_t seed,
+/* The network and the weather follow from features and seed alone: another first_day gives another
+ * stretch of the same forecasts, and day d of it is day d of every stretch. `progress` may be NULL.
+ * NTK_USAGE: samples, features, their product or first_day outside the bounds above. The caller
+ * frees *out with ntk_simulation_free. A few seconds, and one for every few thousand days. */
+enum ntk_status ntk_simulation_run(size_t samples, size_t features, uint64_t seed, size_t first_day,
                                    ntk_simulation_progress *progress, void *user,
                                    struct ntk_simulation **out, struct ntk_error *error);
 

@@ -40,8 +40,10 @@ enum ntk_status ntk_listen(const struct ntk_config *config, int *out, unsigned *
         int reason = errno;
         if (listening >= 0)
             close(listening);
-        return ntk_fail(error, NTK_TRY_AGAIN, "cannot listen on %s port %llu: %s",
-                        config->listen_address, (unsigned long long)config->port, strerror(reason));
+        return ntk_fail(error, NTK_TRY_AGAIN, "cannot listen on %s port %llu: %s%s",
+                        config->listen_address, (unsigned long long)config->port, strerror(reason),
+                        reason == EADDRINUSE ? "; give another --port, or stop what listens there"
+                                             : "");
     }
     *port = ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
                                                : ((struct sockaddr_in6 *)&address)->sin6_port);

@@ -206,6 +206,8 @@ START_TEST(usage_errors_name_what_was_expected)
         {{"apply", "--levels", "90", "a", "b"}, "numbers between 0 and 1"},
         {{"fit", "--colour", "red", "a.nc"}, "'--colour' is not an option of ntkuq fit"},
         {{"simulate", "-o", "x", "--samples", "1"}, "--samples is '1'"},
+        {{"simulate", "-o", "x", "--start", "2001-02-29"}, "a date from 2000-01-01 to 2273-10-16"},
+        {{"simulate", "-o", "x", "--start", "1999-12-31"}, "--start is '1999-12-31', a date"},
         {{"fit", "--name", "../x", "a.nc"}, "--name is '../x'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -213,6 +215,19 @@ START_TEST(usage_errors_name_what_was_expected)
         ck_assert_int_eq(NTKUQ(a[0], a[1], a[2], a[3], a[4]), EX_USAGE);
         ck_assert(printed_has(cases[i].sentence));
     }
+}
+END_TEST
+
+START_TEST(help_is_of_the_command_that_is_named)
+{
+    ck_assert_int_eq(NTKUQ("simulate", "--help"), EX_OK);
+    ck_assert(printed_has("--start") && printed_has("--sandbox"));
+    char *text = read_printed();
+    ck_assert_ptr_null(strstr(text, "ntkuq fit"));
+    ck_assert_ptr_null(strstr(text, "--rank"));
+    free(text);
+    ck_assert_int_eq(NTKUQ("--help"), EX_OK);
+    ck_assert(printed_has("--start") && printed_has("--rank"));
 }
 END_TEST
 
@@ -525,6 +540,7 @@ Suite *ntk_suite_commands(void)
     tcase_add_test(tests, the_same_input_gives_the_same_bytes);
     tcase_add_test(tests, a_calibration_is_drawn_as_a_well_formed_figure);
     tcase_add_test(tests, usage_errors_name_what_was_expected);
+    tcase_add_test(tests, help_is_of_the_command_that_is_named);
     tcase_add_test(tests, inputs_that_are_not_there_are_named);
     tcase_add_test(tests, a_failed_command_leaves_no_output);
     tcase_add_test(tests, an_input_is_never_overwritten);

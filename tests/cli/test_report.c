@@ -34,13 +34,18 @@ static size_t count(const char *text, const char *word)
     return n;
 }
 
-/* Whether the report says so, wherever its lines break. */
-static int says(const char *words)
+/* What was printed, without its line breaks. */
+static const char *one_line(void)
 {
     char *text = world_keep(strdup(world_printed()));
     for (char *at = text; (at = strchr(at, '\n'));)
         *at = ' ';
-    return strstr(text, words) != NULL;
+    return text;
+}
+
+static int says(const char *words)
+{
+    return strstr(one_line(), words) != NULL;
 }
 
 /* ---- a simulated archive --------------------------------------------------------------------- */
@@ -201,6 +206,48 @@ START_TEST(the_text_names_the_best_baseline_of_each_row)
 }
 END_TEST
 
+/* Every row is in one of the kinds that a comparison names. */
+static size_t check_comparisons(const char *text)
+{
+    size_t n = 0, lower, rows, higher, neither;
+    for (; (text = strstr(text, "significantly lower in ")); text++, n++) {
+        int length = 0;
+        size_t same = 0;
+        int read = sscanf(text,
+                          "significantly lower in %zu of %zu rows, higher in %zu, different by no "
+                          "more than chance in %zu%n, the same in %zu",
+                          &lower, &rows, &higher, &neither, &length, &same);
+        ck_assert_msg(read >= 4 && length, "%.200s", text);
+        ck_assert_uint_eq(lower + higher + neither + same, rows);
+    }
+    return n;
+}
+
+START_TEST(the_numbers_in_the_sentences_add_up)
+{
+    size_t models, season, sigma, features, two, three, none, both, neither;
+    report_simulated("toy", "");
+    const char *text = one_line(), *at = strstr(text, "Of ");
+    ck_assert_uint_ge(check_comparisons(text), 2);
+    ck_assert_int_eq(sscanf(at,
+                            "Of %zu models (a variable at a lead time), the width follows the "
+                            "season in %zu, sigma in %zu and the features in %zu (two of them "
+                            "in %zu, all three in %zu, none in %zu)",
+                            &models, &season, &sigma, &features, &two, &three, &none),
+                     7);
+    ck_assert_uint_eq(models, 12);
+    ck_assert_uint_eq(season + sigma + features - two - 2 * three + none, models);
+    at = strstr(at, "the bias taken off");
+    ck_assert_ptr_nonnull(at);
+    ck_assert_int_eq(sscanf(at,
+                            "the bias taken off follows the season in %zu and the features in %zu "
+                            "(both in %zu, neither in %zu), and there is none in %zu.",
+                            &season, &features, &both, &neither, &none),
+                     5);
+    ck_assert_uint_eq(season + features - both + neither + none, models);
+}
+END_TEST
+
 /* ---- real archives --------------------------------------------------------------------------- */
 
 /* One fit and one report of a real archive, under one of its splits; 0 when there is none. */
@@ -276,6 +323,7 @@ Suite *ntk_suite_report(void)
     tcase_add_test(tests, texts_of_an_archive_are_escaped_on_a_page);
     tcase_add_test(tests, what_is_missing_is_a_gap_and_a_dash);
     tcase_add_test(tests, the_text_names_the_best_baseline_of_each_row);
+    tcase_add_test(tests, the_numbers_in_the_sentences_add_up);
     tcase_add_test(tests, the_text_names_the_best_baseline_and_no_shift_where_there_is_none);
     tcase_add_test(tests, a_season_that_was_not_calibrated_is_said);
     tcase_add_test(tests, the_page_is_whole_and_needs_nothing_from_outside);

@@ -47,10 +47,11 @@ static void simulate_once(void)
 {
     struct ntk_error error = {""};
     create_file(archive);
-    ck_assert_msg(ntk_simulate(archive, SAMPLES, FEATURES, 7, note_progress, NULL, &error) ==
+    ck_assert_msg(ntk_simulate(archive, SAMPLES, FEATURES, 7, 0, note_progress, NULL, &error) ==
                       NTK_OK,
                   "%s", error.text);
-    ck_assert_int_eq(ntk_simulation_run(SAMPLES, FEATURES, 7, NULL, NULL, &shared, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_simulation_run(SAMPLES, FEATURES, 7, 0, NULL, NULL, &shared, NULL),
+                     NTK_OK);
 }
 
 static void forget(void)
@@ -305,12 +306,44 @@ START_TEST(same_seed_gives_the_same_bytes_and_another_seed_others)
     char one[NTK_SHA256_HEX], again[NTK_SHA256_HEX], other[NTK_SHA256_HEX];
     create_file(path);
     ck_assert_int_eq(ntk_digest_file(archive, one, NULL), NTK_OK);
-    ck_assert_int_eq(ntk_simulate(path, SAMPLES, FEATURES, 7, NULL, NULL, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_simulate(path, SAMPLES, FEATURES, 7, 0, NULL, NULL, NULL), NTK_OK);
     ck_assert_int_eq(ntk_digest_file(path, again, NULL), NTK_OK);
-    ck_assert_int_eq(ntk_simulate(path, SAMPLES, FEATURES, 8, NULL, NULL, NULL), NTK_OK);
+    ck_assert_int_eq(ntk_simulate(path, SAMPLES, FEATURES, 8, 0, NULL, NULL, NULL), NTK_OK);
     ck_assert_int_eq(ntk_digest_file(path, other, NULL), NTK_OK);
     ck_assert_str_eq(one, again);
     ck_assert_str_ne(one, other);
+    unlink(path);
+}
+END_TEST
+
+/* Ten days of the shared archive, simulated by themselves: the same network on the same weather. */
+START_TEST(a_later_start_goes_on_with_the_same_weather_and_network)
+{
+    enum { DAY = 60, DAYS = 10 };
+    struct ntk_simulation *later = NULL;
+    const size_t rows = (size_t)DAYS * LEADS, before = (size_t)DAY * LEADS;
+    ck_assert_int_eq(ntk_simulation_run(DAYS, FEATURES, 7, DAY, NULL, NULL, &later, NULL), NTK_OK);
+    ck_assert_mem_eq(later->wind_truth, shared->wind_truth + before * STATIONS,
+                     rows * STATIONS * sizeof(float));
+    ck_assert_mem_eq(later->hidden, shared->hidden + before * FEATURES,
+                     rows * FEATURES * sizeof(float));
+    ck_assert_mem_eq(later->event, shared->event + before, rows);
+    ntk_simulation_free(later);
+}
+END_TEST
+
+START_TEST(the_first_forecast_is_of_the_first_day)
+{
+    char path[] = "/tmp/ntk_simulate_XXXXXX";
+    int file, variable, hours[10];
+    create_file(path);
+    ck_assert_int_eq(ntk_simulate(path, 10, 8, 7, 366, NULL, NULL, NULL), NTK_OK);
+    ck_assert_int_eq(nc_open(path, NC_NOWRITE, &file), NC_NOERR);
+    ck_assert_int_eq(nc_inq_varid(file, "forecast_reference_time", &variable), NC_NOERR);
+    ck_assert_int_eq(nc_get_var_int(file, variable, hours), NC_NOERR);
+    ck_assert_int_eq(hours[0], 366 * 24);
+    ck_assert_int_eq(hours[9], 375 * 24);
+    nc_close(file);
     unlink(path);
 }
 END_TEST
@@ -320,11 +353,14 @@ START_TEST(sizes_out_of_bounds_are_refused_with_the_number)
     struct ntk_error error = {""};
     char path[] = "/tmp/ntk_simulate_XXXXXX";
     create_file(path);
-    ck_assert_int_eq(ntk_simulate(path, 9, 64, 1, NULL, NULL, &error), NTK_USAGE);
+    ck_assert_int_eq(ntk_simulate(path, 9, 64, 1, 0, NULL, NULL, &error), NTK_USAGE);
     ck_assert_str_eq(error.text, "9 samples were asked for; a simulation has 10 to 100000");
-    ck_assert_int_eq(ntk_simulate(path, 10, 4097, 1, NULL, NULL, &error), NTK_USAGE);
+    ck_assert_int_eq(ntk_simulate(path, 10, 4097, 1, 0, NULL, NULL, &error), NTK_USAGE);
     ck_assert_str_eq(error.text, "4097 features were asked for; a simulation has 8 to 4096");
-    ck_assert_int_eq(ntk_simulate(path, 100000, 4096, 1, NULL, NULL, &error), NTK_USAGE);
+    ck_assert_int_eq(ntk_simulate(path, 10, 8, 1, 100001, NULL, NULL, &error), NTK_USAGE);
+    ck_assert_str_eq(error.text,
+                     "100001 days before the start were asked for; a simulation has 0 to 100000");
+    ck_assert_int_eq(ntk_simulate(path, 100000, 4096, 1, 0, NULL, NULL, &error), NTK_USAGE);
     unlink(path);
 }
 END_TEST
@@ -332,7 +368,7 @@ END_TEST
 START_TEST(file_that_cannot_be_written_is_named)
 {
     struct ntk_error error = {""};
-    ck_assert_int_eq(ntk_simulate("/proc/no/such.nc", 10, 8, 1, NULL, NULL, &error),
+    ck_assert_int_eq(ntk_simulate("/proc/no/such.nc", 10, 8, 1, 0, NULL, NULL, &error),
                      NTK_CANNOT_CREATE);
     ck_assert_ptr_nonnull(strstr(error.text, "/proc/no/such.nc"));
 }
@@ -369,6 +405,8 @@ Suite *ntk_suite_simulate(void)
     tcase_add_test(archives, archive_has_the_shape_of_the_contract);
     tcase_add_test(archives, reader_finds_nothing_to_refuse_and_the_same_numbers);
     tcase_add_test(archives, same_seed_gives_the_same_bytes_and_another_seed_others);
+    tcase_add_test(archives, a_later_start_goes_on_with_the_same_weather_and_network);
+    tcase_add_test(archives, the_first_forecast_is_of_the_first_day);
     tcase_add_test(archives, sizes_out_of_bounds_are_refused_with_the_number);
     tcase_add_test(archives, file_that_cannot_be_written_is_named);
     tcase_add_test(archives, progress_never_goes_back_and_ends_at_one);

@@ -92,6 +92,17 @@ START_TEST(every_error_is_reported_at_once)
 }
 END_TEST
 
+START_TEST(an_unknown_flag_is_complained_of_once)
+{
+    char *argv[] = {"ntkuqd", "--stat_dir", "st3", "--nonsense=1", "--port", "3", "stray", NULL};
+    load(argv, nothing);
+    ck_assert_uint_eq(problems.n, 3);
+    ck_assert_str_eq(problems.sentences[0], "--stat_dir: there is no such flag; see ntkuqd --help");
+    ck_assert_str_eq(problems.sentences[2], "stray: there is no such flag; see ntkuqd --help");
+    ck_assert_uint_eq(config.port, 3);
+}
+END_TEST
+
 START_TEST(another_address_needs_a_token)
 {
     char *argv[] = {"ntkuqd", "--listen_address", "0.0.0.0", NULL};
@@ -151,6 +162,7 @@ Suite *ntk_suite_config(void)
     tcase_add_test(tests, defaults_are_loopback_and_sandboxed);
     tcase_add_test(tests, later_sources_win);
     tcase_add_test(tests, every_error_is_reported_at_once);
+    tcase_add_test(tests, an_unknown_flag_is_complained_of_once);
     tcase_add_test(tests, another_address_needs_a_token);
     tcase_add_test(tests, a_token_file_that_others_can_read_is_refused);
     tcase_add_test(tests, loopback_addresses_are_known);
