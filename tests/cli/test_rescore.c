@@ -606,6 +606,31 @@ START_TEST(an_archive_without_a_sign_of_life_stops_no_other)
 }
 END_TEST
 
+/* The chunks that were done are kept, and it says so. */
+START_TEST(an_archive_whose_process_was_killed_goes_on_with_the_next_run)
+{
+    char archives[200];
+    int status;
+    const char *a = make_archive("a.nc", 1000, 34);
+    snprintf(archives, sizeof archives, "%s %s", a, make_archive("b.nc", 20, 35));
+    pid_t command = begin_rescore("out", "--jobs 1 --chunk 1", archives);
+    wait_for_journal("out", 1200);
+    pid_t work = child_of(command, 1);
+    ck_assert_int_gt(work, 0);
+    kill(work, SIGKILL);
+    ck_assert_int_eq(waitpid(command, &status, 0), command);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == EX_DATAERR, "%s", world_printed());
+    ck_assert_msg(strstr(world_printed(), "killed by SIGKILL"), "%s", world_printed());
+    ck_assert_msg(strstr(world_printed(), "; the same command goes on where it stopped"), "%s",
+                  world_printed());
+    ck_assert_msg(!strstr(world_printed(), "nothing was written"), "%s", world_printed());
+    must_rescore("out", archives);
+    check_nothing_twice("out");
+    must_rescore("whole", archives);
+    check_same_folders("whole", "out");
+}
+END_TEST
+
 START_TEST(a_folder_keeps_to_one_rescoring)
 {
     char rest[300];
@@ -615,6 +640,11 @@ START_TEST(a_folder_keeps_to_one_rescoring)
     ck_assert_int_eq(rescore("out", rest), EX_DATAERR);
     ck_assert_msg(strstr(world_printed(), "levels [0.5,0.9], [0.5,0.8] was asked for"), "%s",
                   world_printed());
+    snprintf(rest, sizeof rest, "--missing mask_point %s", a);
+    ck_assert_int_eq(rescore("out", rest), EX_DATAERR);
+    snprintf(rest, sizeof rest,
+             "%s/out holds a rescoring with missing reject, mask_point was asked for", folder);
+    ck_assert_msg(strstr(world_printed(), rest), "%s", world_printed());
     world_fit("--seed 9 --name other");
     ck_assert_int_eq(rescore("out", a), EX_DATAERR);
     ck_assert_msg(strstr(world_printed(), "calibration \""), "%s", world_printed());
@@ -979,6 +1009,7 @@ Suite *ntk_suite_rescore(void)
     tcase_set_timeout(refused, 120);
     tcase_add_test(refused, a_bad_archive_stops_no_other);
     tcase_add_test(refused, an_archive_without_a_sign_of_life_stops_no_other);
+    tcase_add_test(refused, an_archive_whose_process_was_killed_goes_on_with_the_next_run);
     tcase_add_test(refused, a_folder_keeps_to_one_rescoring);
     tcase_add_test(refused, an_archive_that_changed_is_refused);
     tcase_add_test(refused, archives_may_be_added_to_a_folder);
