@@ -544,6 +544,73 @@ START_TEST(an_interrupted_rescoring_is_a_partial_one)
 }
 END_TEST
 
+/* How many archives the manifest says are done. */
+static int count_done(const char *out)
+{
+    json_t *file, *manifest = read_manifest(out);
+    size_t i;
+    int n = 0;
+    json_array_foreach(json_object_get(manifest, "files"), i, file) n +=
+        !strcmp(json_string_value(json_object_get(file, "status")), "done");
+    json_decref(manifest);
+    return n;
+}
+
+/* While the second archive stands still, the first is told, with its scores. */
+START_TEST(the_manifest_tells_of_archives_as_they_end)
+{
+    char archives[200];
+    const char *second = path_of("out/.rescore/1.nc");
+    struct stat info;
+    int status, done = 0;
+    const char *a = make_archive("a.nc", 300, 36);
+    snprintf(archives, sizeof archives, "%s %s", a, make_archive("b.nc", 1000, 37));
+    pid_t command = begin_rescore("out", "--jobs 1 --chunk 1", archives);
+    for (int tries = 0; tries < 50000 && (stat(second, &info) || info.st_size == 0); tries++)
+        nap(200);
+    pid_t work = child_of(command, 1);
+    ck_assert_int_gt(work, 0);
+    kill(work, SIGSTOP);
+    for (int tries = 0; tries < 200 && done == 0; tries++, nap(50000))
+        done = count_done("out");
+    json_t *manifest = read_manifest("out");
+    size_t scores = json_array_size(json_object_get(manifest, "scores"));
+    json_decref(manifest);
+    kill(work, SIGCONT);
+    ck_assert_int_eq(waitpid(command, &status, 0), command);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", world_printed());
+    ck_assert_int_eq(done, 1);
+    ck_assert_uint_eq(scores, 2);
+    ck_assert_int_eq(count_done("out"), 2);
+    must_rescore("whole", archives);
+    check_same_folders("whole", "out");
+}
+END_TEST
+
+/* As it does of points that lie where no calibration sample did. */
+START_TEST(the_summary_says_when_nothing_was_left_to_do)
+{
+    char rest[200];
+    struct world *w = world_make(20, 2, 5, 6, 38);
+    const char *far = path_of("far.nc");
+    for (size_t i = 0; i < 6 * 2; i++)
+        w->features[i] = 100; /* both lead times of the first forecast */
+    world_write(w, far);
+    must_rescore("far", far);
+    ck_assert_msg(strstr(world_printed(), "10 points outside the calibration's support\n"), "%s",
+                  world_printed());
+    ck_assert_msg(strstr(world_printed(), "GB written"), "%s", world_printed());
+    must_rescore("far", far);
+    ck_assert_msg(strstr(world_printed(), "\nnothing was left to do\n"), "%s", world_printed());
+    ck_assert_msg(!strstr(world_printed(), "GB written"), "%s", world_printed());
+    snprintf(rest, sizeof rest, "--json %s", far);
+    must_rescore("far", rest);
+    json_t *printed = world_printed_json();
+    ck_assert_double_eq(number(printed, "outside_calibration_support"), 10);
+    json_decref(printed);
+}
+END_TEST
+
 /* ---- what does not fit ---------------------------------------------------------------------- */
 
 static void write_file(const char *path, const void *bytes, size_t size)
@@ -1004,6 +1071,8 @@ Suite *ntk_suite_rescore(void)
     tcase_add_test(bytes, what_a_failed_flush_began_with_is_done_again);
     tcase_add_test(bytes, an_output_that_was_removed_is_made_again);
     tcase_add_test(bytes, an_interrupted_rescoring_is_a_partial_one);
+    tcase_add_test(bytes, the_manifest_tells_of_archives_as_they_end);
+    tcase_add_test(bytes, the_summary_says_when_nothing_was_left_to_do);
     suite_add_tcase(suite, bytes);
     tcase_add_checked_fixture(refused, start, world_end);
     tcase_set_timeout(refused, 120);
