@@ -297,11 +297,12 @@ static enum ntk_status judge_signal(const struct ntk_jail *jail, int number,
                                     struct ntk_error *error)
 {
     const enum ntk_status status = NTK_BAD_DATA;
+    const char *aftermath = jail->aftermath ? jail->aftermath : "nothing was written";
     switch (number) {
     case SIGSYS:
         return ntk_fail(error, status,
-                        "the work tried a system call that the jail forbids and was stopped; "
-                        "nothing was written");
+                        "the work tried a system call that the jail forbids and was stopped; %s",
+                        aftermath);
     case SIGXCPU:
         return ntk_fail(error, status, "the work used more than %u s of CPU and was stopped",
                         jail->cpu_seconds);
@@ -317,16 +318,17 @@ static enum ntk_status judge_signal(const struct ntk_jail *jail, int number,
         return ntk_fail(
             error, status,
             "the work was killed by SIG%s: the input is malformed in a way that crashes "
-            "the library that reads it; nothing was written",
-            sigabbrev_np(number));
+            "the library that reads it; %s",
+            sigabbrev_np(number), aftermath);
     case SIGKILL:
         return ntk_fail(error, status,
                         "the work was killed by SIGKILL: by the system for want of memory, or by "
-                        "someone's hand; nothing was written");
+                        "someone's hand; %s",
+                        aftermath);
     }
     const char *name = sigabbrev_np(number);
-    return ntk_fail(error, status, "the work was killed by signal %d (%s); nothing was written",
-                    number, name ? name : "real-time");
+    return ntk_fail(error, status, "the work was killed by signal %d (%s); %s", number,
+                    name ? name : "real-time", aftermath);
 }
 
 static enum ntk_status judge(const struct ntk_jail *jail, int end, enum outcome outcome,

@@ -46,6 +46,7 @@ struct ntk_jail {
     size_t output_bytes;       /* largest file; 0: no limit */
     unsigned cpu_seconds;      /* 0: no limit */
     unsigned deadline_seconds; /* wall clock; 0: none */
+    const char *aftermath;     /* said of work that was killed; NULL: "nothing was written" */
     int sandbox; /* 1: all of the above; 0: only limits, deadline and the separate process */
 };
 

@@ -94,12 +94,13 @@ static void print_result(const struct ntk_rescore_run *run, const struct ntk_res
     double elapsed = ntk_rescore_now() - run->began;
     if (run->arguments->json) {
         json_t *json = json_pack(
-            "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:{s:f, s:f, s:f}}", "calibration",
+            "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:{s:f, s:f, s:f}}", "calibration",
             run->calibration->name, "sha256", run->sha256, "done", (json_int_t)result->done,
             "failed", (json_int_t)result->failed, "pending", (json_int_t)result->pending, "rows",
-            (json_int_t)result->rows, "bytes_written", (json_int_t)run->job.bytes_written,
-            "seconds", elapsed, "process_seconds", "reading", seconds->reading, "computing",
-            seconds->computing, "writing", seconds->writing);
+            (json_int_t)result->rows, "outside_calibration_support", (json_int_t)result->outside,
+            "bytes_written", (json_int_t)run->job.bytes_written, "seconds", elapsed,
+            "process_seconds", "reading", seconds->reading, "computing", seconds->computing,
+            "writing", seconds->writing);
         json_dumpf(json, stdout, JSON_REAL_PRECISION(6));
         putchar('\n');
         json_decref(json);
@@ -111,9 +112,16 @@ static void print_result(const struct ntk_rescore_run *run, const struct ntk_res
         printf(" of share %zu/%zu\n", run->arguments->share_index, run->arguments->share_count);
     else
         printf("; %llu forecasts\n", (unsigned long long)result->rows);
-    printf("%.2f GB written in %.1f s; processes read for %.1f s, computed %.1f s, wrote %.1f s\n",
-           1e-9 * (double)run->job.bytes_written, elapsed, seconds->reading, seconds->computing,
-           seconds->writing);
+    if (result->outside)
+        printf("flagged: %llu points outside the calibration's support\n",
+               (unsigned long long)result->outside);
+    if (run->left)
+        printf("%.2f GB written in %.1f s; processes read for %.1f s, computed %.1f s, wrote %.1f "
+               "s\n",
+               1e-9 * (double)run->job.bytes_written, elapsed, seconds->reading, seconds->computing,
+               seconds->writing);
+    else
+        puts("nothing was left to do");
     for (size_t i = 0; i < run->n; i++)
         if (run->files[i].state == NTK_FILE_FAILED)
             printf("failed: %s: %s\n", run->inputs[i].given, run->files[i].error.text);
@@ -128,6 +136,14 @@ static enum ntk_status write_manifest(struct ntk_rescore_run *run,
                               run->files, run->n, result, error);
 }
 
+/* For who looks on; what cannot be written now is written, or told, at the end. */
+static void write_meanwhile(void *user)
+{
+    struct ntk_rescore_result result;
+    struct ntk_error ignored;
+    write_manifest(user, &result, &ignored);
+}
+
 static enum ntk_status work(struct ntk_rescore_run *run, struct ntk_error *error)
 {
     struct ntk_rescore_result result = {0};
@@ -139,6 +155,11 @@ static enum ntk_status work(struct ntk_rescore_run *run, struct ntk_error *error
     status = ntk_ranks_agree(run->ranks, status, error);
     if (status)
         return status;
+    if (run->ranks->size == 1 && !run->arguments->share_count) {
+        run->job.ended = write_meanwhile; /* who knows of all archives */
+        run->job.user = run;
+    }
+    run->left = ntk_rescore_count_own(run).pending;
     ntk_rescore_share_out(run);
     status = ntk_crew_run(&run->job, error);
     status = ntk_ranks_agree(run->ranks, status, error);

@@ -22,6 +22,9 @@ static const double flush_seconds = 60;
 
 static const double progress_seconds = 0.2;
 
+/* Between two calls of `ended`: at least so long, and so many times what a call takes. */
+static const double ended_seconds = 1, ended_times = 20;
+
 /* Set by a signal that asks for an end: the one thing that a handler can tell. */
 static volatile sig_atomic_t interrupted;
 
@@ -36,6 +39,8 @@ struct crew {
     struct pollfd *polled;
     size_t first_open; /* files before are done or failed */
     double began, reported_at;
+    int untold;            /* archives have ended since `ended` was last called */
+    double tell_at;        /* when it may be called again */
     uint64_t bytes_before; /* of archives, done when it began */
     struct ntk_error *error;
 };
@@ -125,6 +130,7 @@ static enum ntk_status fail_file(struct crew *crew, struct ntk_rescore_file *fil
     kill_processes(crew, file);
     file->state = NTK_FILE_FAILED;
     file->error = *error;
+    crew->untold = 1;
     free(file->layout);
     file->layout = NULL;
     return NTK_OK;
@@ -172,6 +178,7 @@ static enum ntk_status end_share(struct crew *crew, struct ntk_rescore_file *fil
     free(file->layout);
     file->layout = NULL;
     file->share_to = file->share_from; /* nothing is left of it for this rank */
+    crew->untold = 1;
     return ntk_ranges_count(&file->done) == samples ? ntk_crew_publish(crew->job, file, crew->error)
                                                     : NTK_OK;
 }
@@ -462,6 +469,18 @@ static void report_progress(struct crew *crew, int at_once)
     ntk_progress_report_files(job->progress, &files, message);
 }
 
+static void tell_ended(struct crew *crew)
+{
+    const struct ntk_rescore_job *job = crew->job;
+    double since = ntk_rescore_now();
+    if (!crew->untold || !job->ended || since < crew->tell_at)
+        return;
+    crew->untold = 0;
+    job->ended(job->user);
+    double now = ntk_rescore_now();
+    crew->tell_at = now + fmax(ended_seconds, ended_times * (now - since));
+}
+
 static enum ntk_status wait_for_news(struct crew *crew)
 {
     struct ntk_rescore_job *job = crew->job;
@@ -534,6 +553,8 @@ static enum ntk_status work_on(struct crew *crew)
             status = end_silent(crew);
         if (!status)
             status = fill_slots(crew);
+        if (!status)
+            tell_ended(crew);
     }
     report_progress(crew, 1);
     return status;
@@ -544,6 +565,7 @@ static enum ntk_status create_crew(struct crew *crew, struct ntk_rescore_job *jo
 {
     *crew = (struct crew){
         .job = job, .error = error, .began = ntk_rescore_now(), .bytes_before = job->bytes_done};
+    crew->tell_at = crew->began + ended_seconds; /* a manifest was just written */
     crew->slots = calloc(job->n_jobs, sizeof *crew->slots);
     crew->polled = calloc(job->n_jobs + 1, sizeof *crew->polled);
     return crew->slots && crew->polled ? NTK_OK

@@ -33,6 +33,10 @@ struct ntk_rescore_job {
     struct ntk_journal *journal;
     struct ntk_progress *progress;
     double deadline; /* of CLOCK_MONOTONIC, in seconds */
+    /* Called after archives ended, at most once a second and seldom enough to cost a twentieth of
+     * the time; may be NULL. */
+    void (*ended)(void *user);
+    void *user;
     struct ntk_rescore_seconds seconds;
     uint64_t bytes_done, bytes_written; /* of the archives; of the outputs */
 };

@@ -115,6 +115,7 @@ struct chunk {
 
 /* One journal as far as it was read: chunks since the last start of a machine may still be lost. */
 struct reading {
+    const char *folder; /* .../.rescore */
     const json_t *job;
     struct ntk_rescore_file *files;
     size_t n, next;
@@ -127,10 +128,22 @@ struct reading {
     struct ntk_error *error;
 };
 
+/* A value of the job as it is asked for, owned; journals have numbers for `missing`. */
+static char *print_value(const char *key, const json_t *value)
+{
+    static const char *const names[] = {
+        [NTK_MISSING_REJECT] = "reject", [NTK_MISSING_MASK_POINT] = "mask_point"};
+    json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
+    if (!strcmp(key, "missing") && number >= 0 && number <= NTK_MISSING_MASK_POINT && names[number])
+        return strdup(names[number]);
+    return value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15))
+                 : NULL;
+}
+
 /* The key of the job that is not as it was. */
 static enum ntk_status compare_jobs(const struct reading *reading, const json_t *line)
 {
-    const size_t as_text = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15);
+    const int length = (int)strlen(reading->folder) - (int)strlen("/.rescore");
     const char *key;
     json_t *now;
     json_object_foreach((json_t *)reading->job, key, now)
@@ -138,13 +151,13 @@ static enum ntk_status compare_jobs(const struct reading *reading, const json_t 
         json_t *then = json_object_get(line, key);
         if (then && json_equal(now, then))
             continue;
-        char *was = then ? json_dumps(then, as_text) : NULL;
-        char *is = json_dumps(now, as_text);
+        char *was = print_value(key, then), *is = print_value(key, now);
         enum ntk_status status =
             ntk_fail(reading->error, NTK_CONFLICT,
-                     "the folder holds a rescoring with %s %s, %s was asked for; the same, or "
-                     "another folder, was expected",
-                     key, was ? was : "unknown", is ? is : "another");
+                     "%.*s holds a rescoring with %s %s, %s was asked for; the same, or another "
+                     "folder, was expected",
+                     length < 250 ? length : 250, reading->folder, key, was ? was : "unknown",
+                     is ? is : "another");
         free(was);
         free(is);
         return status;
@@ -352,7 +365,7 @@ enum ntk_status ntk_journal_load(const char *folder, const json_t *job,
 {
     char path[PATH_MAX + 16];
     glob_t found = {0};
-    struct reading reading = {.job = job, .files = files, .n = n, .error = error};
+    struct reading reading = {.folder = folder, .job = job, .files = files, .n = n, .error = error};
     reading.kept = calloc(n + 1, sizeof *reading.kept);
     reading.begun = calloc(n + 1, sizeof *reading.begun);
     if (!reading.kept || !reading.begun) {

@@ -101,7 +101,8 @@ static json_t *gather_scores(struct manifest *manifest, const struct ntk_interva
 
 /* Rows, flags and scores of an output that is done. */
 static enum ntk_status describe_output(struct manifest *manifest, struct ntk_rescore_file *file,
-                                       json_t *json, uint64_t *rows, struct ntk_error *error)
+                                       json_t *json, struct ntk_rescore_result *result,
+                                       struct ntk_error *error)
 {
     char path[2 * PATH_MAX];
     int64_t flagged[NTK_FLAG_COUNT] = {0};
@@ -120,7 +121,9 @@ static enum ntk_status describe_output(struct manifest *manifest, struct ntk_res
         json_object_set_new(json, "rows", json_integer((json_int_t)layout->rows));
         json_object_set_new(json, "flagged", describe_flags(flagged));
         json_object_set_new(json, "scores", gather_scores(manifest, layout, totals));
-        *rows += layout->rows;
+        result->rows += layout->rows;
+        for (int bit = 0; bit < NTK_FLAG_COUNT; bit++)
+            result->outside += 1 << bit == NTK_FLAG_OUTSIDE_SUPPORT ? (uint64_t)flagged[bit] : 0;
     }
     for (size_t i = 0; i < n && totals; i++)
         free(totals[i]);
@@ -130,14 +133,14 @@ static enum ntk_status describe_output(struct manifest *manifest, struct ntk_res
 }
 
 static json_t *describe_file(struct manifest *manifest, struct ntk_rescore_file *file,
-                             uint64_t *rows)
+                             struct ntk_rescore_result *result)
 {
     static const char *const names[] = {"pending", "done", "failed"};
     json_t *json = json_pack("{s:s, s:I, s:s}", "archive", file->input->given, "bytes",
                              (json_int_t)file->input->bytes, "output", file->output);
     if (!json)
         return NULL;
-    if (file->state == NTK_FILE_DONE && describe_output(manifest, file, json, rows, &file->error))
+    if (file->state == NTK_FILE_DONE && describe_output(manifest, file, json, result, &file->error))
         file->state = NTK_FILE_FAILED;
     json_object_set_new(json, "status", json_string(names[file->state]));
     if (file->state == NTK_FILE_FAILED) {
@@ -157,7 +160,7 @@ static json_t *describe_all(struct manifest *manifest, const char *calibration, 
     int failed = 0;
     *result = (struct ntk_rescore_result){0};
     for (size_t i = 0; i < n; i++) {
-        failed |= json_array_append_new(list, describe_file(manifest, &files[i], &result->rows));
+        failed |= json_array_append_new(list, describe_file(manifest, &files[i], result));
         result->done += files[i].state == NTK_FILE_DONE;
         result->failed += files[i].state == NTK_FILE_FAILED;
         result->pending += files[i].state == NTK_FILE_PENDING;

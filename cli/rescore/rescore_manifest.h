@@ -8,7 +8,8 @@
 
 struct ntk_rescore_result {
     size_t done, failed, pending;
-    uint64_t rows; /* of the outputs that are done */
+    uint64_t rows;    /* of the outputs that are done */
+    uint64_t outside; /* of their points, those outside the calibration's support */
 };
 
 /* Reads the sums of every output that is done from `folder` and writes folder/manifest.json. An

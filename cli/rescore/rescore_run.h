@@ -20,8 +20,9 @@ struct ntk_rescore_run {
     struct ntk_rescore_file *files;
     unsigned char *own; /* of each, whether it is in this command's share */
     char folder[PATH_MAX], scratch[PATH_MAX + 16];
-    int lock;   /* of the scratch folder, or -1 */
-    int is_new; /* nothing was done here before */
+    int lock;    /* of the scratch folder, or -1 */
+    int is_new;  /* nothing was done here before */
+    size_t left; /* of this command's archives, those that were not done when it began */
     struct ntk_journal journal;
     struct ntk_progress progress;
     struct ntk_rescore_job job;

@@ -57,15 +57,16 @@ enum ntk_status ntk_slot_start(const struct ntk_rescore_job *job, struct ntk_slo
                                            .memory_bytes = job->share_bytes,
                                            .channel = ends[1],
                                            .survey = slot->survey};
-    slot->jail = (struct ntk_jail){.inputs = &slot->input,
-                                   .n_inputs = 1,
-                                   .output = slot->work.output,
-                                   .keep_fd = -1,
-                                   .partner = &slot->partner,
-                                   .memory_bytes = ntk_jail_own_bytes() + LIBRARY_BYTES +
-                                                   slot->work.memory_bytes,
-                                   .cpu_seconds = job->arguments->deadline_seconds,
-                                   .sandbox = job->arguments->sandbox};
+    slot->jail = (struct ntk_jail){
+        .inputs = &slot->input,
+        .n_inputs = 1,
+        .output = slot->work.output,
+        .keep_fd = -1,
+        .partner = &slot->partner,
+        .memory_bytes = ntk_jail_own_bytes() + LIBRARY_BYTES + slot->work.memory_bytes,
+        .cpu_seconds = job->arguments->deadline_seconds,
+        .aftermath = writes ? "the same command goes on where it stopped" : NULL,
+        .sandbox = job->arguments->sandbox};
     status = ntk_jail_start(&slot->jail, ntk_rescore_work, &slot->work, &slot->jailed, error);
     close(ends[1]);
     if (status) {

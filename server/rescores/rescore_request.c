@@ -36,7 +36,11 @@ static enum ntk_status read_names(const json_t *list, struct ntk_rescore_request
                                   struct ntk_error *error)
 {
     size_t n = json_array_size(list);
-    if (!json_is_array(list) || n < 1 || n > NTK_RESCORE_NAMES)
+    if (!json_is_array(list))
+        return ntk_fail(error, NTK_BAD_DATA,
+                        "archives is %s, an array of 1 to %d paths was expected",
+                        list ? "no array" : "missing", NTK_RESCORE_NAMES);
+    if (n < 1 || n > NTK_RESCORE_NAMES)
         return ntk_fail(error, NTK_BAD_DATA,
                         "archives has %zu entries, an array of 1 to %d paths was expected", n,
                         NTK_RESCORE_NAMES);

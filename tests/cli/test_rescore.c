@@ -544,6 +544,73 @@ START_TEST(an_interrupted_rescoring_is_a_partial_one)
 }
 END_TEST
 
+/* How many archives the manifest says are done. */
+static int count_done(const char *out)
+{
+    json_t *file, *manifest = read_manifest(out);
+    size_t i;
+    int n = 0;
+    json_array_foreach(json_object_get(manifest, "files"), i, file) n +=
+        !strcmp(json_string_value(json_object_get(file, "status")), "done");
+    json_decref(manifest);
+    return n;
+}
+
+/* While the second archive stands still, the first is told, with its scores. */
+START_TEST(the_manifest_tells_of_archives_as_they_end)
+{
+    char archives[200];
+    const char *second = path_of("out/.rescore/1.nc");
+    struct stat info;
+    int status, done = 0;
+    const char *a = make_archive("a.nc", 300, 36);
+    snprintf(archives, sizeof archives, "%s %s", a, make_archive("b.nc", 1000, 37));
+    pid_t command = begin_rescore("out", "--jobs 1 --chunk 1", archives);
+    for (int tries = 0; tries < 50000 && (stat(second, &info) || info.st_size == 0); tries++)
+        nap(200);
+    pid_t work = child_of(command, 1);
+    ck_assert_int_gt(work, 0);
+    kill(work, SIGSTOP);
+    for (int tries = 0; tries < 200 && done == 0; tries++, nap(50000))
+        done = count_done("out");
+    json_t *manifest = read_manifest("out");
+    size_t scores = json_array_size(json_object_get(manifest, "scores"));
+    json_decref(manifest);
+    kill(work, SIGCONT);
+    ck_assert_int_eq(waitpid(command, &status, 0), command);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", world_printed());
+    ck_assert_int_eq(done, 1);
+    ck_assert_uint_eq(scores, 2);
+    ck_assert_int_eq(count_done("out"), 2);
+    must_rescore("whole", archives);
+    check_same_folders("whole", "out");
+}
+END_TEST
+
+/* As it does of points that lie where no calibration sample did. */
+START_TEST(the_summary_says_when_nothing_was_left_to_do)
+{
+    char rest[200];
+    struct world *w = world_make(20, 2, 5, 6, 38);
+    const char *far = path_of("far.nc");
+    for (size_t i = 0; i < 6 * 2; i++)
+        w->features[i] = 100; /* both lead times of the first forecast */
+    world_write(w, far);
+    must_rescore("far", far);
+    ck_assert_msg(strstr(world_printed(), "10 points outside the calibration's support\n"), "%s",
+                  world_printed());
+    ck_assert_msg(strstr(world_printed(), "GB written"), "%s", world_printed());
+    must_rescore("far", far);
+    ck_assert_msg(strstr(world_printed(), "\nnothing was left to do\n"), "%s", world_printed());
+    ck_assert_msg(!strstr(world_printed(), "GB written"), "%s", world_printed());
+    snprintf(rest, sizeof rest, "--json %s", far);
+    must_rescore("far", rest);
+    json_t *printed = world_printed_json();
+    ck_assert_double_eq(number(printed, "outside_calibration_support"), 10);
+    json_decref(printed);
+}
+END_TEST
+
 /* ---- what does not fit ---------------------------------------------------------------------- */
 
 static void write_file(const char *path, const void *bytes, size_t size)
@@ -606,6 +673,31 @@ START_TEST(an_archive_without_a_sign_of_life_stops_no_other)
 }
 END_TEST
 
+/* The chunks that were done are kept, and it says so. */
+START_TEST(an_archive_whose_process_was_killed_goes_on_with_the_next_run)
+{
+    char archives[200];
+    int status;
+    const char *a = make_archive("a.nc", 1000, 34);
+    snprintf(archives, sizeof archives, "%s %s", a, make_archive("b.nc", 20, 35));
+    pid_t command = begin_rescore("out", "--jobs 1 --chunk 1", archives);
+    wait_for_journal("out", 1200);
+    pid_t work = child_of(command, 1);
+    ck_assert_int_gt(work, 0);
+    kill(work, SIGKILL);
+    ck_assert_int_eq(waitpid(command, &status, 0), command);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == EX_DATAERR, "%s", world_printed());
+    ck_assert_msg(strstr(world_printed(), "killed by SIGKILL"), "%s", world_printed());
+    ck_assert_msg(strstr(world_printed(), "; the same command goes on where it stopped"), "%s",
+                  world_printed());
+    ck_assert_msg(!strstr(world_printed(), "nothing was written"), "%s", world_printed());
+    must_rescore("out", archives);
+    check_nothing_twice("out");
+    must_rescore("whole", archives);
+    check_same_folders("whole", "out");
+}
+END_TEST
+
 START_TEST(a_folder_keeps_to_one_rescoring)
 {
     char rest[300];
@@ -615,6 +707,11 @@ START_TEST(a_folder_keeps_to_one_rescoring)
     ck_assert_int_eq(rescore("out", rest), EX_DATAERR);
     ck_assert_msg(strstr(world_printed(), "levels [0.5,0.9], [0.5,0.8] was asked for"), "%s",
                   world_printed());
+    snprintf(rest, sizeof rest, "--missing mask_point %s", a);
+    ck_assert_int_eq(rescore("out", rest), EX_DATAERR);
+    snprintf(rest, sizeof rest,
+             "%s/out holds a rescoring with missing reject, mask_point was asked for", folder);
+    ck_assert_msg(strstr(world_printed(), rest), "%s", world_printed());
     world_fit("--seed 9 --name other");
     ck_assert_int_eq(rescore("out", a), EX_DATAERR);
     ck_assert_msg(strstr(world_printed(), "calibration \""), "%s", world_printed());
@@ -974,11 +1071,14 @@ Suite *ntk_suite_rescore(void)
     tcase_add_test(bytes, what_a_failed_flush_began_with_is_done_again);
     tcase_add_test(bytes, an_output_that_was_removed_is_made_again);
     tcase_add_test(bytes, an_interrupted_rescoring_is_a_partial_one);
+    tcase_add_test(bytes, the_manifest_tells_of_archives_as_they_end);
+    tcase_add_test(bytes, the_summary_says_when_nothing_was_left_to_do);
     suite_add_tcase(suite, bytes);
     tcase_add_checked_fixture(refused, start, world_end);
     tcase_set_timeout(refused, 120);
     tcase_add_test(refused, a_bad_archive_stops_no_other);
     tcase_add_test(refused, an_archive_without_a_sign_of_life_stops_no_other);
+    tcase_add_test(refused, an_archive_whose_process_was_killed_goes_on_with_the_next_run);
     tcase_add_test(refused, a_folder_keeps_to_one_rescoring);
     tcase_add_test(refused, an_archive_that_changed_is_refused);
     tcase_add_test(refused, archives_may_be_added_to_a_folder);
