@@ -127,6 +127,29 @@ static void print_result(const struct ntk_rescore_run *run, const struct ntk_res
             printf("failed: %s: %s\n", run->inputs[i].given, run->files[i].error.text);
 }
 
+/* Bytes of a text up to `most`, whole characters of UTF-8. */
+static int cut(const char *text, size_t most)
+{
+    size_t n = strnlen(text, most + 1);
+    if (n <= most)
+        return (int)n;
+    for (n = most; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80; n--)
+        ;
+    return (int)n;
+}
+
+/* With the first of them, so that who sees only the sentence knows where to begin. */
+static enum ntk_status tell_failures(const struct ntk_rescore_run *run, size_t failed,
+                                     struct ntk_error *error)
+{
+    size_t i = 0;
+    while (i + 1 < run->n && run->files[i].state != NTK_FILE_FAILED)
+        i++;
+    const char *name = run->inputs[i].given, *why = run->files[i].error.text;
+    return ntk_fail(error, NTK_BAD_DATA, "%zu of %zu archives failed, the first is %.*s: %.*s",
+                    failed, run->n, cut(name, 140), name, cut(why, 220), why);
+}
+
 /* ---- the command ---------------------------------------------------------------------------- */
 
 static enum ntk_status write_manifest(struct ntk_rescore_run *run,
@@ -177,9 +200,7 @@ static enum ntk_status work(struct ntk_rescore_run *run, struct ntk_error *error
     if (status || written)
         return status ? status : ntk_fail(error, written, "%s", why.text);
     print_result(run, &result);
-    return result.failed
-               ? ntk_fail(error, NTK_BAD_DATA, "%zu of %zu archives failed", result.failed, run->n)
-               : NTK_OK;
+    return result.failed ? tell_failures(run, result.failed, error) : NTK_OK;
 }
 
 static enum ntk_status rescore(struct ntk_rescore_run *run, struct ntk_error *error)
@@ -200,10 +221,10 @@ static enum ntk_status rescore(struct ntk_rescore_run *run, struct ntk_error *er
         status = find_inputs(run, error);
     if (!status)
         status = describe_run(run, error);
-    if (run->arguments->dry_run)
-        return status ? status : ntk_rescore_dry_run(run, error);
     if (!status)
         status = ntk_rescore_find_own(run, error);
+    if (run->arguments->dry_run)
+        return status ? status : ntk_rescore_dry_run(run, error);
     status = ntk_ranks_agree(run->ranks, status, error);
     return status ? status : work(run, error);
 }

@@ -31,11 +31,10 @@ static enum ntk_status cannot_write(const char *path, struct ntk_error *error)
     return ntk_fail(error, NTK_CANNOT_CREATE, "cannot write %s: %s", path, strerror(errno));
 }
 
-static enum ntk_status make_folder(struct ntk_rescore_run *run, struct ntk_error *error)
+/* The paths of a folder that is there. */
+static enum ntk_status find_folder(struct ntk_rescore_run *run, struct ntk_error *error)
 {
     const char *given = run->arguments->output;
-    if (mkdir(given, 0755) && errno != EEXIST)
-        return cannot_write(given, error);
     char *path = realpath(given, NULL);
     if (!path || strlen(path) + 32 > sizeof run->folder) {
         free(path);
@@ -44,6 +43,17 @@ static enum ntk_status make_folder(struct ntk_rescore_run *run, struct ntk_error
     strcpy(run->folder, path);
     free(path);
     snprintf(run->scratch, sizeof run->scratch, "%s/.rescore", run->folder);
+    return NTK_OK;
+}
+
+static enum ntk_status make_folder(struct ntk_rescore_run *run, struct ntk_error *error)
+{
+    const char *given = run->arguments->output;
+    if (mkdir(given, 0755) && errno != EEXIST)
+        return cannot_write(given, error);
+    enum ntk_status status = find_folder(run, error);
+    if (status)
+        return status;
     return mkdir(run->scratch, 0755) && errno != EEXIST ? cannot_write(run->scratch, error)
                                                         : NTK_OK;
 }
@@ -84,6 +94,15 @@ static enum ntk_status check_foreign(const struct ntk_rescore_run *run,
                     "%s is there and not of this rescoring; another folder was expected", path);
 }
 
+/* Of an archive that is new. */
+static enum ntk_status name_output(struct ntk_rescore_run *run, struct ntk_rescore_file *file,
+                                   size_t number, struct ntk_error *error)
+{
+    file->number = number;
+    enum ntk_status status = ntk_rescore_file_name(file, run->files, run->n, error);
+    return status ? status : check_foreign(run, file, error);
+}
+
 /* Archives that are new get a name and a number, and their line. */
 static enum ntk_status take_new(struct ntk_rescore_run *run, json_t *job, size_t next,
                                 struct ntk_error *error)
@@ -96,10 +115,7 @@ static enum ntk_status take_new(struct ntk_rescore_run *run, json_t *job, size_t
         struct ntk_rescore_file *file = &run->files[i];
         if (*file->output)
             continue;
-        file->number = next++;
-        status = ntk_rescore_file_name(file, run->files, run->n, error);
-        if (!status)
-            status = check_foreign(run, file, error);
+        status = name_output(run, file, next++, error);
         if (!status)
             status = ntk_journal_put(&run->journal, ntk_journal_archive(file), error);
     }
@@ -145,6 +161,71 @@ enum ntk_status ntk_rescore_load(struct ntk_rescore_run *run, json_t *job, size_
         look_for_outputs(run);
     return status;
 }
+
+/* ---- without making it ---------------------------------------------------------------------- */
+
+/* The folder that a path's last part is in. */
+static void find_parent(const char *path, char out[PATH_MAX])
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    snprintf(out, PATH_MAX, "%.*s", length ? (int)length : 1, length ? path : ".");
+}
+
+/* Whether what is there, or else the folder that it would be in, can be written. */
+static enum ntk_status check_writable(const char *path, struct ntk_error *error)
+{
+    char parent[PATH_MAX];
+    find_parent(path, parent);
+    if (access(path, F_OK) == 0 ? access(path, W_OK) : access(parent, W_OK | X_OK))
+        return cannot_write(path, error);
+    return NTK_OK;
+}
+
+/* What is done in it; a folder without .rescore has no journals, but perhaps others' files. */
+static enum ntk_status read_folder(struct ntk_rescore_run *run, struct ntk_error *error)
+{
+    json_t *job = ntk_rescore_describe(run);
+    size_t next = 0;
+    enum ntk_status status =
+        job ? ntk_rescore_load(run, job, &next, error) : ntk_fail_memory(error, "a journal", 100);
+    json_decref(job);
+    for (size_t i = 0; i < run->n && !status; i++)
+        if (!*run->files[i].output)
+            status = name_output(run, &run->files[i], next++, error);
+    return status;
+}
+
+enum ntk_status ntk_rescore_look_at_folder(struct ntk_rescore_run *run, char disk[PATH_MAX],
+                                           struct ntk_error *error)
+{
+    const char *given = run->arguments->output;
+    char lock[PATH_MAX + 32];
+    struct stat info;
+    if (!given) {
+        strcpy(disk, ".");
+        return NTK_OK;
+    }
+    if (stat(given, &info)) {
+        find_parent(given, disk);
+        return check_writable(given, error);
+    }
+    enum ntk_status status = find_folder(run, error);
+    if (status)
+        return status;
+    snprintf(disk, PATH_MAX, "%s", run->folder);
+    snprintf(lock, sizeof lock, "%s/lock", run->scratch);
+    if (!S_ISDIR(info.st_mode))
+        errno = ENOTDIR, status = cannot_write(run->scratch, error);
+    else
+        status = check_writable(access(run->scratch, F_OK) ? run->scratch : lock, error);
+    return status ? status : read_folder(run, error);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
 
 /* Rank 0 makes the folder and knows the archives; the others read what it wrote. */
 enum ntk_status ntk_rescore_folder(struct ntk_rescore_run *run, struct ntk_error *error)

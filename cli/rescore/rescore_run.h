@@ -35,6 +35,12 @@ struct ntk_rescore_run {
  * process's journal. Rank 0 knows the archives; the others read what it wrote. Collective. */
 enum ntk_status ntk_rescore_folder(struct ntk_rescore_run *run, struct ntk_error *error);
 
+/* For --dry-run: refuses what ntk_rescore_folder would refuse of the folder, and reads its journals
+ * into the files, but makes nothing and waits for nobody. `disk` receives a folder that is there
+ * and on the disk that would be written; "." without -o. */
+enum ntk_status ntk_rescore_look_at_folder(struct ntk_rescore_run *run, char disk[PATH_MAX],
+                                           struct ntk_error *error);
+
 /* Reads the journals again, and looks which outputs are there. *next: the lowest free number. */
 enum ntk_status ntk_rescore_load(struct ntk_rescore_run *run, json_t *job, size_t *next,
                                  struct ntk_error *error);

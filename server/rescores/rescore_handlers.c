@@ -41,7 +41,7 @@ static enum ntk_status examine(struct ntk_request *request, const json_t *body,
 {
     const struct ntk_config *config = request->server->config;
     struct ntk_rescore_plan *plan = order->user;
-    struct ntk_rescore_prediction prediction;
+    struct ntk_rescore_prediction prediction = {0};
     struct ntk_rescore_request *asked = malloc(sizeof *asked);
     if (!asked)
         return ntk_fail_memory(error, "the request", sizeof *asked);
@@ -53,6 +53,7 @@ static enum ntk_status examine(struct ntk_request *request, const json_t *body,
             status = NTK_OK;
         }
     }
+    ntk_rescore_prediction_clear(&prediction);
     free(asked);
     return status;
 }

@@ -14,6 +14,9 @@
 #include "server/rescores/rescore_folder.h"
 #include "server/rescores/rescore_request.h"
 
+/* Of a failure: what leaves room for the manifest's address. */
+enum { SENTENCE = 430 };
+
 /* As long as a run may take to notice that nobody listens. */
 enum { ARGUMENTS = 32, LOCK_TRIES = 6000, LOCK_PAUSE_US = 50000 };
 
@@ -132,6 +135,15 @@ static enum ntk_status run_locked(struct ntk_job *job, const struct command *com
     return status;
 }
 
+/* Where a failure's details are. */
+static void name_manifest(const struct ntk_job *job, const struct command *command,
+                          struct ntk_error *error)
+{
+    const struct ntk_error why = *error;
+    if (!access(command->folder.manifest, F_OK) && strlen(why.text) <= SENTENCE)
+        ntk_fail(error, NTK_BAD_DATA, "%s; the manifest is at /v1/rescores/%s", why.text, job->id);
+}
+
 static enum ntk_status run(struct ntk_job *job, struct ntk_job_outcome *out,
                            struct ntk_error *error)
 {
@@ -139,8 +151,8 @@ static enum ntk_status run(struct ntk_job *job, struct ntk_job_outcome *out,
     json_t *body = json_loads(job->request, 0, NULL);
     enum ntk_status status = command && body ? command_make(command, job, body, error)
                                              : ntk_fail_memory(error, "a job", sizeof *command);
-    if (!status)
-        status = run_locked(job, command, error);
+    if (!status && (status = run_locked(job, command, error)) == NTK_BAD_DATA)
+        name_manifest(job, command, error);
     if (!status) { /* the last line of progress came before the last archive was done */
         pthread_mutex_lock(&job->jobs->lock);
         job->now.files_done = job->now.files;

@@ -11,7 +11,7 @@
 
 #include "server/calibrations/process.h"
 
-enum { MIB = 1 << 20, ARGUMENTS = 24, LOOKED_AT = 64, GRACE_S = 5 };
+enum { MIB = 1 << 20, ARGUMENTS = 24, LOOKED_AT = 64, GRACE_S = 5, FAILURES = 16 };
 
 /* Some of the archives, borrowed; *bytes is how many they have. */
 static struct ntk_archives choose_archives(const struct ntk_archives *all, char *paths[LOOKED_AT],
@@ -43,6 +43,16 @@ static enum ntk_status make_list(const struct ntk_config *config,
     return status;
 }
 
+/* Some of what the command says of archives that would fail. */
+static json_t *read_failures(const json_t *answer)
+{
+    json_t *some = json_array();
+    const json_t *all = json_object_get(answer, "failures");
+    for (size_t i = 0; i < json_array_size(all) && i < FAILURES; i++)
+        json_array_append(some, json_array_get(all, i));
+    return some;
+}
+
 static enum ntk_status read_answer(const char *text, struct ntk_rescore_prediction *out,
                                    struct ntk_error *error)
 {
@@ -59,11 +69,14 @@ static enum ntk_status read_answer(const char *text, struct ntk_rescore_predicti
         else
             status = ntk_fail(error, NTK_TRY_AGAIN, "ntkuq rescore --dry-run told no %s", names[i]);
     }
+    if (!status)
+        out->failures = read_failures(answer);
     json_decref(answer);
     return status;
 }
 
-/* The command's answer, owned, also where it says that archives would fail. */
+/* The command's answer, owned, also where it says that archives would fail or lack room, which is
+ * for ntk_rescore_prediction_check to say of all. */
 static enum ntk_status run_dry(const struct ntk_server *server, const char *const *arguments,
                                char **answer, struct ntk_error *error)
 {
@@ -75,7 +88,7 @@ static enum ntk_status run_dry(const struct ntk_server *server, const char *cons
     if (status)
         return status;
     status = ntk_process_status(&result);
-    if (status == NTK_BAD_DATA && result.output && *result.output)
+    if ((status == NTK_BAD_DATA || status == NTK_CANNOT_CREATE) && result.output && *result.output)
         status = NTK_OK;
     if (status) {
         ntk_fail(error, status, "%s", result.complaint);
@@ -140,8 +153,10 @@ enum ntk_status ntk_rescore_predict(const struct ntk_server *server,
     if (!status)
         status = look_at_disk(server->config, &out->free_bytes, error);
     free(answer);
-    if (status)
+    if (status) {
+        ntk_rescore_prediction_clear(out);
         return status;
+    }
     double share = bytes > 0 ? (double)plan->archives.bytes / bytes : 1;
     out->bytes_read *= share;
     out->bytes_written *= share;
@@ -150,16 +165,31 @@ enum ntk_status ntk_rescore_predict(const struct ntk_server *server,
     return NTK_OK;
 }
 
+void ntk_rescore_prediction_clear(struct ntk_rescore_prediction *prediction)
+{
+    json_decref(prediction->failures);
+    prediction->failures = NULL;
+}
+
+static enum ntk_status refuse_all(const struct ntk_rescore_prediction *prediction,
+                                  struct ntk_error *error)
+{
+    const json_t *first = json_array_get(prediction->failures, 0);
+    const char *name = json_string_value(json_object_get(first, "archive")),
+               *why = json_string_value(json_object_get(first, "error"));
+    return ntk_fail(error, NTK_BAD_DATA,
+                    "none of the %zu archives that were looked at can be re-scored with this "
+                    "calibration, the first is %s: %s",
+                    prediction->looked_at, name ? name : "unknown", why ? why : "unknown");
+}
+
 enum ntk_status ntk_rescore_prediction_check(const struct ntk_rescore_prediction *prediction,
                                              const struct ntk_rescore_request *request,
                                              const struct ntk_config *config,
                                              struct ntk_error *error)
 {
     if (prediction->failing == prediction->looked_at)
-        return ntk_fail(error, NTK_BAD_DATA,
-                        "none of the %zu archives that were looked at can be re-scored with this "
-                        "calibration; ntkuq rescore --dry-run says why of each",
-                        prediction->looked_at);
+        return refuse_all(prediction, error);
     if (prediction->memory_bytes > (double)request->memory_bytes)
         return ntk_fail(
             error, NTK_BAD_DATA, "the rescore would need %.0f MiB of memory, %s allows %.0f MiB",
@@ -190,12 +220,12 @@ json_t *ntk_rescore_prediction_describe(const struct ntk_rescore_prediction *p,
     json_t *problems = json_array();
     if (*problem->text)
         json_array_append_new(problems, json_string(problem->text));
-    return json_pack("{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I, s:I}, s:o}",
-                     "calibration", plan->version->name, "version", (int)plan->version->number,
-                     "sha256", plan->version->sha256, "files", (json_int_t)plan->archives.n,
-                     "bytes", (json_int_t)plan->archives.bytes, "looked_at",
-                     (json_int_t)p->looked_at, "failing", (json_int_t)p->failing, "predicted",
-                     predicted, "limits", "job_memory_bytes", (json_int_t)config->job_memory_bytes,
-                     "job_timeout_s", (json_int_t)config->job_timeout_s, "free_bytes",
-                     (json_int_t)p->free_bytes, "problems", problems);
+    return json_pack(
+        "{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:O, s:o, s:{s:I, s:I, s:I}, s:o}", "calibration",
+        plan->version->name, "version", (int)plan->version->number, "sha256", plan->version->sha256,
+        "files", (json_int_t)plan->archives.n, "bytes", (json_int_t)plan->archives.bytes,
+        "looked_at", (json_int_t)p->looked_at, "failing", (json_int_t)p->failing, "failures",
+        p->failures, "predicted", predicted, "limits", "job_memory_bytes",
+        (json_int_t)config->job_memory_bytes, "job_timeout_s", (json_int_t)config->job_timeout_s,
+        "free_bytes", (json_int_t)p->free_bytes, "problems", problems);
 }

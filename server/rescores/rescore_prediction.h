@@ -15,13 +15,16 @@ struct ntk_rescore_prediction {
     double bytes_read, bytes_written, memory_bytes, seconds;
     size_t looked_at, failing; /* archives, and how many of them would fail */
     double free_bytes;         /* of the disk of rescore_dir */
+    json_t *failures;          /* [{"archive", "error"}], the first 16 of them; owned */
 };
 
-/* Waits: for workers alone. The sentence of the command where it fails. */
+/* Waits: for workers alone. The sentence of the command where it fails. *out is to be cleared. */
 enum ntk_status ntk_rescore_predict(const struct ntk_server *server,
                                     const struct ntk_rescore_request *request,
                                     const struct ntk_rescore_plan *plan,
                                     struct ntk_rescore_prediction *out, struct ntk_error *error);
+
+void ntk_rescore_prediction_clear(struct ntk_rescore_prediction *prediction);
 
 /* NTK_BAD_DATA with the number that is too large and the limit, or when every archive would fail.
  */

@@ -634,7 +634,10 @@ START_TEST(a_bad_archive_stops_no_other)
     snprintf(rest, sizeof rest, "%s %s %s %s %s", good, path_of("cut.nc"), junk, other,
              make_archive("b.nc", 20, 33));
     ck_assert_int_eq(rescore("out", rest), EX_DATAERR);
-    ck_assert_msg(strstr(world_printed(), "3 of 5 archives failed"), "%s", world_printed());
+    char expected_end[200];
+    snprintf(expected_end, sizeof expected_end,
+             "3 of 5 archives failed, the first is %s: ", path_of("cut.nc"));
+    ck_assert_msg(strstr(world_printed(), expected_end), "%s", world_printed());
     json_t *manifest = read_manifest("out"), *file;
     size_t i;
     static const char *const expected[] = {"done", "failed", "failed", "failed", "done"};
@@ -921,6 +924,87 @@ START_TEST(a_dry_run_writes_nothing_and_predicts_what_is_written)
 }
 END_TEST
 
+/* Exit code and sentence of a run with --dry-run, then of one without, must be these. */
+static void check_both_refuse(const char *out, const char *rest, int code, const char *sentence)
+{
+    char dry[400];
+    snprintf(dry, sizeof dry, "--dry-run %s", rest);
+    const char *const ways[] = {dry, rest};
+    for (size_t i = 0; i < 2; i++) {
+        int found = rescore(out, ways[i]);
+        ck_assert_msg(found == code && strstr(world_printed(), sentence), "%s: %d %s", ways[i],
+                      found, world_printed());
+    }
+}
+
+START_TEST(a_dry_run_refuses_a_folder_that_the_run_refuses)
+{
+    char rest[300], expected[200];
+    const char *a = make_archive("a.nc", 20, 65);
+    snprintf(expected, sizeof expected, "cannot write %s/no/out: No such file", folder);
+    check_both_refuse("no/out", a, EX_CANTCREAT, expected);
+    write_file(path_of("file"), "mine", 4);
+    snprintf(expected, sizeof expected, "cannot write %s/file/.rescore: Not a directory", folder);
+    check_both_refuse("file", a, EX_CANTCREAT, expected);
+    ck_assert_int_eq(mkdir(path_of("taken"), 0755), 0);
+    write_file(path_of("taken/a.intervals.nc"), "mine", 4);
+    check_both_refuse("taken", a, EX_DATAERR, "not of this rescoring");
+    must_rescore("out", a);
+    snprintf(rest, sizeof rest, "--levels 0.5,0.8 %s", a);
+    check_both_refuse("out", rest, EX_DATAERR, "levels [0.5,0.9], [0.5,0.8] was asked for");
+    ck_assert_int_eq(mkdir(path_of("empty"), 0755), 0);
+    snprintf(rest, sizeof rest, "rescore --dry-run %s %s", world_paths.calibration, a);
+    ck_assert_int_eq(world_ntkuq(rest), 0); /* without a folder */
+    snprintf(rest, sizeof rest, "--dry-run %s", a);
+    must_rescore("empty", rest);
+    ck_assert_int_ne(access(path_of("empty/.rescore"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_dry_run_refuses_a_disk_without_room)
+{
+    const char *a = make_archive("a.nc", 1000, 66);
+    if (!mount_small(100000)) {
+        puts("SKIPPED: a_dry_run_refuses_a_disk_without_room needs to mount");
+        return;
+    }
+    check_both_refuse("small/out", a, EX_CANTCREAT, " has room for ");
+    ck_assert_int_eq(umount(path_of("small")), 0);
+}
+END_TEST
+
+/* Archives that are done are left out, and of one that was begun what is done of it. */
+START_TEST(a_dry_run_predicts_what_is_left)
+{
+    char rest[300];
+    const char *a = make_archive("a.nc", 20, 67), *b = make_archive("b.nc", 1000, 68);
+    snprintf(rest, sizeof rest, "--dry-run --json %s", b);
+    must_rescore("out", rest);
+    json_t *all = world_printed_json();
+    must_rescore("out", a);
+    snprintf(rest, sizeof rest, "%s %s", a, b);
+    pid_t command = begin_rescore("out", "--jobs 1 --chunk 1", rest);
+    wait_for_journal("out", 3000);
+    kill(command, SIGKILL);
+    waitpid(command, NULL, 0);
+    snprintf(rest, sizeof rest, "--dry-run --json %s %s", a, b);
+    must_rescore("out", rest);
+    json_t *left = world_printed_json();
+    ck_assert_double_eq(number(left, "archives"), 2);
+    ck_assert_double_eq(number(left, "done"), 1);
+    ck_assert_double_gt(number(left, "bytes_written"), 0);
+    ck_assert_double_lt(number(left, "bytes_written"), number(all, "bytes_written"));
+    ck_assert_double_lt(number(left, "bytes_read"), number(all, "bytes_read"));
+    snprintf(rest, sizeof rest, "%s %s", a, b);
+    must_rescore("out", rest);
+    snprintf(rest, sizeof rest, "--dry-run %s %s", a, b);
+    must_rescore("out", rest);
+    ck_assert_str_eq(world_printed(), "2 archives, 2 of them done: nothing is left to do\n");
+    json_decref(all);
+    json_decref(left);
+}
+END_TEST
+
 /* An archive of n samples with many features and no forecast. */
 static const char *make_wide(const char *name, size_t n)
 {
@@ -1088,6 +1172,9 @@ Suite *ntk_suite_rescore(void)
     tcase_add_test(refused, patterns_folders_and_lists_name_archives_once);
     tcase_add_test(refused, what_is_not_there_is_one_sentence);
     tcase_add_test(refused, a_dry_run_writes_nothing_and_predicts_what_is_written);
+    tcase_add_test(refused, a_dry_run_refuses_a_folder_that_the_run_refuses);
+    tcase_add_test(refused, a_dry_run_refuses_a_disk_without_room);
+    tcase_add_test(refused, a_dry_run_predicts_what_is_left);
     tcase_add_test(refused, memory_does_not_grow_with_the_archive);
     tcase_add_test(refused, memory_that_is_not_enough_is_one_sentence);
     tcase_add_test(refused, progress_counts_files_and_bytes);

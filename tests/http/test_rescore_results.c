@@ -58,16 +58,29 @@ END_TEST
 
 START_TEST(an_archive_that_fails_leaves_the_others_done_and_the_manifest_says_so)
 {
-    char id[40], path[80];
+    char id[40], path[100], sentence[512];
     ntk_test_write_text(rescore_below("archives/2015/bad.nc"), "CDF, but no NetCDF file");
     json_t *answer =
         rescore_post("/v1/rescore?dry_run=1", "", "\"archives\": [\"2015/bad.nc\", \"2014\"]", 200);
     ck_assert_int_eq(ntk_test_integer(answer, "looked_at"), 3);
     ck_assert_int_eq(ntk_test_integer(answer, "failing"), 1);
+    const json_t *failures = json_object_get(answer, "failures"),
+                 *failure = json_array_get(failures, 0);
+    ck_assert_uint_eq(json_array_size(failures), 1);
+    ck_assert_str_eq(ntk_test_text(failure, "archive"), rescore_below("archives/2015/bad.nc"));
+    snprintf(sentence, sizeof sentence, "%s", ntk_test_text(failure, "error"));
+    ck_assert_msg(strstr(sentence, "NetCDF") != NULL, "%s", sentence);
     json_decref(answer);
     rescore_expect_refusal("\"archives\": [\"2015/bad.nc\"]", 422, "none of the 1 archives");
+    rescore_expect_refusal("\"archives\": [\"2015/bad.nc\"]", 422, sentence);
     rescore_begin("\"archives\": [\"2015/bad.nc\", \"2014/a.nc\"]", id);
     json_t *job = job_await_end(&rescore_served, id, "failed");
+    snprintf(path, sizeof path, "; the manifest is at /v1/rescores/%s", id);
+    const char *const told[] = {"1 of 2 archives failed", rescore_below("archives/2015/bad.nc"),
+                                sentence, path};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        ck_assert_msg(strstr(ntk_test_text(job, "error"), told[i]) != NULL, "%s, not %s",
+                      ntk_test_text(job, "error"), told[i]);
     unlink(rescore_below("archives/2015/bad.nc"));
     snprintf(path, sizeof path, "/v1/rescores/%s", id);
     json_t *manifest = rescore_ask("GET", path, 200), *files = json_object_get(manifest, "files");
