@@ -177,7 +177,6 @@ START_TEST(a_fit_does_not_wait_for_a_rescore)
     ck_assert_str_eq(ntk_test_text(job, "status"), "running");
     json_decref(job);
     json_decref(job_await_end(&rescore_served, fit, "successful"));
-    json_decref(job_await_end(&rescore_served, rescore, "successful"));
 }
 END_TEST
 
