@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "server/calibrations/job_events.h"
-#include "server/http/accept.h"
 #include "server/http/access.h"
 #include "server/http/access_log.h"
 #include "server/http/admit.h"
@@ -167,6 +166,16 @@ static size_t unescape(void *user, struct MHD_Connection *connection, char *text
     return (size_t)(out - text);
 }
 
+/* Takes no new connections while stopping. MHD_quiesce_daemon is for that, but with epoll and a
+ * thread pool version 0.9.75 sometimes removes the socket twice and aborts. */
+static enum MHD_Result accept_unless_draining(void *user, const struct sockaddr *address,
+                                              socklen_t length)
+{
+    const struct ntk_server *server = user;
+    (void)address, (void)length;
+    return atomic_load(&server->draining) ? MHD_NO : MHD_YES;
+}
+
 static void secure(struct ntk_server *server, struct MHD_Connection *mhd,
                    struct connection *connection)
 {
@@ -233,24 +242,11 @@ static void notice_connection(void *user, struct MHD_Connection *connection, voi
 
 struct ntk_http {
     struct MHD_Daemon *daemon;
-    int listening;
-    struct ntk_acceptor *acceptor;
+    int listening; /* libmicrohttpd closes it */
     struct ntk_server *server;
 };
 
-/* While stopping, new connections are closed. Else libmicrohttpd gives it to the thread that the
- * descriptor's number chooses, so that they are spread, and closes what is beyond a limit. */
-static void take_connection(void *user, int connection, const struct sockaddr *address,
-                            socklen_t length)
-{
-    const struct ntk_http *http = user;
-    if (atomic_load(&http->server->draining))
-        close(connection);
-    else
-        MHD_add_connection(http->daemon, connection, address, length);
-}
-
-static struct MHD_Daemon *start_daemon(struct ntk_server *server)
+static struct MHD_Daemon *start_daemon(struct ntk_server *server, int listening)
 {
     const struct ntk_config *config = server->config;
     struct ntk_settings *settings = ntk_live_acquire(server->live);
@@ -258,8 +254,7 @@ static struct MHD_Daemon *start_daemon(struct ntk_server *server)
                                    {MHD_OPTION_END, 0, NULL},
                                    {MHD_OPTION_END, 0, NULL},
                                    {MHD_OPTION_END, 0, NULL}};
-    unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
     if (settings->tls) {
         flags |= MHD_USE_TLS;
         tls[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0,
@@ -271,49 +266,42 @@ static struct MHD_Daemon *start_daemon(struct ntk_server *server)
     server->uses_tls = settings->tls != NULL;
     ntk_urgency_begin();
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, handle, server, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)config->threads, MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->connection_limit,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)config->connection_limit_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->connection_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
-        complete, server, MHD_OPTION_NOTIFY_CONNECTION, notice_connection, server, MHD_OPTION_ARRAY,
-        tls, MHD_OPTION_END);
+        flags, 0, accept_unless_draining, server, handle, server, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_LISTEN_SOCKET, listening,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->threads, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)config->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)config->connection_limit_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)config->connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, complete, server,
+        MHD_OPTION_NOTIFY_CONNECTION, notice_connection, server, MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_END);
     ntk_urgency_end();
     ntk_settings_release(settings); /* libmicrohttpd has read certificate and key */
     return daemon;
 }
 
-/* Half-built ones too. */
-static void http_free(struct ntk_http *http)
-{
-    ntk_acceptor_free(http->acceptor);
-    if (http->daemon)
-        MHD_stop_daemon(http->daemon);
-    if (http->listening >= 0)
-        close(http->listening);
-    free(http);
-}
-
 enum ntk_status ntk_http_start(struct ntk_server *server, struct ntk_http **out, unsigned *port,
                                struct ntk_error *error)
 {
+    int listening = -1;
     unsigned taken = 0;
     struct ntk_http *http = calloc(1, sizeof *http);
     if (!http)
         return ntk_fail_memory(error, "the HTTP daemon", sizeof *http);
-    *http = (struct ntk_http){.listening = -1, .server = server};
-    enum ntk_status status = ntk_listen(server->config, &http->listening, &taken, error);
-    if (!status && !(http->daemon = start_daemon(server)))
-        status = ntk_fail(error, NTK_TRY_AGAIN, "cannot start the HTTP daemon with %llu threads",
-                          (unsigned long long)server->config->threads);
-    if (!status)
-        status =
-            ntk_acceptor_create(http->listening, take_connection, http, &http->acceptor, error);
+    enum ntk_status status = ntk_listen(server->config, &listening, &taken, error);
     if (status) {
-        http_free(http);
+        free(http);
         return status;
     }
+    http->daemon = start_daemon(server, listening);
+    if (!http->daemon) {
+        close(listening);
+        free(http);
+        return ntk_fail(error, NTK_TRY_AGAIN, "cannot start the HTTP daemon with %llu threads",
+                        (unsigned long long)server->config->threads);
+    }
+    http->server = server;
+    http->listening = listening;
     *out = http;
     *port = taken;
     return NTK_OK;
@@ -344,5 +332,6 @@ void ntk_http_stop(struct ntk_http *http, unsigned seconds)
     atomic_store(&server->stopping, 1);
     ntk_workers_free(server->workers);
     server->workers = NULL;
-    http_free(http);
+    MHD_stop_daemon(http->daemon);
+    free(http);
 }

@@ -1,5 +1,4 @@
 /* What an operator sees and does: lines of the log, messages to systemd, a reload under load. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -57,63 +56,6 @@ static int ask(const char *method, const char *path, const char *headers)
     ntk_test_reply_clear(&reply);
     return status;
 }
-
-/* ---- threads --------------------------------------------------------------------------------- */
-
-/* How often each of the daemon's threads has waited for something; gives their number. */
-static size_t count_waits(long waits[64], char names[64][16])
-{
-    char path[300], line[200];
-    size_t n = 0;
-    snprintf(path, sizeof path, "/proc/%d/task", (int)served.pid);
-    DIR *folder = opendir(path);
-    ck_assert_ptr_nonnull(folder);
-    for (const struct dirent *entry; (entry = readdir(folder)) && n < 64;) {
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/status", (int)served.pid, entry->d_name);
-        FILE *file = *entry->d_name == '.' ? NULL : fopen(path, "r");
-        if (!file)
-            continue;
-        snprintf(names[n], sizeof names[n], "%.15s", entry->d_name);
-        waits[n] = 0;
-        while (fgets(line, sizeof line, file))
-            sscanf(line, "voluntary_ctxt_switches: %ld", &waits[n]);
-        fclose(file);
-        n++;
-    }
-    closedir(folder);
-    return n;
-}
-
-/* A thread waits after each request of a client that asks again only when it was answered. */
-START_TEST(connections_opened_together_are_spread_over_the_threads)
-{
-    enum { CONNECTIONS = 8, ROUNDS = 100 };
-    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
-    const char *const two[] = {"--threads", "2", NULL};
-    int sockets[CONNECTIONS];
-    long before[64], after[64];
-    char names[64][16], again[64][16];
-    size_t busy = 0;
-    ntk_test_daemon_start(&served, two);
-    for (size_t c = 0; c < CONNECTIONS; c++)
-        sockets[c] = ntk_test_connect(&served);
-    size_t n = count_waits(before, names);
-    for (size_t i = 0; i < CONNECTIONS * ROUNDS; i++) {
-        ntk_test_send(sockets[i % CONNECTIONS], request, sizeof request - 1);
-        struct ntk_test_reply reply = ntk_test_receive(sockets[i % CONNECTIONS]);
-        ck_assert_int_eq(reply.status, 200);
-        ntk_test_reply_clear(&reply);
-    }
-    ck_assert_uint_eq(count_waits(after, again), n);
-    for (size_t t = 0; t < n; t++) {
-        ck_assert_str_eq(names[t], again[t]);
-        busy += after[t] - before[t] >= CONNECTIONS * ROUNDS / 4;
-    }
-    ck_assert_msg(busy == 2, "%zu threads answer", busy);
-    for (size_t c = 0; c < CONNECTIONS; c++)
-        close(sockets[c]);
-}
-END_TEST
 
 /* ---- the log -------------------------------------------------------------------------------- */
 
@@ -543,7 +485,6 @@ Suite *ntk_suite_operation(void)
     TCase *tests = tcase_create("operation");
     tcase_add_checked_fixture(tests, create, end);
     tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, connections_opened_together_are_spread_over_the_threads);
     tcase_add_test(tests, a_request_is_one_line_with_its_trace);
     tcase_add_test(tests, the_log_has_what_access_log_says);
     tcase_add_test(tests, a_line_waits_for_no_other);
