@@ -126,6 +126,8 @@ NUMBER_PARSER(seed, fit.seed, 0, INT64_MAX)
 NUMBER_PARSER(samples, samples, NTK_SIMULATION_MIN_SAMPLES, NTK_SIMULATION_MAX_SAMPLES)
 NUMBER_PARSER(feature_count, feature_count, NTK_SIMULATION_MIN_FEATURES,
               NTK_SIMULATION_MAX_FEATURES)
+NUMBER_PARSER(memory, memory_bytes, (uint64_t)64 << 20, (uint64_t)1 << 48)
+
 /* strptime takes days that the month does not have, timegm moves them into the next. */
 PARSER(start)
 {
@@ -142,24 +144,24 @@ PARSER(start)
     return NTK_OK;
 }
 
-NUMBER_PARSER(memory, memory_bytes, (uint64_t)64 << 20, (uint64_t)1 << 48)
-
-PARSER(deadline)
+static enum ntk_status parse_seconds(const struct option *option, const char *value, unsigned *out,
+                                     struct ntk_error *error)
 {
     uint64_t seconds = 0;
     enum ntk_status status = parse_number(option, value, 1, 30 * 86400, &seconds, error);
     if (!status)
-        out->deadline_seconds = (unsigned)seconds;
+        *out = (unsigned)seconds;
     return status;
+}
+
+PARSER(deadline)
+{
+    return parse_seconds(option, value, &out->deadline_seconds, error);
 }
 
 PARSER(silence)
 {
-    uint64_t seconds = 0;
-    enum ntk_status status = parse_number(option, value, 1, 30 * 86400, &seconds, error);
-    if (!status)
-        out->silence_seconds = (unsigned)seconds;
-    return status;
+    return parse_seconds(option, value, &out->silence_seconds, error);
 }
 
 PARSER(progress_fd)

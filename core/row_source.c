@@ -1,6 +1,5 @@
 #include "core/row_source.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

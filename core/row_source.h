@@ -19,7 +19,8 @@ struct ntk_row_source {
     const double *features; /* n x d, of rows in memory */
 };
 
-/* Rows that are in memory: features (n x d), borrowed, all of them this process's own. */
+/* Rows that are in memory: features (n x d), borrowed, all of them this process's own. *rows refers
+ * to itself: it is not to be copied. */
 void ntk_row_source_init(struct ntk_row_source *rows, const double *features, size_t n, size_t d);
 
 /* Rows of one block: 16 MiB of them, but at least 64. */

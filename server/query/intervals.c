@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "server/calibrations/ntkuq.h"
@@ -214,7 +215,7 @@ static enum MHD_Result check_parameter(void *user, enum MHD_ValueKind kind, cons
     int body = json ? 0 : request->upload ? ARCHIVE : BINARY;
     (void)kind, (void)value;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if ((all[i].bodies & body) && !strcmp(all[i].name, name))
+        if ((all[i].bodies & body) && !strcasecmp(all[i].name, name))
             return MHD_YES;
     }
     request->refusal = NTK_REFUSED_PARAMETER;
