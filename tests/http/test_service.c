@@ -155,7 +155,7 @@ START_TEST(json_raw_and_npy_give_the_same_answer)
     memcpy(npy + 10, header, strlen(header));
     memcpy(npy + 10 + strlen(header), sample, sizeof sample);
     reply = ntk_test_request(
-        &served, "POST", "/v1/intervals?calibration=toy&lead_time_hours=24&levels=0.8",
+        &served, "POST", "/v1/intervals?calibration=toy&LEAD_TIME_HOURS=24&Levels=0.8",
         "Content-Type: application/x-npy\r\n", npy, 10 + strlen(header) + sizeof sample);
     ck_assert_msg(reply.status == 200, "%s", reply.body);
     json_t *c = ntk_test_reply_json(&reply);
